@@ -1,0 +1,60 @@
+"""The reference engine: a plain loop over time, differentiated by autograd. Every other engine is checked against it."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ablations.cells import Cell, State, Weights
+
+
+class Scanned(NamedTuple):
+    """What a scan gives back."""
+
+    outputs: Float[Tensor, "members time batch hidden"]
+    state: State
+    """The state after the last step, detached: `[members, batch, size]` each."""
+    recorded: dict[str, Float[Tensor, "members time batch hidden"]]
+    """The gates asked for."""
+
+
+Scan = Callable[..., Scanned]
+"""Any engine's scan has the signature and the meaning of this module's."""
+
+
+def scan(
+    cell: Cell,
+    w: Weights,
+    x: Float[Tensor, "members time batch inputs"],
+    state: State,
+    record: Collection[str] = (),
+    override: Mapping[str, Tensor] | None = None,
+) -> Scanned:
+    """Run a cell over a sequence, with gradients to `w`, `x` and the initial `state`.
+
+    Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. `record` names
+    gates to return; `override` holds `[members, time, batch, size]` values the cell uses in place of its own gates.
+    """
+    override = override or {}
+    steps, batch = x.shape[1:3]
+    # A cell sees rows: with time folded into them no axis can be broadcast against the members by accident.
+    drive = {name: rows.unflatten(1, (steps, batch)).unbind(1) for name, rows in cell.drive(w, x.flatten(1, 2)).items()}
+    outputs: list[Tensor] = []
+    recorded: dict[str, list[Tensor]] = {name: [] for name in record}
+    for t in range(steps):
+
+        def tap(name: str, value: Tensor, t: int = t) -> Tensor:
+            value = override[name][:, t] if name in override else value
+            if name in recorded:
+                recorded[name].append(value)
+            return value
+
+        state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
+        outputs.append(state[cell.output])
+    return Scanned(
+        torch.stack(outputs, 1),
+        {name: part.detach() for name, part in state.items()},
+        {name: torch.stack(values, 1) for name, values in recorded.items()},
+    )

@@ -1,0 +1,81 @@
+"""Evaluating members: on a small fixed validation set while they train, on a large fixed test set at the end."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from ablations.cells import Weights
+from ablations.model import Model
+from tasks import Batch, Task
+
+VALIDATION_SEQUENCES = 256
+VALIDATION_SEED, TEST_SEED = 1, 2  # members' seeds are 48-bit hashes and do not meet these
+
+
+class Stacked(NamedTuple):
+    """The batches of several members, `[members, time, batch, ...]` each."""
+
+    inputs: Tensor
+    targets: Tensor
+    weight: Tensor
+    reset: Tensor | None
+    """Where the state is zeroed from outside before the step; None for tasks without that control."""
+
+
+def stack(task: Task, batches: Sequence[Batch]) -> Stacked:
+    """One batch per member, stacked."""
+    inputs, targets, weight = (torch.stack(field) for field in list(zip(*batches, strict=True))[:3])
+    resets = [task.reset(batch.events) for batch in batches]
+    reset = torch.stack([r for r in resets if r is not None]) if resets[0] is not None else None
+    return Stacked(inputs, targets, weight, reset)
+
+
+class EvaluationSet(NamedTuple):
+    """Fixed windows of a task, the first `warmup` of which run but do not count. Episodic tasks have one window."""
+
+    windows: list[Stacked]
+    warmup: int
+
+
+class Evaluation(NamedTuple):
+    """How members did on an evaluation set."""
+
+    loss: Float[Tensor, " members"]
+    score: Float[Tensor, " members"]
+    solved: Bool[Tensor, " members"]
+    state_norm: Float[Tensor, "members windows"]
+    """Euclidean norm of the whole state at each window's end, mean over sequences."""
+
+
+def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool) -> EvaluationSet:
+    """The windows that every member of an arm is evaluated on, drawn from their own seed."""
+    batch, warmup, scored = task.evaluation(sequences, final=final)
+    stream = task.stream(Generator().manual_seed(seed), batch, lag)
+    return EvaluationSet([stack(task, [stream.next()]) for _ in range(warmup + scored)], warmup)
+
+
+@torch.no_grad()
+def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
+    """Run members over an evaluation set, from the zero state, without gradients."""
+    members = next(iter(w.values())).shape[0]
+    state = model.zero_state(members, data.windows[0].inputs.shape[2])
+    outputs, norms = [], []
+    for window in data.windows:
+        inputs = window.inputs.expand(members, -1, -1, -1)
+        reset = None if window.reset is None else window.reset.expand(members, -1, -1)
+        y, state = model(w, inputs, state, reset)
+        outputs.append(y)
+        parts = [part for layer in state for part in layer.values()]
+        norms.append(torch.cat(parts, -1).norm(dim=-1).mean(-1))
+    y = torch.cat(outputs[data.warmup :], 1)
+    targets = torch.cat([window.targets for window in data.windows[data.warmup :]], 1)
+    weight = torch.cat([window.weight for window in data.windows[data.warmup :]], 1)
+    return Evaluation(
+        task.loss(y, targets, weight),
+        task.score(y, targets, weight),
+        task.solved(y, targets, weight),
+        torch.stack(norms, 1),
+    )

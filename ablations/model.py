@@ -1,0 +1,126 @@
+"""A recurrent network: layers of one cell and a linear readout. Its weights carry a leading member axis throughout."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from ablations.cells import Cell, Drive, State, Tap, Weight, Weights
+from ablations.cells.initial import Setting, initialise
+from ablations.engines.eager import Scan, Scanned
+
+
+class Model:
+    """`layers` of a cell with `hidden` units each, from `inputs` features to `outputs` values."""
+
+    def __init__(self, cell: Cell, inputs: int, outputs: int, hidden: int, scan: Scan, layers: int = 1) -> None:
+        self.cell = cell
+        self.hidden = hidden
+        self.layers = layers
+        self.scan = scan
+        seen = [inputs] + [cell.state_sizes(hidden)[cell.output]] * layers
+        self.shapes: dict[str, Weight] = {
+            f"{layer}.{name}": weight
+            for layer in range(layers)
+            for name, weight in cell.weights(seen[layer], hidden).items()
+        }
+        self.shapes["readout.V"] = Weight(seen[-1], outputs, "uniform")
+        self.shapes["readout.b"] = Weight(1, outputs, "zeros")
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers of one member."""
+        return sum(weight.rows * weight.columns for weight in self.shapes.values())
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of the products with weights, for one row and one time step, forward only."""
+        return sum(2 * weight.rows * weight.columns for weight in self.shapes.values() if weight.rows > 1)
+
+    def initialise(self, settings: Mapping[str, Setting], lag: int, generator: Generator) -> Weights:
+        """One member's weights, without a member axis."""
+        return initialise(self.shapes, settings, lag, generator)
+
+    def zero_state(self, members: int, batch: int) -> list[State]:
+        """The state before a sequence, a dictionary per layer."""
+        sizes = self.cell.state_sizes(self.hidden)
+        return [{name: torch.zeros(members, batch, size) for name, size in sizes.items()} for _ in range(self.layers)]
+
+    def __call__(
+        self,
+        w: Weights,
+        x: Float[Tensor, "members time batch inputs"],
+        state: Sequence[State],
+        reset: Bool[Tensor, "members time batch"] | None = None,
+    ) -> tuple[Float[Tensor, "members time batch outputs"], list[State]]:
+        """The outputs, and the detached state after the last step, which a stream's next window starts from.
+
+        Where `reset` is true, the state is zeroed from outside before the step.
+        """
+        after: list[State] = []
+        for layer in range(self.layers):
+            cell = self.cell
+            if reset is not None:
+                cell, x = ExternalReset(cell), torch.cat([x, reset.unsqueeze(-1).to(x.dtype)], -1)
+            x, last, _ = self.scan(cell, self.layer_weights(w, layer), x, state[layer])
+            after.append(last)
+        rows = x.flatten(1, 2) @ w["readout.V"] + w["readout.b"]
+        return rows.unflatten(1, x.shape[1:3]), after
+
+    def layer_weights(self, w: Weights, layer: int) -> Weights:
+        """The weights of one layer under the names its cell gave them."""
+        prefix = f"{layer}."
+        return {name.removeprefix(prefix): weight for name, weight in w.items() if name.startswith(prefix)}
+
+
+class ExternalReset(Cell):
+    """A cell whose state is zeroed before the step wherever the last input feature is 1 (Gers et al. 2000's control).
+
+    A cell itself, so that no engine needs to know of resets. It is not part of the catalogue.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.inner = cell
+        self.output = cell.output
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        return self.inner.weights(inputs - 1, hidden)
+
+    def state_sizes(self, hidden: int) -> dict[str, int]:
+        return self.inner.state_sizes(hidden)
+
+    def drive(self, w: Weights, x: Tensor) -> Drive:
+        return self.inner.drive(w, x[..., :-1]) | {"keep": 1 - x[..., -1:]}
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        return self.inner.step(w, drive, {name: part * drive["keep"] for name, part in state.items()}, tap)
+
+
+Match = Literal["parameters", "hidden", "state"]
+"""What is held equal between cells: trainable numbers, units per layer, or numbers in the state of a layer."""
+
+
+def hidden_size(cell: Cell, inputs: int, outputs: int, match: Match, size: int, layers: int = 1) -> int:
+    """The number of hidden units with which a network comes nearest to `size` of what is matched; at least 1."""
+
+    def measure(hidden: int) -> int:
+        if match == "hidden":
+            return hidden
+        if match == "state":
+            return sum(cell.state_sizes(hidden).values())
+        return Model(cell, inputs, outputs, hidden, scan=_no_scan, layers=layers).parameters
+
+    above = 1
+    while measure(above) < size:
+        above *= 2
+    low, high = max(above // 2, 1), above
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if measure(middle) <= size else (low, middle)
+    return min((low, high), key=lambda hidden: abs(measure(hidden) - size))
+
+
+def _no_scan(*_: object) -> Scanned:
+    raise TypeError("a model that is only measured has no engine")

@@ -1,0 +1,239 @@
+"""Training a population: all members of an arm at once, each with its own seed, data, learning rate and fate.
+
+A population's members are fixed when it is formed. It yields events, knows no tracker and no tuner, and is saved and
+resumed whole, so that an interrupted population ends with the numbers of an undisturbed one.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from ablations.cells import Weights
+from ablations.cells.initial import Setting
+from ablations.evaluate import (
+    TEST_SEED,
+    VALIDATION_SEED,
+    VALIDATION_SEQUENCES,
+    Evaluation,
+    evaluate,
+    evaluation_set,
+    stack,
+)
+from ablations.model import Model
+from ablations.optim import Adam, clip
+from tasks import Task
+
+
+class Member(NamedTuple):
+    """One network to train: its seed and its hyperparameters (`learning_rate`, `clip_norm`, initialisers)."""
+
+    seed: int
+    settings: dict[str, Setting]
+
+
+class Budget(NamedTuple):
+    """What every member gets."""
+
+    steps: int
+    batch: int
+    eval_every: int
+    patience: int
+    """Evaluations in a row that must meet the task's criterion before the test set is asked."""
+    test: int
+    """Sequences in the test set (a continual task defines its own stream)."""
+
+
+Status = Literal["solved", "unsolved", "diverged"]
+
+
+@dataclass
+class Result:
+    """How one member ended. No number in it is ever NaN or infinite: a diverged member scores 0."""
+
+    status: Status = "unsolved"
+    step: int = 0
+    """The step it left at: where it was found solved, where it diverged, or the budget."""
+    score: float = 0.0
+    """On the test set."""
+    loss: float | None = None
+    """On the test set; None for a diverged member."""
+    objective: float = 0.0
+    """Area under the validation score over the whole budget: in [0, 1], 1 after solving, 0 after divergence."""
+    seconds: float = 0.0
+    """Its share of the population's time."""
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    """(step, value) pairs by metric."""
+
+    def log(self, metric: str, step: int, value: float) -> None:
+        self.curves.setdefault(metric, []).append((step, value))
+
+
+class Evaluated(NamedTuple):
+    """An event: the members still training were evaluated; `best` is the best validation score of all so far."""
+
+    step: int
+    active: int
+    best: float
+
+
+class Left(NamedTuple):
+    """An event: a member has ended."""
+
+    member: int
+    result: Result
+
+
+class Population:
+    """The members of one arm in training. Rows of its tensors are the `active` members, in their order."""
+
+    def __init__(self, model: Model, task: Task, lag: int, members: Sequence[Member], budget: Budget) -> None:
+        self.model, self.task, self.lag, self.members, self.budget = model, task, lag, members, budget
+        generators = [Generator().manual_seed(member.seed) for member in members]
+        drawn = [model.initialise(m.settings, lag, g) for m, g in zip(members, generators, strict=True)]
+        self.weights = torch.stack([torch.cat([w.flatten() for w in member.values()]) for member in drawn])
+        self.adam = Adam(self.weights, torch.tensor([float(m.settings["learning_rate"]) for m in members]))
+        self.clip_norm = torch.tensor([float(m.settings["clip_norm"]) for m in members])
+        self.streams = [task.stream(g, budget.batch, lag) for g in generators]
+        self.state = model.zero_state(len(members), budget.batch)
+        self.active = list(range(len(members)))
+        self.streak = [0] * len(members)
+        self.results = [Result() for _ in members]
+        self.step = 0
+        self.validation = evaluation_set(task, lag, VALIDATION_SEQUENCES, VALIDATION_SEED, final=False)
+
+    def run(self) -> Iterator[Evaluated | Left]:
+        """Train until every member has left. Between two events a population may be saved, and dropped."""
+        torch.set_flush_denormal(True)  # vanished gradients would take the processor's slow path
+        yield from [Left(k, result) for k, result in enumerate(self.results) if k not in self.active]
+        while self.active:
+            begun = time.perf_counter()
+            loss = norm = torch.empty(0)
+            for _ in range(min(self.budget.eval_every, self.budget.steps - self.step)):
+                loss, norm = self._train_step()
+            left = self._watch(loss, norm)
+            for k in self.active:
+                self.results[k].seconds += (time.perf_counter() - begun) / len(self.active)
+            self._keep([row for row, k in enumerate(self.active) if k not in left])
+            best = max((r.curves["eval/score"][-1][1] for r in self.results if r.curves), default=0.0)
+            yield from [Left(k, self.results[k]) for k in left]
+            yield Evaluated(self.step, len(self.active), best)
+
+    def _train_step(self) -> tuple[Tensor, Tensor]:
+        """One gradient step of every active member: their losses, and the norms of their gradients before clipping."""
+        inputs, targets, weight, reset = stack(self.task, [stream.next() for stream in self.streams])
+        if not self.task.continual:
+            self.state = self.model.zero_state(len(self.active), self.budget.batch)
+        flat = self.weights.requires_grad_()
+        outputs, self.state = self.model(self.unpack(flat), inputs, self.state, reset)
+        loss = self.task.loss(outputs, targets, weight)
+        (gradient,) = torch.autograd.grad(loss.sum(), flat)
+        gradient, norm = clip(gradient, self.clip_norm)
+        self.adam.step(flat.requires_grad_(False), gradient)
+        self.step += 1
+        return loss.detach(), norm
+
+    def unpack(self, flat: Tensor) -> Weights:
+        """Named weights, as views of the flat ones."""
+        pieces = flat.split([weight.rows * weight.columns for weight in self.model.shapes.values()], dim=1)
+        return {
+            name: piece.unflatten(1, (weight.rows, weight.columns))
+            for (name, weight), piece in zip(self.model.shapes.items(), pieces, strict=True)
+        }
+
+    def _watch(self, train_loss: Tensor, norm: Tensor) -> list[int]:
+        """Evaluate the active members on the validation set; those that leave, with their results complete."""
+        seen = evaluate(self.model, self.unpack(self.weights), self.task, self.validation)
+        finite = torch.stack([train_loss, norm, seen.loss, seen.score]).isfinite().all(0)
+        over = self.step >= self.budget.steps
+        left = []
+        for row, k in enumerate(self.active):
+            result = self.results[k]
+            if not finite[row]:
+                result.status, result.step = "diverged", self.step
+                left.append(k)
+                continue
+            result.log("train/loss", self.step, train_loss[row].item())
+            result.log("grad/norm", self.step, norm[row].item())
+            result.log("eval/loss", self.step, seen.loss[row].item())
+            result.log("eval/score", self.step, seen.score[row].item())
+            self.streak[k] = self.streak[k] + 1 if seen.solved[row] else 0
+            patient = self.streak[k] > 0 and self.streak[k] % self.budget.patience == 0
+            # A member leaves as solved only when the test set agrees: a validation set that is a little too easy must
+            # not cost it the rest of its budget.
+            if (patient or over) and self._test(row, result, over):
+                left.append(k)
+        for k in left:
+            self.results[k].objective = _objective(self.results[k], self.budget)
+        return left
+
+    def _test(self, row: int, result: Result, over: bool) -> bool:
+        """Apply the task's criterion on the test set; whether the member has ended."""
+        data = evaluation_set(self.task, self.lag, self.budget.test, TEST_SEED, final=True)
+        seen: Evaluation = evaluate(self.model, self.unpack(self.weights[row : row + 1]), self.task, data)
+        if not torch.stack([seen.loss, seen.score]).isfinite().all():
+            result.status, result.step = "diverged", self.step
+            return True
+        if not (seen.solved.item() or over):
+            return False
+        result.status = "solved" if seen.solved.item() else "unsolved"
+        result.step, result.score, result.loss = self.step, seen.score.item(), seen.loss.item()
+        if self.task.continual:
+            for window, value in enumerate(seen.state_norm[0].tolist(), 1):
+                result.log("test/state_norm", window, min(value, _LARGEST))
+        return True
+
+    def _keep(self, rows: list[int]) -> None:
+        """Go on with some of the active members."""
+        if len(rows) == len(self.active):
+            return
+        kept = torch.tensor(rows, dtype=torch.int64)
+        self.weights, self.clip_norm = self.weights[kept], self.clip_norm[kept]
+        self.adam.keep(kept)
+        self.state = [{name: part[kept] for name, part in layer.items()} for layer in self.state]
+        self.streams = [self.streams[row] for row in rows]
+        self.active = [self.active[row] for row in rows]
+
+    def save(self) -> dict[str, Any]:
+        """Everything that `load` needs to go on as if nothing had happened: tensors, numbers and strings only."""
+        return {
+            "step": self.step,
+            "active": self.active,
+            "streak": self.streak,
+            "weights": self.weights,
+            "adam": self.adam.save(),
+            "state": self.state,
+            "streams": [stream.state() for stream in self.streams],
+            "results": [asdict(result) for result in self.results],
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from where a population of the same members was saved."""
+        self._keep(saved["active"])
+        self.step, self.streak, self.weights, self.state = (
+            saved["step"],
+            saved["streak"],
+            saved["weights"],
+            saved["state"],
+        )
+        self.adam.load(saved["adam"])
+        for stream, state in zip(self.streams, saved["streams"], strict=True):
+            stream.load(state)
+        self.results = [Result(**result) for result in saved["results"]]
+
+
+_LARGEST = 1e30  # float32 norms overflow; a tracker cannot show infinity
+
+
+def _objective(result: Result, budget: Budget) -> float:
+    """The area under the validation score, clipped to [0, 1], as a share of the budget."""
+    area, before = 0.0, 0
+    for step, score in result.curves.get("eval/score", []):
+        area += (step - before) * min(max(score, 0.0), 1.0)
+        before = step
+    if result.status == "solved":
+        area += budget.steps - result.step
+    return area / budget.steps

@@ -1,0 +1,78 @@
+"""A saved view of the experiment: columns, filter and charts in place when the MLflow UI opens.
+
+The format is MLflow's own and undocumented (seen in 3.17): an experiment tag `mlflow.sharedViewState.<key>` with JSON
+whose `state` is "deflate;" + base64(zlib(JSON)). A UI that no longer reads it shows its default view instead.
+"""
+
+import base64
+import json
+import uuid
+import zlib
+from typing import Any
+
+from mlflow import MlflowClient
+
+KEY = "whygates"
+SCORE = "score"
+
+
+def link(experiment: str) -> str:
+    """The fragment of the UI's address that opens the view."""
+    return f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={KEY}&compareRunsMode=TABLE"
+
+
+def save_view(client: MlflowClient, experiment: str, hyperparameters: list[str]) -> None:
+    """Members only, best first, with their hyperparameters; a chart of each kind that helps to choose among them."""
+    axes = ["log10_learning_rate", SCORE]
+    charts = [
+        _chart("PARALLEL", selectedMetrics=axes, selectedParams=[h for h in hyperparameters if h != "learning_rate"], showAllRuns=True),
+        _line("eval/score"),
+        _line("train/loss"),
+        _chart("SCATTER", xaxis={"key": axes[0], "type": "METRIC"}, yaxis={"key": SCORE, "type": "METRIC"}),
+    ]
+    state = {
+        "searchFilter": "tags.kind = 'member'",
+        "orderByKey": f"metrics.`{SCORE}`",
+        "orderByAsc": False,
+        "selectedColumns": [
+            *(f"tags.`{tag}`" for tag in ("cell", "task", "lag", "phase", "status")),
+            f"metrics.`{SCORE}`",
+            "metrics.`steps_to_solve`",
+            *(f"params.`{h}`" for h in hyperparameters),
+        ],
+        "runsHiddenMode": "SHOWALL",
+        "isAccordionReordered": True,  # without it the UI replaces the charts below with its own
+        "compareRunSections": [
+            {"uuid": KEY, "name": "Sweep", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+        ],
+        "compareRunCharts": charts,
+    }
+    packed = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
+    tag = json.dumps({"name": "whygates: members", "createdAt": 0, "updatedAt": 0, "state": packed})
+    client.set_experiment_tag(experiment, f"mlflow.sharedViewState.{KEY}", tag)
+
+
+def _chart(kind: str, **settings: Any) -> dict[str, Any]:
+    shared = {"metricSectionId": KEY, "runsCountToCompare": 100, "deleted": False, "isGenerated": False}
+    return {"type": kind, "uuid": uuid.uuid5(uuid.NAMESPACE_OID, kind + str(settings)).hex, **shared, **settings}
+
+
+def _line(metric: str) -> dict[str, Any]:
+    return _chart(
+        "LINE",
+        metricKey=metric,
+        selectedMetricKeys=[metric],
+        xAxisKey="step",
+        scaleType="linear",
+        xAxisScaleType="linear",
+        lineSmoothness=0,
+        useGlobalLineSmoothing=False,
+        useGlobalXaxisKey=False,
+        selectedXAxisMetricKey="",
+        yAxisKey="metric",
+        yAxisExpressions=[],
+        selectedYAxisMetricKey="",
+        displayPoints=False,
+        ignoreOutliers=False,
+        range={},
+    )

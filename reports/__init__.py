@@ -1,0 +1,68 @@
+"""Reports: from the tables of a study to verdicts, figures and pages.
+
+    from reports.build import build
+    build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*.svg
+
+This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `stats`
+estimates, `contrasts` compares cells, `claims` decides, `figures` draws, `build` writes.
+
+results.csv: one row per member (one trained network)
+-----------------------------------------------------
+Required:
+
+study           name of the study
+phase           `tune` (a trial of a search) or `confirm` (a search's best configuration on a fresh seed)
+cell            label of the cell: `lstm`; with options behind a plus sign: `lstm+bias0`
+task            label of the task: `continual_adding`; with options: `continual_adding+reset`
+lag             the task's distance parameter, a number
+seed            the member's seed, a number
+trial           number of the trial within its search; may be empty
+hidden_size     hidden units
+parameters      trained parameters
+score           0 = trivial predictor, 1 = perfect, may be negative; 0 for a diverged member
+solved          0 or 1 (or false, true): did the network meet the task's criterion on the test set
+steps_to_solve  training step at which the criterion was met, or the budget where `censored` is 1
+censored        0 or 1: not met within the budget
+diverged        0 or 1: training became non-finite; counts as unsolved whatever `solved` says
+seconds         wall-clock seconds of the member's training
+hash            content hash of the member, unique in the table
+
+Optional (a missing column or an empty cell means "not known"):
+
+search          number of the independent tuning search that the member belongs to
+size            size the cells were matched at (parameters, hidden units or state, by the study's `match`)
+group           what the task separates: latch, erase, order, capacity, short, ...; else looked up by task name
+lag_means       what the lag counts, in a few words
+engine          eager, fused or triton
+status          solved, unsolved, diverged, pruned or failed
+loss            final test loss
+steps           budget: training steps allowed
+objective       what the search maximised
+flops_per_step  floating-point operations per training step
+learning_rate, clip_norm, forget_bias, input_bias, recurrent_init
+                hyperparameters; the biases and the initialisation may be words such as `chrono`
+state_norm_first, state_norm_last
+                continual tasks: norm of the state in the first and in the last window of the test stream
+
+Other columns are kept as text. Numbers are finite everywhere: `diverged` says what NaN would.
+
+curves.csv: learning curves, one row per (member, step, metric)
+---------------------------------------------------------------
+hash            the member, as in results.csv
+step            training step; window number for `test/state_norm`
+metric          eval/score, eval/loss, train/loss, grad/norm, test/state_norm, gate/<name>/mean, ...
+value           a finite number
+
+study.json: the manifest; any key may be missing
+------------------------------------------------
+study           name
+definition      the study file: cells, match, sizes, task, train, tune, confirm, seed
+cells           label -> cell, parent, change, reference, equations, gates
+lattice         every registered cell: cell, parent, change
+tasks           label -> task, group, lag_means, criterion, reference, options
+versions        package -> version
+hardware        the machine
+commit          version of the code, or null
+arms            one entry per arm: cell, task, lag, size, hidden_size, parameters, ...
+not_run, failed what is missing and why
+"""

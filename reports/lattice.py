@@ -1,0 +1,156 @@
+"""The gate lattice: every cell under the cell it differs from by one change, with what that change did."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from reports.contrasts import Contrast
+from reports.figures import FAINT, INK, RULE, WIDTH, Look, short
+from reports.tables import base_name
+
+
+class Node(NamedTuple):
+    """A cell of the study in its place."""
+
+    cell: str
+    parent: str | None
+    """The nearest ancestor that is in the study; None for a root."""
+    change: str
+    """What was changed on the way from the parent."""
+    depth: int
+
+
+def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
+    """The cells of a study in the order of the lattice, each after its parent.
+
+    A label with options (`lstm+bias0`) hangs under its bare cell. An ancestor that was not run is stepped over, and its
+    change joins that of its child. Cells that the manifest does not know are roots.
+    """
+    names = {cell: study.get("cells", {}).get(cell, {}).get("cell", base_name(cell)) for cell in cells}
+    known = {entry["cell"]: entry for entry in study.get("lattice", [])}
+    for label, entry in study.get("cells", {}).items():
+        known.setdefault(entry.get("cell", base_name(label)), entry)
+    parents: dict[str, tuple[str | None, str]] = {}
+    for cell, name in names.items():
+        if cell != name and name in names:
+            parents[cell] = name, cell.removeprefix(name).lstrip("+").replace("+", ", ")
+            continue
+        changes: list[str] = []
+        here = known.get(name, {})
+        while (up := here.get("parent")) is not None and len(changes) < len(known):
+            changes.insert(0, here.get("change", ""))
+            if up in names:
+                break
+            here = known.get(up, {})
+        parents[cell] = (up, "; ".join(changes)) if up in names else (None, "")
+    placed: list[Node] = []
+
+    def place(parent: str | None, depth: int) -> None:
+        for cell, (up, change) in parents.items():
+            if up == parent:
+                placed.append(Node(cell, up, change, depth))
+                place(cell, depth + 1)
+
+    place(None, 0)
+    return placed
+
+
+def draw(
+    placed: Sequence[Node],
+    rates: pd.DataFrame,
+    effects: Mapping[tuple[str, str], Contrast],
+    looks: Mapping[str, Look],
+    titles: Mapping[str, str],
+) -> Figure:
+    """The lattice as a tree, and beside it for each group of tasks how the solve rate moves from parent to child.
+
+    :param rates: group, cell, rate: where the dots are.
+    :param effects: by (cell, group): the cell against its parent.
+    :param titles: by group, in the order of the columns: what stands over the column.
+    """
+    tree_width, column = 3.7, max(1.3, (WIDTH - 3.7) / max(2, len(titles)))
+    height = 0.75 + 0.56 * len(placed)
+    figure = Figure(figsize=(tree_width + column * len(titles), height))
+    total = tree_width + column * len(titles)
+    bottom, top = 0.42 / height, 1 - 0.42 / height
+    tree = figure.add_axes((0, bottom, tree_width / total, top - bottom))
+    _tree(tree, placed, looks, tree_width)
+    for k, (group, title) in enumerate(titles.items()):
+        left = (tree_width + k * column + 0.14) / total
+        ax = figure.add_axes((left, bottom, (column - 0.28) / total, top - bottom), sharey=tree)
+        own = rates[rates["group"] == group].set_index("cell")["rate"].to_dict()
+        _moves(ax, placed, own, {n.cell: effects.get((n.cell, group)) for n in placed}, looks)
+        ax.set_title(title, fontsize=9, pad=6)
+    return figure
+
+
+def effect_text(contrast: Contrast) -> str:
+    """`−83 (−97 to −60)`, in points of solve rate."""
+    return f"{points(contrast.effect)} ({points(contrast.ci_low)} to {points(contrast.ci_high)})"
+
+
+def points(share: float | None) -> str:
+    """A difference of solve rates in points, with its sign: −0.834 -> `−83`."""
+    if share is None:
+        return "?"
+    return f"{round(100 * share):+d}".replace("-", "−").replace("+0", "0")
+
+
+def clear(contrast: Contrast) -> bool:
+    """Whether the interval leaves out no difference at all."""
+    return None not in (contrast.ci_low, contrast.ci_high) and not contrast.ci_low <= 0 <= contrast.ci_high
+
+
+def _tree(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], width: float) -> None:
+    ax.set_xlim(0, width)
+    ax.set_ylim(len(placed) - 0.35, -0.65)
+    ax.axis("off")
+    row = {node.cell: i for i, node in enumerate(placed)}
+    for y, node in enumerate(placed):
+        x = 0.12 + 0.34 * node.depth
+        if node.parent is not None:
+            ax.plot([x - 0.17, x - 0.17, x], [row[node.parent] + 0.3, y + 0.12, y + 0.12], color=FAINT, linewidth=1)
+            ax.text(x, y - 0.27, short(node.change, 52), fontsize=7.2, color=FAINT, va="center", style="italic")
+        look = looks[node.cell]
+        box = {"boxstyle": "round,pad=0.32", "facecolor": "white", "edgecolor": look.color, "linewidth": 1.4}
+        ax.plot(x + 0.14, y + 0.12, marker=look.marker, color=look.color, markersize=6, zorder=5)
+        ax.text(x + 0.28, y + 0.12, short(node.cell), fontsize=9, va="center", weight="bold", bbox=box, zorder=4)
+
+
+def _moves(
+    ax: Axes,
+    placed: Sequence[Node],
+    rates: Mapping[str, float],
+    effects: Mapping[str, Contrast | None],
+    looks: Mapping[str, Look],
+) -> None:
+    for y, node in enumerate(placed):
+        here, look, effect = y + 0.12, looks[node.cell], effects[node.cell]
+        ax.axhline(here, color=RULE, linewidth=0.6, zorder=0)
+        if node.cell not in rates:
+            ax.text(0.5, here, "not run", fontsize=7.5, color=FAINT, ha="center", va="center")
+            continue
+        rate = rates[node.cell]
+        if node.parent in rates and effect is not None and effect.effect is not None:
+            certain = clear(effect)
+            before = rates[node.parent]
+            ax.plot(before, here, marker="|", color=FAINT, markersize=9)
+            if abs(rate - before) > 0.03:
+                arrow = {"arrowstyle": "-|>", "color": INK if certain else FAINT, "linestyle": "-" if certain else ":"}
+                ax.annotate("", (rate, here), (before, here), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 3})
+            text = effect_text(effect) + ("" if certain else "  ?")
+            ax.text(0.5, y - 0.25, text, fontsize=7.6, ha="center", va="center",
+                    color=INK if certain else FAINT, weight="bold" if certain else "normal")  # fmt: skip
+        ax.plot(rate, here, marker=look.marker, color=look.color, markersize=7, clip_on=False, zorder=5)
+        if node.parent is None:
+            ax.text(0.5, y - 0.25, f"{rate:.0%}", fontsize=7.6, ha="center", va="center", color=FAINT)
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_xticks([0, 0.5, 1])
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.tick_params(axis="y", left=False, labelleft=False)
+    ax.tick_params(axis="x", labelsize=7.5)
+    ax.spines[["left", "right", "top"]].set_visible(False)

@@ -1,0 +1,141 @@
+"""Read the tables of a study and refuse, in one sentence, what cannot be right.
+
+The columns are documented in `reports/__init__.py`, and only there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reports.contrasts import GROUPS
+
+TEXT = ("study", "phase", "cell", "task", "hash")
+NUMBERS = ("lag", "seed", "hidden_size", "parameters", "score", "steps_to_solve", "seconds")
+BOOLEANS = ("solved", "censored", "diverged")
+NUMBERS_OR_EMPTY = ("trial", "search", "size", "loss", "steps", "objective", "flops_per_step", "learning_rate")
+NUMBERS_OR_EMPTY += ("clip_norm", "state_norm_first", "state_norm_last")
+REQUIRED = ("study", "phase", "cell", "task", "lag", "seed", "trial", "hidden_size", "parameters", "score", "solved")
+REQUIRED += ("steps_to_solve", "censored", "diverged", "seconds", "hash")
+CURVES = ("hash", "step", "metric", "value")
+PHASES = ("tune", "confirm")
+TRUTH = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+
+
+class BadTable(ValueError):
+    """A table that cannot be used. The message is one sentence: file, column, row, what is allowed."""
+
+
+class Tables(NamedTuple):
+    """A study as the report reads it."""
+
+    results: pd.DataFrame  # one row per member, `group` filled
+    curves: pd.DataFrame | None  # one row per (member, step, metric)
+    study: dict[str, Any]  # the manifest, {} where there is none
+
+
+def read(path: Path | str) -> Tables:
+    """The tables in a folder, or a results.csv alone.
+
+    :raises BadTable: naming the file and what is wrong with it.
+    """
+    path = Path(path)
+    if path.is_file():
+        return Tables(_results(path), None, {})
+    if not path.is_dir():
+        raise BadTable(f"{path}: there is no such file or folder")
+    results, curves, study = path / "results.csv", path / "curves.csv", path / "study.json"
+    if not results.is_file():
+        raise BadTable(f"{path}: there is no results.csv in this folder")
+    return Tables(
+        _results(results),
+        _curves(curves) if curves.is_file() else None,
+        _study(study) if study.is_file() else {},
+    )
+
+
+def base_name(label: str) -> str:
+    """The registered name under a label: `continual_adding+reset` -> `continual_adding`."""
+    return label.split("+", 1)[0]
+
+
+def _results(file: Path) -> pd.DataFrame:
+    table = _csv(file, REQUIRED)
+    for column in TEXT:
+        _refuse(file, table, column, table[column] == "", "must not be empty")
+    _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be {' or '.join(PHASES)}")
+    _refuse(file, table, "hash", table["hash"].duplicated(), "must be unique, and this one was there before")
+    for column in BOOLEANS:
+        truth = table[column].str.lower().map(TRUTH)
+        _refuse(file, table, column, truth.isna(), "must be 0 or 1 (or false, true)")
+        table[column] = truth.astype(bool)
+    for column in NUMBERS:
+        table[column] = _numbers(file, table, column)
+    for column in NUMBERS_OR_EMPTY:
+        if column in table:
+            table[column] = _numbers(file, table, column, empty=True)
+    group = table["group"] if "group" in table else pd.Series("", index=table.index, dtype="str")
+    table["group"] = group.where(group != "", table["task"].map(lambda task: GROUPS.get(base_name(task), "")))
+    return table
+
+
+def _curves(file: Path) -> pd.DataFrame:
+    table = _csv(file, CURVES, rows=False)
+    for column in ("step", "value"):
+        table[column] = _numbers(file, table, column)
+    return table
+
+
+def _study(file: Path) -> dict[str, Any]:
+    try:
+        study = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError both are
+        raise BadTable(f"{file}: this is not JSON ({error})") from error
+    if not isinstance(study, dict):
+        raise BadTable(f"{file}: must hold one JSON object, not a {type(study).__name__}")
+    return study
+
+
+def _csv(file: Path, required: tuple[str, ...], rows: bool = True) -> pd.DataFrame:
+    """Every cell as text, so that a cell called "1" or "nan" stays what it is."""
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError as error:
+        raise BadTable(f"{file}: the file is empty") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise BadTable(f"{file}: this is not a CSV table ({str(error).strip()})") from error
+    missing = [column for column in required if column not in table]
+    if len(missing) == len(required):
+        raise BadTable(f"{file}: this is not a table of whygates: none of the columns {', '.join(required)} is there")
+    if missing:
+        raise BadTable(f"{file}: missing {', '.join(_near(column, table.columns) for column in missing)}")
+    if rows and table.empty:
+        raise BadTable(f"{file}: there is a header but no row")
+    return table
+
+
+def _near(column: str, present: pd.Index) -> str:
+    close = difflib.get_close_matches(column, [str(name) for name in present], n=1, cutoff=0.75)
+    return f"column {column}" + (f" (is {close[0]} meant to be it?)" if close else "")
+
+
+def _numbers(file: Path, table: pd.DataFrame, column: str, empty: bool = False) -> pd.Series:
+    numbers = pd.to_numeric(table[column].str.strip(), errors="coerce")
+    bad = ~np.isfinite(numbers.to_numpy(dtype=float))
+    if empty:
+        bad &= (table[column].str.strip() != "").to_numpy()
+    _refuse(file, table, column, bad, "must be a finite number" + (" or empty" if empty else ""))
+    return numbers
+
+
+def _refuse(file: Path, table: pd.DataFrame, column: str, bad: pd.Series | np.ndarray, rule: str) -> None:
+    """Name the first bad cell. Rows are counted as a spreadsheet does: the header is row 1."""
+    where = np.flatnonzero(np.asarray(bad))
+    if len(where):
+        cell = table[column].iloc[int(where[0])]
+        raise BadTable(f"{file}: column {column}, row {int(where[0]) + 2}: {cell!r} is wrong, it {rule}")

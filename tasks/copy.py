@@ -1,0 +1,84 @@
+"""Copy: read some symbols, wait, and say them all in order."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Generator, Tensor
+from torch.nn.functional import embedding
+
+from tasks.base import Batch, Classification, Episodic, geometric, one_of, whole
+
+ALPHABET, BLANK, CUE = 8, 8, 9
+TAIL = 50  # with a variable lag, the cue comes at most this much later
+
+
+class Copy(Episodic, Classification):
+    """`symbols` symbols of an alphabet of 8, `lag` blanks, one cue, then as many blanks during which they are recalled.
+
+    The cue is one step; recall starts at the next. With `variable=True` there are lag + n blanks before the cue,
+    P(n) ∝ 0.9ⁿ, n ≤ 50, so that no timer finds the cue; a sequence that ends early is filled with blanks.
+    T = 2 · symbols + lag + 1, with a variable lag 50 more. Only the recall steps count.
+
+    Inputs: one-hot symbol (8), blank, cue. Outputs: one per symbol. Targets: at a recall step the symbol that is due.
+    Trivial predictor: any constant, accuracy 1/8, loss ln 8. score = (accuracy − 1/8) / (7/8), over symbols.
+
+        >>> batch = Copy(symbols=4).stream(Generator().manual_seed(1), batch=1, lag=6).next()
+        >>> "".join("abcdefgh.!"[step.argmax()] for step in batch.inputs[:, 0])
+        ''
+        >>> "".join("abcdefgh"[due] if counts else " " for due, counts in zip(batch.targets, batch.weight, strict=True))
+        ''
+
+    Source: Arjovsky, Shah & Bengio (2016), the copying memory problem with T = lag. Differences: theirs has lag − 1
+    blanks before the cue, and also trains and counts the blanks that are due before recall (a ninth class), which a
+    network says at once and which flatter its mean loss.
+    """
+
+    name = "copy"
+    group = "capacity"
+    reference = "Arjovsky, Shah & Bengio, 2016"
+    lag_means = "blanks before the cue"
+    minimum_lag = 1
+    criterion = "accuracy above 99 % over the recalled symbols of the test sequences"
+    chance = 1 / ALPHABET
+
+    def __init__(self, *, symbols: int = 10, variable: bool = False) -> None:
+        """`symbols`: how many are copied, 1 to 100. `variable`: whether the number of blanks varies."""
+        self.symbols = whole("symbols", symbols, 1, 100)
+        self.tail = TAIL if one_of("variable", variable, (False, True)) else 0
+        self.codes = torch.eye(CUE + 1)
+
+    def sizes(self, lag: int) -> tuple[int, int]:
+        return CUE + 1, ALPHABET
+
+    def steps(self, lag: int) -> int:
+        return 2 * self.symbols + self.checked(lag) + 1 + self.tail
+
+    def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
+        T, n = self.steps(lag), self.symbols
+        symbol = torch.randint(ALPHABET, (n, batch), generator=generator)
+        ask = torch.full((batch,), n + lag)
+        if self.tail:
+            ask = ask + geometric(generator, batch, mean=10, most=self.tail)
+        step = torch.arange(T).unsqueeze(1)
+        code = torch.full((T, batch), BLANK)
+        code[:n] = symbol
+        due = step - ask - 1
+        cue, query = due == -1, (due >= 0) & (due < n)
+        return Batch(
+            inputs=embedding(code.masked_fill_(cue, CUE), self.codes),
+            targets=symbol.gather(0, due.clamp(0, n - 1)),
+            weight=query.float(),
+            events={"write": (step < n).expand(T, batch), "cue": cue, "query": query},
+        )
+
+    def solved(
+        self,
+        outputs: Float[Tensor, "*members time batch classes"],
+        targets: Int64[Tensor, "*#members time batch"],
+        weight: Float[Tensor, "*#members time batch"],
+    ) -> Tensor:
+        return self.accuracy(outputs, targets, weight) > 0.99
+
+    def trivial_loss(self, lag: int) -> float:
+        return math.log(ALPHABET)
