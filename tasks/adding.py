@@ -22,8 +22,15 @@ class Adding(Episodic, Regression):
 
         >>> batch = Adding().stream(Generator().manual_seed(1), batch=1, lag=6).next()
         >>> for value, mark in batch.inputs[:, 0]:
-        ...     print(f"{value:.2f}", "marked" if mark else "")
+        ...     print(f"{value:.2f}{' marked' if mark else ''}")
+        0.76
+        0.28
+        0.40 marked
+        0.73
+        0.03
+        0.80 marked
         >>> print(f"{batch.targets[-1, 0, 0]:.2f}")
+        1.20
 
     Variant `hs97` is experiment 4 of Hochreiter & Schmidhuber (1997). Values are from U[−1, 1]. A sequence has between
     lag and lag + lag//10 pairs, any number alike; T = lag + lag//10 and the steps after a sequence's end are 0. First
@@ -34,14 +41,20 @@ class Adding(Episodic, Regression):
     Trivial predictor: 0.5. The first pair is marked with probability P = 1/10 + 9/10 · 1/(lag//2 − 1), a value has
     variance 1/3, hence the MSE (2 − P)/48: 0.0392 at lag 100, 0.0396 for long lags.
 
-        >>> batch = Adding(variant="hs97").stream(Generator().manual_seed(2), batch=1, lag=22).next()
+        >>> batch = Adding(variant="hs97").stream(Generator().manual_seed(6), batch=1, lag=22).next()
         >>> for step, (value, mark) in enumerate(batch.inputs[:, 0]):
         ...     if mark:
         ...         print(step, f"{value:+.2f} {mark:+.0f}")
+        0 +0.14 -1
+        4 -0.53 +1
+        10 -0.33 +1
+        22 -0.23 -1
         >>> print(f"{batch.targets[batch.weight > 0].item():.2f}")
+        0.28
 
-    Differences from the paper: `hs97` has none but that its criterion is applied to the test set. The default is the
-    form of later work (Le, Jaitly & Hinton 2015; Arjovsky, Shah & Bengio 2016): one length, no end marks.
+    Differences of `hs97` from the paper: its criterion is applied to the test set; and the paper, where the first pair
+    is marked, sets X1, the value marked first, to 0, while here it is whichever value the first pair holds. The default
+    is the form of later work (Le, Jaitly & Hinton 2015; Arjovsky, Shah & Bengio 2016): one length, no end marks.
     """
 
     name = "adding"

@@ -156,7 +156,7 @@ class _Episodes(Stream):
 class Classification(Task):
     """Outputs are unnormalised log probabilities of classes; the loss is the cross-entropy in nats.
 
-    score = (accuracy − chance) / (1 − chance)
+    score = (accuracy − chance) / (1 − chance) = 1 − (1 − accuracy) / (1 − chance)
     """
 
     chance: float
@@ -189,7 +189,7 @@ class Classification(Task):
         targets: Int64[Tensor, "*#members time batch"],
         weight: Float[Tensor, "*#members time batch"],
     ) -> Float[Tensor, "*members"]:
-        return (self.accuracy(outputs, targets, weight) - self.chance) / (1 - self.chance)
+        return 1 - (1 - self.accuracy(outputs, targets, weight)) / (1 - self.chance)
 
     def errors(
         self, outputs: Float[Tensor, "*members time batch classes"], targets: Int64[Tensor, "*#members time batch"]
@@ -254,7 +254,7 @@ def geometric(generator: Generator, batch: int, mean: int, most: int) -> Int64[T
     return torch.bucketize(torch.rand(batch, generator=generator), _times(mean, most), right=True)
 
 
-def whole(option: str, value: int, low: int, high: int) -> int:
+def whole(option: str, value: object, low: int, high: int) -> int:
     """The value of an option that is a whole number between two bounds; raises `ValueError` otherwise."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"option {option!r} is {value!r}; allowed: whole numbers from {low} to {high}")

@@ -33,10 +33,18 @@ class ContinualAdding(Regression):
     Source: this project, after the continual embedded Reber grammar of Gers, Schmidhuber & Cummins (2000), at a cost
     that a laptop can pay, with the marks of the adding problem of Hochreiter & Schmidhuber (1997).
 
-        >>> batch = ContinualAdding().stream(Generator().manual_seed(1), batch=1, lag=5).next()
-        >>> for (value, *flags), total, asked in zip(batch.inputs[:12, 0], batch.targets[:12, 0, 0], batch.weight[:12]):
+        >>> batch = ContinualAdding().stream(Generator().manual_seed(3479), batch=1, lag=5).next()
+        >>> for (value, *flags), total, asked in zip(batch.inputs[:8, 0], batch.targets[:8, 0, 0], batch.weight[:8]):
         ...     names = [name for name, on in zip(("marked", "reset", "query"), flags, strict=True) if on]
         ...     print(f"{value:+.2f}", *names, *([f"-> {total:+.2f}"] if asked else []))
+        +0.12 marked
+        -0.43 marked query -> -0.31
+        -0.13 reset
+        +0.17 query -> +0.00
+        -0.22
+        -0.11 marked query -> -0.11
+        +0.20
+        +0.14
     """
 
     name = "continual_adding"

@@ -25,9 +25,9 @@ class Copy(Episodic, Classification):
 
         >>> batch = Copy(symbols=4).stream(Generator().manual_seed(1), batch=1, lag=6).next()
         >>> "".join("abcdefgh.!"[step.argmax()] for step in batch.inputs[:, 0])
-        ''
+        'fdea......!....'
         >>> "".join("abcdefgh"[due] if counts else " " for due, counts in zip(batch.targets, batch.weight, strict=True))
-        ''
+        '           fdea'
 
     Source: Arjovsky, Shah & Bengio (2016), the copying memory problem with T = lag. Differences: theirs has lag − 1
     blanks before the cue, and also trains and counts the blanks that are due before recall (a ninth class), which a

@@ -31,9 +31,9 @@ class Recall(Episodic, Classification):
         ...     return "".join(name for name, on in zip(names, step, strict=True) if on) or "."
         >>> batch = Recall(alphabet=4).stream(Generator().manual_seed(3), batch=1, lag=20).next()
         >>> "".join(read(step, "abcd!?") for step in batch.inputs[:, 0])
-        ''
+        'cabdaaabbd!cdbbcbdcaaabdcacbcc?..................................................'
         >>> "abcd"[batch.targets[batch.weight > 0].item()]
-        ''
+        'd'
 
     Variant `plain` is task 2c of Hochreiter & Schmidhuber (1997): the first symbol is x or y, all others are one of
     `alphabet` distractors, the query as above (the paper's symbol e). No flag is needed to know the cue, nor gates to
@@ -41,9 +41,9 @@ class Recall(Episodic, Classification):
 
         >>> batch = Recall(variant="plain").stream(Generator().manual_seed(3), batch=1, lag=20).next()
         >>> "".join(read(step, "xyabcd?") for step in batch.inputs[:, 0])
-        ''
+        'yabdaaabbdcdbbcbdcaa?...........................................................'
         >>> "xy"[batch.targets[batch.weight > 0].item()]
-        ''
+        'y'
 
     Differences from the paper (both variants): no start symbol b before the cue; `alphabet` does not grow with the lag;
     the tail is cut at 50; softmax and cross-entropy in place of two sigmoids and squared error, so that "error" means
@@ -58,7 +58,7 @@ class Recall(Episodic, Classification):
     minimum_lag = 1
 
     def __init__(self, *, alphabet: int = 4, variant: Literal["flagged", "plain"] = "flagged") -> None:
-        """`alphabet`: the number of symbols (flagged) or of distractors (plain), 2 to 1000."""
+        """`alphabet`: how many symbols (plain: distractors) there are, 2 to 1000. `variant`: "flagged" or "plain"."""
         self.alphabet = whole("alphabet", alphabet, 2, 1000)
         self.plain = one_of("variant", variant, ("flagged", "plain")) == "plain"
         self.classes = 2 if self.plain else alphabet
