@@ -2,12 +2,12 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar, overload
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """The user gave something that cannot be used. The message is one clear sentence; the command line exits with 2."""
 
 
@@ -19,12 +19,8 @@ def nearest(name: object, names: Collection[str]) -> str:
     return f"{guess} allowed: {', '.join(names) or 'none'}"
 
 
-@overload
-def known(what: str, name: object, names: Mapping[str, T]) -> T: ...
-@overload
-def known(what: str, name: object, names: Collection[str]) -> None: ...
-def known(what: str, name: object, names: Any) -> Any:
-    """The entry of a name in a mapping (None for a collection); ValueError with the nearest valid name if it has none."""
+def known(what: str, name: object, names: Mapping[str, T]) -> T:
+    """The entry of a name; InputError if it has none, with the nearest that has."""
     if name not in names:
-        raise ValueError(f"unknown {what} {name!r}{nearest(name, names)}")
-    return names[name] if isinstance(names, Mapping) else None
+        raise InputError(f"unknown {what} {name!r}{nearest(name, names)}")
+    return names[str(name)]

@@ -1,6 +1,7 @@
 """A recurrent network: layers of one cell and a linear readout. Its weights carry a leading member axis throughout."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 import torch
@@ -63,7 +64,7 @@ class Model:
         for layer in range(self.layers):
             cell = self.cell
             if reset is not None:
-                cell, x = ExternalReset(cell), torch.cat([x, reset.unsqueeze(-1).to(x.dtype)], -1)
+                cell, x = external_reset(cell), torch.cat([x, reset.unsqueeze(-1).to(x.dtype)], -1)
             x, last, _ = self.scan(cell, self.layer_weights(w, layer), x, state[layer])
             after.append(last)
         rows = x.flatten(1, 2) @ w["readout.V"] + w["readout.b"]
@@ -75,27 +76,23 @@ class Model:
         return {name.removeprefix(prefix): weight for name, weight in w.items() if name.startswith(prefix)}
 
 
-class ExternalReset(Cell):
-    """A cell whose state is zeroed before the step wherever the last input feature is 1 (Gers et al. 2000's control).
+@cache
+def external_reset(cell: Cell) -> Cell:
+    """A cell whose state is zeroed before the step wherever its last input feature is 1 (a control of Gers et al. 2000).
 
-    A cell itself, so that no engine needs to know of resets. It is not part of the catalogue.
+    A cell itself, so that no engine needs to know of resets; it is not part of the catalogue.
     """
 
-    def __init__(self, cell: Cell) -> None:
-        self.inner = cell
-        self.output = cell.output
+    class ExternalReset(type(cell)):
+        def drive(self, w: Weights, x: Tensor) -> Drive:
+            return super().drive(w, x[..., :-1]) | {"keep": 1 - x[..., -1:]}
 
-    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
-        return self.inner.weights(inputs - 1, hidden)
+        def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+            return super().step(w, drive, {name: part * drive["keep"] for name, part in state.items()}, tap)
 
-    def state_sizes(self, hidden: int) -> dict[str, int]:
-        return self.inner.state_sizes(hidden)
-
-    def drive(self, w: Weights, x: Tensor) -> Drive:
-        return self.inner.drive(w, x[..., :-1]) | {"keep": 1 - x[..., -1:]}
-
-    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
-        return self.inner.step(w, drive, {name: part * drive["keep"] for name, part in state.items()}, tap)
+    wrapped = object.__new__(ExternalReset)
+    vars(wrapped).update(vars(cell))
+    return wrapped
 
 
 Match = Literal["parameters", "hidden", "state"]

@@ -80,7 +80,9 @@ class Store:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise InputError(f"--store {self.folder}: another sweep is using it; wait for it, or name another") from None
+            raise InputError(
+                f"--store {self.folder}: another sweep is using it; wait for it, or name another"
+            ) from None
         try:
             yield
         finally:
@@ -100,10 +102,12 @@ class Store:
         """Leave a member's record for delivery to the tracker."""
         write(self.spool / f"{record['hash']}.json", json.dumps(record))
 
-    def waiting(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The records that have not been delivered, with the file to remove when they are."""
+    def waiting(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """A study's records that have not been delivered, with the file to remove when they are."""
         for path in sorted(self.spool.glob("*.json")):
-            yield path, json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["study"] == study:
+                yield path, record
 
 
 def write(path: Path, text: str) -> None:

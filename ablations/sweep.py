@@ -14,12 +14,12 @@ from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from ablations.cells.initial import Setting
+from ablations.engines import choose
 from ablations.identity import digest
 from ablations.model import Model, hidden_size
-from ablations.engines import choose
+from ablations.schema import Range, Values
 from ablations.store import Store
-from ablations.study import Arm, Range
+from ablations.study import Arm
 from ablations.train import Budget, Evaluated, Left, Member, Population, Result
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -57,7 +57,6 @@ class Context(NamedTuple):
     """What an arm needs from the process it runs in."""
 
     store: Store
-    optuna_url: str
     engine: str
     finished: frozenset[str]
     """Hashes of the members whose results are safe."""
@@ -80,7 +79,7 @@ def run(arm: Arm, context: Context) -> list[str]:
     """
     # An orphan of a killed sweep may be a moment behind its parent: never two writers of one arm.
     with FileLock(context.store.checkpoints / f"{arm.hash}.lock"):
-        searches = [Search(arm, index, context.optuna_url) for index in range(arm.tune.searches)]
+        searches = [Search(arm, index, context.store.optuna_url) for index in range(arm.tune.searches)]
         for first in range(0, arm.tune.trials, arm.tune.round):
             _tune(arm, searches, range(first, min(first + arm.tune.round, arm.tune.trials)), context)
         confirmed = [place for search in searches for place in search.confirmation()]
@@ -145,8 +144,10 @@ def _forget(arm: Arm, name: str, context: Context) -> None:
 def record(arm: Arm, place: Place, model: Model, result: Result, engine: str) -> dict[str, Any]:
     """All there is to know of a finished member, as JSON-like data: what the tracker stores."""
     horizon = arm.task.build().steps(arm.lag)
+    norms = result.curves.get("test/state_norm")
     return {
         "hash": place.hash(arm),
+        "study": arm.study,
         "arm": arm.hash,
         "phase": place.phase,
         "cell": arm.cell.label,
@@ -167,12 +168,14 @@ def record(arm: Arm, place: Place, model: Model, result: Result, engine: str) ->
             "diverged": int(result.status == "diverged"),
             "steps_to_solve": result.step if result.status == "solved" else arm.train.steps,
             "censored": int(result.status != "solved"),
-            "steps": result.step,
+            "steps": arm.train.steps,
+            "left_at": result.step,
             "objective": result.objective,
             "seconds": result.seconds,
             # forward, and twice that backward
             "flops_per_step": 3 * model.flops * horizon * arm.train.batch,
             **({} if result.loss is None else {"loss": result.loss}),
+            **({"state_norm_first": norms[0][1], "state_norm_last": norms[-1][1]} if norms else {}),
         },
         "curves": result.curves,
     }
@@ -187,10 +190,15 @@ class Search:
     def __init__(self, arm: Arm, index: int, storage: str) -> None:
         self.arm, self.index = arm, index
         self.distributions = {name: _distribution(values) for name, values in arm.space.items()}
-        space = {name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()}
+        space = {
+            name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()
+        }
         identity = digest(arm.content, space, arm.tune.sampler, arm.tune.round, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
-            study_name=f"{arm} · search {index} · {identity}", storage=storage, direction="maximize", load_if_exists=True
+            study_name=f"{arm} · search {index} · {identity}",
+            storage=storage,
+            direction="maximize",
+            load_if_exists=True,
         )
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.params.keys() != self.distributions.keys():
@@ -231,7 +239,7 @@ class Search:
         return [Place("confirm", self.index, best, Member(seed, settings)) for seed in seeds]
 
 
-def _distribution(values: Range | list[Setting]) -> BaseDistribution:
+def _distribution(values: Values) -> BaseDistribution:
     if isinstance(values, Range):
         return FloatDistribution(values.low, values.high, log=values.log)
     return CategoricalDistribution(values)

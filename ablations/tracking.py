@@ -1,6 +1,9 @@
 """The tracker: writes finished members to MLflow, and reads a study back as tidy tables. Only here is mlflow imported."""
 
+import json
+import math
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +19,12 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ablations.messages import InputError
-from ablations.store import Store
+from ablations.store import Store, write
 from ablations.view import save_view
 
 MANIFEST = "study.json"
 PAGE = 1000
+_STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
 
 
 class Tracker:
@@ -38,7 +42,9 @@ class Tracker:
         try:
             found = self.client.get_experiment_by_name(study)
         except (MlflowException, OSError) as error:
-            raise InputError(f"the MLflow server at {store.tracking_uri} does not answer: {_first_line(error)}") from None
+            raise InputError(
+                f"the MLflow server at {store.tracking_uri} does not answer: {_first_line(error)}"
+            ) from None
         self.experiment = found.experiment_id if found else None
 
     def begin(self, manifest: dict[str, Any]) -> dict[str, str]:
@@ -56,7 +62,9 @@ class Tracker:
             if run.info.status == "FINISHED":
                 finished[run.data.tags["hash"]] = run.data.tags["arm"]
             else:
-                self.client.delete_run(run.info.run_id)  # cut off while it was written; its record is still in the spool
+                self.client.delete_run(
+                    run.info.run_id
+                )  # cut off while it was written; its record is still in the spool
         return finished
 
     def study_run(self) -> str:
@@ -116,6 +124,24 @@ class Tracker:
         else:
             self.client.set_terminated(run_id, status)
 
+    def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+        """The manifest's arms, each with its `state` and the members done, solved and diverged of each phase."""
+        states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
+        arms = {
+            arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting")}
+            for arm in manifest["arms"]
+        }
+        for arm in arms.values():
+            for phase in ("tune", "confirm"):
+                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "seconds": 0.0}
+        for run in self._members(manifest):
+            count = arms[run.data.tags["arm"]][run.data.tags["phase"]]
+            count["done"] += 1
+            count["solved"] += int(run.data.metrics["solved"])
+            count["diverged"] += int(run.data.metrics["diverged"])
+            count["seconds"] += run.data.metrics["seconds"]
+        return list(arms.values())
+
     def attach(self, folder: Path) -> None:
         """Store a report on the study's run, where the UI shows it."""
         self.client.log_artifacts(self.study_run(), str(folder), "report")
@@ -124,17 +150,30 @@ class Tracker:
         """The manifest of the last sweep. Raises InputError when the study was never swept here."""
         if self.experiment is None:
             swept = [e.name for e in self.client.search_experiments() if e.name != "Default"]
-            raise InputError(f"study {self.study!r} was never swept here; the store has: {', '.join(swept) or 'nothing'}")
-        import mlflow
+            raise InputError(
+                f"study {self.study!r} was never swept here; the store has: {', '.join(swept) or 'nothing'}"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.client.download_artifacts(self.study_run(), MANIFEST, folder)
+            return json.loads(Path(path).read_text(encoding="utf-8"))
 
-        uri = f"{self.client.get_run(self.study_run()).info.artifact_uri}/{MANIFEST}"
-        mlflow.set_tracking_uri(self.store.tracking_uri)
-        return mlflow.artifacts.load_dict(uri)
+    def tables(self, folder: Path) -> None:
+        """Write what reports are built from: results.csv, curves.csv and study.json."""
+        manifest = self.manifest()
+        self.results(manifest).to_csv(folder / "results.csv", index=False)
+        self.curves(manifest).to_csv(folder / "curves.csv", index=False)
+        write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
     def results(self, manifest: dict[str, Any]) -> pd.DataFrame:
         """One row per finished member of the study's present definition: see the `reports` package for the columns."""
-        rows = [_row(run, self.study) for run in self._members(manifest)]
-        return pd.DataFrame(rows).sort_values(["task", "lag", "size", "cell", "phase", "search", "trial", "seed"]) if rows else pd.DataFrame()
+        groups = {label: task["group"] for label, task in manifest["tasks"].items()}
+        rows = [_row(run, self.study, groups) for run in self._members(manifest)]
+        if not rows:
+            raise InputError(
+                f"study {self.study!r} has no finished member yet; `whygates status {self.study}` tells more"
+            )
+        order = ["task", "lag", "size", "cell", "phase", "search", "trial", "seed"]
+        return pd.DataFrame(rows).sort_values(order, ignore_index=True)
 
     def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
         """Every point of every learning curve: hash, step, metric, value."""
@@ -165,15 +204,21 @@ class Tracker:
 
     def _create(self, name: str, tags: dict[str, str], parent: str | None = None) -> str:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
+        assert self.experiment is not None  # begin() made it
         return self.client.create_run(self.experiment, tags=tags, run_name=name).info.run_id
 
 
-def _row(run: Run, study: str) -> dict[str, Any]:
-    tags, metrics = run.data.tags, {key: v for key, v in run.data.metrics.items() if "/" not in key}
-    norms = {}
-    row = {"study": study, **{key: tags[key] for key in ("phase", "cell", "task", "engine", "status", "hash")}}
-    row |= {"lag": int(tags["lag"]), **{key: _value(text) for key, text in run.data.params.items()}, **metrics, **norms}
-    for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "flops_per_step"):
+def _row(run: Run, study: str, groups: dict[str, str]) -> dict[str, Any]:
+    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
+    row: dict[str, Any] = {
+        "study": study,
+        **{key: tags[key] for key in ("phase", "cell", "task")},
+        "lag": int(tags["lag"]),
+    }
+    row |= {key: _value(text) for key, text in params.items()}
+    row |= {key: value for key, value in metrics.items() if "/" not in key}
+    row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[tags["task"]]}
+    for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "left_at", "flops_per_step"):
         row[name] = int(row[name])
     return row
 
@@ -189,8 +234,6 @@ def _value(text: str) -> int | float | str:
 
 def _log10(settings: dict[str, Any]) -> dict[str, float]:
     """Parallel coordinates have linear axes only, and a learning rate wants a logarithmic one."""
-    import math
-
     return {"log10_learning_rate": math.log10(settings["learning_rate"])}
 
 

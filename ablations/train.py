@@ -113,7 +113,7 @@ class Population:
             begun = time.perf_counter()
             loss = norm = torch.empty(0)
             for _ in range(min(self.budget.eval_every, self.budget.steps - self.step)):
-                loss, norm = self._train_step()
+                loss, norm = self.train_step()
             left = self._watch(loss, norm)
             for k in self.active:
                 self.results[k].seconds += (time.perf_counter() - begun) / len(self.active)
@@ -122,7 +122,7 @@ class Population:
             yield from [Left(k, self.results[k]) for k in left]
             yield Evaluated(self.step, len(self.active), best)
 
-    def _train_step(self) -> tuple[Tensor, Tensor]:
+    def train_step(self) -> tuple[Tensor, Tensor]:
         """One gradient step of every active member: their losses, and the norms of their gradients before clipping."""
         inputs, targets, weight, reset = stack(self.task, [stream.next() for stream in self.streams])
         if not self.task.continual:
@@ -144,9 +144,13 @@ class Population:
             for (name, weight), piece in zip(self.model.shapes.items(), pieces, strict=True)
         }
 
+    def validate(self) -> Evaluation:
+        """The active members on the validation set."""
+        return evaluate(self.model, self.unpack(self.weights), self.task, self.validation)
+
     def _watch(self, train_loss: Tensor, norm: Tensor) -> list[int]:
-        """Evaluate the active members on the validation set; those that leave, with their results complete."""
-        seen = evaluate(self.model, self.unpack(self.weights), self.task, self.validation)
+        """Look how the active members do; those that leave, with their results complete."""
+        seen = self.validate()
         finite = torch.stack([train_loss, norm, seen.loss, seen.score]).isfinite().all(0)
         over = self.step >= self.budget.steps
         left = []

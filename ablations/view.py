@@ -18,14 +18,21 @@ SCORE = "score"
 
 def link(experiment: str) -> str:
     """The fragment of the UI's address that opens the view."""
-    return f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={KEY}&compareRunsMode=TABLE"
+    return (
+        f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={KEY}&compareRunsMode=TABLE"
+    )
 
 
 def save_view(client: MlflowClient, experiment: str, hyperparameters: list[str]) -> None:
     """Members only, best first, with their hyperparameters; a chart of each kind that helps to choose among them."""
     axes = ["log10_learning_rate", SCORE]
     charts = [
-        _chart("PARALLEL", selectedMetrics=axes, selectedParams=[h for h in hyperparameters if h != "learning_rate"], showAllRuns=True),
+        _chart(
+            "PARALLEL",
+            selectedMetrics=axes,
+            selectedParams=[h for h in hyperparameters if h != "learning_rate"],
+            showAllRuns=True,
+        ),
         _line("eval/score"),
         _line("train/loss"),
         _chart("SCATTER", xaxis={"key": axes[0], "type": "METRIC"}, yaxis={"key": SCORE, "type": "METRIC"}),
@@ -43,7 +50,14 @@ def save_view(client: MlflowClient, experiment: str, hyperparameters: list[str])
         "runsHiddenMode": "SHOWALL",
         "isAccordionReordered": True,  # without it the UI replaces the charts below with its own
         "compareRunSections": [
-            {"uuid": KEY, "name": "Sweep", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+            {
+                "uuid": KEY,
+                "name": "Sweep",
+                "display": True,
+                "isReordered": False,
+                "deleted": False,
+                "isGenerated": False,
+            }
         ],
         "compareRunCharts": charts,
     }

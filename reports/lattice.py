@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from reports.contrasts import Contrast
-from reports.figures import FAINT, INK, RULE, WIDTH, Look, short
+from reports.contrasts import Compare, Estimate, Evidence, Where, measure
+from reports.style import FAINT, INK, RULE, WIDTH, Look, short
+from reports.summary import Table
 from reports.tables import base_name
 
 
@@ -59,10 +59,25 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
     return placed
 
 
+def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, str], Estimate]:
+    """By (cell, group): the cell's solve rate minus its parent's, over every stratum of the group they share.
+
+    Lags that nobody or everybody solves are kept: these are the differences between the rates that the figure shows.
+    """
+    found = {}
+    for node in placed:
+        for group in groups if node.parent is not None else ():
+            compare = Compare("", node.cell, node.parent or "", (Where(group),), informative=False)
+            estimate = measure(compare, evidence).loose
+            if estimate is not None:
+                found[node.cell, group] = estimate
+    return found
+
+
 def draw(
     placed: Sequence[Node],
-    rates: pd.DataFrame,
-    effects: Mapping[tuple[str, str], Contrast],
+    rates: Table,
+    effects: Mapping[tuple[str, str], Estimate],
     looks: Mapping[str, Look],
     titles: Mapping[str, str],
 ) -> Figure:
@@ -72,11 +87,13 @@ def draw(
     :param effects: by (cell, group): the cell against its parent.
     :param titles: by group, in the order of the columns: what stands over the column.
     """
-    tree_width, column = 3.7, max(1.3, (WIDTH - 3.7) / max(2, len(titles)))
-    height = 0.75 + 0.56 * len(placed)
+    longest = max(max(len(node.change), len(node.cell)) + 6 * node.depth for node in placed)
+    tree_width = min(4.4, max(2.2, 0.3 + 0.064 * longest))
+    column = min(3.2, max(1.4, (WIDTH - tree_width) / len(titles)))
+    height = 0.85 + 0.5 * len(placed)
     figure = Figure(figsize=(tree_width + column * len(titles), height))
     total = tree_width + column * len(titles)
-    bottom, top = 0.42 / height, 1 - 0.42 / height
+    bottom, top = 0.36 / height, 1 - 0.46 / height
     tree = figure.add_axes((0, bottom, tree_width / total, top - bottom))
     _tree(tree, placed, looks, tree_width)
     for k, (group, title) in enumerate(titles.items()):
@@ -88,21 +105,27 @@ def draw(
     return figure
 
 
-def effect_text(contrast: Contrast) -> str:
-    """`−83 (−97 to −60)`, in points of solve rate."""
-    return f"{points(contrast.effect)} ({points(contrast.ci_low)} to {points(contrast.ci_high)})"
-
-
 def points(share: float | None) -> str:
     """A difference of solve rates in points, with its sign: −0.834 -> `−83`."""
     if share is None:
         return "?"
-    return f"{round(100 * share):+d}".replace("-", "−").replace("+0", "0")
+    rounded = round(100 * share)
+    return "0" if rounded == 0 else f"{rounded:+d}".replace("-", "−")
 
 
-def clear(contrast: Contrast) -> bool:
+def limits(low: float | None, high: float | None) -> str:
+    """`−97 to −60`, in points."""
+    return f"{points(low)} to {points(high)}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, with a space that does not break: 0.834 -> `83 %`."""
+    return f"{round(100 * share)}\N{NO-BREAK SPACE}%"
+
+
+def clear(estimate: Estimate) -> bool:
     """Whether the interval leaves out no difference at all."""
-    return None not in (contrast.ci_low, contrast.ci_high) and not contrast.ci_low <= 0 <= contrast.ci_high
+    return not estimate.low <= 0 <= estimate.high
 
 
 def _tree(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], width: float) -> None:
@@ -114,7 +137,15 @@ def _tree(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], width: fl
         x = 0.12 + 0.34 * node.depth
         if node.parent is not None:
             ax.plot([x - 0.17, x - 0.17, x], [row[node.parent] + 0.3, y + 0.12, y + 0.12], color=FAINT, linewidth=1)
-            ax.text(x, y - 0.27, short(node.change, 52), fontsize=7.2, color=FAINT, va="center", style="italic")
+            ax.text(
+                x,
+                y - 0.27,
+                short(node.change, 64 - 5 * node.depth),
+                fontsize=8,
+                color=FAINT,
+                va="center",
+                style="italic",
+            )
         look = looks[node.cell]
         box = {"boxstyle": "round,pad=0.32", "facecolor": "white", "edgecolor": look.color, "linewidth": 1.4}
         ax.plot(x + 0.14, y + 0.12, marker=look.marker, color=look.color, markersize=6, zorder=5)
@@ -125,7 +156,7 @@ def _moves(
     ax: Axes,
     placed: Sequence[Node],
     rates: Mapping[str, float],
-    effects: Mapping[str, Contrast | None],
+    effects: Mapping[str, Estimate | None],
     looks: Mapping[str, Look],
 ) -> None:
     for y, node in enumerate(placed):
@@ -135,22 +166,22 @@ def _moves(
             ax.text(0.5, here, "not run", fontsize=7.5, color=FAINT, ha="center", va="center")
             continue
         rate = rates[node.cell]
-        if node.parent in rates and effect is not None and effect.effect is not None:
+        if node.parent is not None and node.parent in rates and effect is not None:
             certain = clear(effect)
             before = rates[node.parent]
             ax.plot(before, here, marker="|", color=FAINT, markersize=9)
             if abs(rate - before) > 0.03:
                 arrow = {"arrowstyle": "-|>", "color": INK if certain else FAINT, "linestyle": "-" if certain else ":"}
                 ax.annotate("", (rate, here), (before, here), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 3})
-            text = effect_text(effect) + ("" if certain else "  ?")
-            ax.text(0.5, y - 0.25, text, fontsize=7.6, ha="center", va="center",
+            text = f"{points(effect.effect)} ({limits(effect.low, effect.high)}){'' if certain else '  ?'}"
+            ax.text(0.5, y - 0.25, text, fontsize=8, ha="center", va="center",
                     color=INK if certain else FAINT, weight="bold" if certain else "normal")  # fmt: skip
         ax.plot(rate, here, marker=look.marker, color=look.color, markersize=7, clip_on=False, zorder=5)
         if node.parent is None:
-            ax.text(0.5, y - 0.25, f"{rate:.0%}", fontsize=7.6, ha="center", va="center", color=FAINT)
+            ax.text(0.5, y - 0.25, f"{percent(rate)} solve it", fontsize=8, ha="center", va="center", color=FAINT)
     ax.set_xlim(-0.03, 1.03)
     ax.set_xticks([0, 0.5, 1])
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.tick_params(axis="y", left=False, labelleft=False)
     ax.tick_params(axis="x", labelsize=7.5)
     ax.spines[["left", "right", "top"]].set_visible(False)

@@ -2,7 +2,7 @@
 
 Everything is about a weighted sum of solve rates, Σ wᵢ pᵢ: a mean over lags of differences has the weights 1/S and
 −1/S, the difference of two such means has both. Two sources of luck are kept apart: between seeds (`mover`,
-`permutation_p`) and between independent tuning searches (`cluster_t`).
+`permutation_p`) and between independent tuning searches (`search_rate`, `cluster_t`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 from scipy import stats as distributions
 from statsmodels.duration.survfunc import SurvfuncRight
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 
@@ -53,7 +52,9 @@ def mover(successes: np.ndarray, n: np.ndarray, weights: np.ndarray, level: floa
     """Interval for Σ wᵢ pᵢ from Wilson limits of each pᵢ (Newcombe 1998; Zou & Donner 2008; Zou, Huang & Zhang 2009).
 
     MOVER: the method of variance estimates recovery. Each limit moves every rate from its estimate to the Wilson
-    limit that pulls the sum the same way, and adds the moves in quadrature. Independent runs are assumed.
+    limit that pulls the sum the same way, and adds the moves in quadrature. Independent runs are assumed. For display:
+    it is not inverted into a p value, because far in the tails Wilson limits are too narrow (of true nulls at a rate of
+    .5, 12 arms of 20, it would reject .0054 at a level of .0013).
 
     :param successes, n, weights: [arms], n ≥ 1.
     """
@@ -65,27 +66,6 @@ def mover(successes: np.ndarray, n: np.ndarray, weights: np.ndarray, level: floa
     return Interval(
         estimate, estimate - float(np.hypot.reduce(weights * down)), estimate + float(np.hypot.reduce(weights * up))
     )
-
-
-def mover_p(successes: np.ndarray, n: np.ndarray, weights: np.ndarray) -> float:
-    """Two-sided p of Σ wᵢ pᵢ = 0: one minus the level at which the `mover` interval reaches 0.
-
-    For sums that no permutation leaves alone, such as the difference between two groups of tasks of the difference
-    between two cells: that they are equal does not make the cells exchangeable.
-    """
-    if abs(weights @ (successes / n)) < 1e-12:
-        return 1.0
-
-    def short_of_zero(log_p: float) -> float:
-        estimate, low, high = mover(successes, n, weights, 1 - np.exp(log_p))
-        return low if estimate > 0 else -high
-
-    smallest, largest = np.log(1e-12), np.log(1 - 1e-9)
-    if short_of_zero(smallest) > 0:
-        return 1e-12
-    if short_of_zero(largest) < 0:
-        return 1.0
-    return float(np.exp(optimize.brentq(short_of_zero, smallest, largest, xtol=1e-6)))
 
 
 def permutation_p(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray) -> float:
@@ -135,39 +115,71 @@ class ClusterT(NamedTuple):
         return Interval(self.estimate, self.estimate - half, self.estimate + half)
 
 
-def cluster_t(solved: Sequence[np.ndarray], runs: Sequence[np.ndarray], weights: np.ndarray) -> ClusterT:
-    """Σ wᵢ pᵢ with independent searches, not runs, as the units (Donner & Klar 2000, cluster means).
+class Rate(NamedTuple):
+    """An arm's solve rate, the variance of that estimate and its degrees of freedom."""
 
-    An arm's rate is the mean over its searches of the share of that search's seeds that solved; its variance is that
-    of the search means over their number. Every arm has searches of its own, so the variances of the sum add:
-    Σ wᵢ² vᵢ, with the degrees of freedom of Satterthwaite 1946 from K − 1 per arm. That pools over strata without
-    supposing that the variances are equal.
+    rate: float
+    variance: float
+    freedom: int
 
-    Few searches can agree by chance (five at 4 of 4 have variance 0, and are not proof that a sixth would solve).
-    Search means cannot vary less than coin flips of that rate do, so the variance is floored by the binomial one at
-    the rate of Jeffreys' prior, (x + ½)/(n + 1): at 20 of 20 the arm's standard error is 0.034, not 0.
 
-    :param solved, runs: one array [searches] per arm, at least 2 searches each.
+def search_rate(solved: np.ndarray, runs: np.ndarray) -> Rate:
+    """With searches as the units: the mean over them of the share of runs that solved, variance s²/K.
+
+    Few searches can agree by chance (five at 4 of 4 have variance 0, and are no proof that a sixth would solve).
+    Shares cannot vary less than coin flips of that rate do, so the variance is floored by the binomial one at the
+    rate of Jeffreys' prior, (x + ½)/(n + 1): at 20 of 20 the standard error is 0.034, not 0.
+
+    :param solved, runs: [searches], at least 2 of them.
+    """
+    shares = solved / runs
+    floor = _binomial_variance(solved.sum(), runs.sum())
+    return Rate(float(shares.mean()), float(max(shares.var(ddof=1) / len(shares), floor)), len(shares) - 1)
+
+
+def run_rate(solved: int, runs: int) -> Rate:
+    """With runs as the units, where there are no searches to tell apart; the same floor.
+
+    :param runs: at least 2.
+    """
+    rate = solved / runs
+    return Rate(rate, max(rate * (1 - rate) / (runs - 1), _binomial_variance(solved, runs)), runs - 1)
+
+
+def _binomial_variance(solved: int, runs: int) -> float:
+    prior = (solved + 0.5) / (runs + 1)
+    return prior * (1 - prior) / runs
+
+
+def cluster_t(arms: Sequence[Rate], weights: np.ndarray) -> ClusterT:
+    """Σ wᵢ pᵢ with the units of `arms`, independent searches as a rule (Donner & Klar 2000, cluster means).
+
+    Every arm has units of its own, so the variances of the sum add, Σ wᵢ² vᵢ, with the degrees of freedom of
+    Satterthwaite 1946. That pools over strata without supposing that their variances are equal.
+
+    Simulated (5 searches × 4 seeds, 3 to 6 strata, base rates .5 to .97, any correlation within a search): at a level
+    of .05 / .0125 / .0038 it rejects at most .048 / .012 / .004 of true nulls; 90 % intervals cover at least .90.
+    With 2 searches this fails where a search is all or nothing (.03 at a level of .0125). With runs as the units and
+    12 arms of 20 runs it rejects at most .049 / .0125 / .004.
+
     :param weights: [arms], not all 0.
     """
-    rates, variances, freedoms = np.empty(len(solved)), np.empty(len(solved)), np.empty(len(solved))
-    for arm, (x, n) in enumerate(zip(solved, runs, strict=True)):
-        means, total = x / n, n.sum()
-        prior = (x.sum() + 0.5) / (total + 1)
-        rates[arm] = means.mean()
-        variances[arm] = max(means.var(ddof=1) / len(means), prior * (1 - prior) / total)
-        freedoms[arm] = len(means) - 1
+    rates, variances, freedoms = (np.array(column) for column in zip(*arms, strict=True))
     parts = weights**2 * variances
-    return ClusterT(
-        float(weights @ rates),
-        float(np.sqrt(parts.sum())),
-        float(parts.sum() ** 2 / (parts**2 / freedoms).sum()),
-    )
+    freedom = parts.sum() ** 2 / (parts**2 / freedoms).sum()
+    return ClusterT(float(weights @ rates), float(np.sqrt(parts.sum())), float(freedom))
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p values adjusted for their number (Holm 1979), in the order given."""
-    return [float(value) for value in multipletests(p, method="holm")[1]] if len(p) else []
+    """p values adjusted for their number (Holm 1979), in the order given.
+
+    Five lines of our own, because statsmodels' multipletests runs the garbage collector at every call (40 ms).
+    """
+    adjusted, largest = [0.0] * len(p), 0.0
+    for rank, index in enumerate(np.argsort(p, kind="stable")):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = largest
+    return adjusted
 
 
 def mean_interval(values: np.ndarray, level: float) -> Interval:
@@ -194,15 +206,16 @@ def kaplan_meier(steps: np.ndarray, censored: np.ndarray, level: float = 0.95) -
     """
     events = ~np.asarray(censored, dtype=bool)
     if not events.any():
-        return KaplanMeier(*(np.empty(0) for _ in range(4)), None, None, None)
+        nothing = np.empty(0)
+        return KaplanMeier(nothing, nothing, nothing, nothing, None, None, None)
     curve = SurvfuncRight(np.asarray(steps, dtype=float), events.astype(int))
-    reached = curve.n_events > 0
-    solved, error = 1 - curve.surv_prob[reached], curve.surv_prob_se[reached]
+    reached = np.asarray(curve.n_events) > 0
+    times, error = np.asarray(curve.surv_times)[reached], np.asarray(curve.surv_prob_se)[reached]
+    solved = 1 - np.asarray(curve.surv_prob)[reached]
     spread = np.isfinite(error) & (error > 0) & (solved < 1)
     runs = np.full(len(solved), float(len(events)))
     runs[spread] = (solved * (1 - solved))[spread] / error[spread] ** 2
     low, high = wilson(solved * runs, runs, level)
-    times = curve.surv_times[reached]
     return KaplanMeier(times, solved, low, high, *(_crossing(times, share) for share in (solved, high, low)))
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from reports.contrasts import GROUPS
 
@@ -125,15 +126,16 @@ def _near(column: str, present: pd.Index) -> str:
 
 
 def _numbers(file: Path, table: pd.DataFrame, column: str, empty: bool = False) -> pd.Series:
-    numbers = pd.to_numeric(table[column].str.strip(), errors="coerce")
-    bad = ~np.isfinite(numbers.to_numpy(dtype=float))
+    cells = table[column].str.strip()
+    numbers = pd.Series(pd.to_numeric(cells, errors="coerce"), index=table.index)
+    bad = ~np.isfinite(np.asarray(numbers, dtype=float))
     if empty:
-        bad &= (table[column].str.strip() != "").to_numpy()
+        bad &= np.asarray(cells != "")
     _refuse(file, table, column, bad, "must be a finite number" + (" or empty" if empty else ""))
     return numbers
 
 
-def _refuse(file: Path, table: pd.DataFrame, column: str, bad: pd.Series | np.ndarray, rule: str) -> None:
+def _refuse(file: Path, table: pd.DataFrame, column: str, bad: ArrayLike, rule: str) -> None:
     """Name the first bad cell. Rows are counted as a spreadsheet does: the header is row 1."""
     where = np.flatnonzero(np.asarray(bad))
     if len(where):

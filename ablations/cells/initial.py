@@ -59,6 +59,6 @@ def _start(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, gene
             return chrono[:, : weight.columns].clone()
         case "input_bias", "chrono":
             return -chrono[:, : weight.columns]
-        case ("forget_bias" | "input_bias"), (int() | float()) as bias:
+        case (("forget_bias" | "input_bias"), (int() | float()) as bias):
             return torch.full(shape, float(bias))
     raise ValueError(f"no way to start a weight with {weight.start} = {settings.get(weight.start)!r}")

@@ -5,6 +5,9 @@ A seam names what it needs in its signature: gates by their letter, the old memo
 gate, its weights and its bias are gone.
 """
 
+# A seam's signature says what it needs, so it differs from its parent's.
+# pyright: reportIncompatibleMethodOverride=false
+
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar

@@ -1,5 +1,8 @@
 """Cells in which a network takes the place of gates: the two questions this project started from."""
 
+# A seam's signature says what it needs, so it differs from its parent's.
+# pyright: reportIncompatibleMethodOverride=false
+
 from torch import Tensor, tanh
 
 from ablations.cells.base import Drive, Weight, Weights

@@ -16,7 +16,7 @@ class Choice(NamedTuple):
 
 def choose(name: str) -> Choice:
     """The engine of a name; `auto` is the fastest that works here. ValueError for a name that does not exist."""
-    known("engine", name, ENGINES)
+    known("engine", name, dict.fromkeys(ENGINES))
     return Choice("eager", eager.scan, "the reference engine, and the only one of this version")
 
 

@@ -154,7 +154,9 @@ def _member(
         "flops_per_step": 32 * (lag + 60) * 6 * (4950 + hidden),
         "learning_rate": float(f"{rate:.4g}"),
         "clip_norm": round(float(10 ** random.uniform(-1, 1)), 3),
-        "forget_bias": None if cell in ("rnn", "single_network", "lstm_no_forget") else str(random.choice([0.0, 1.0, 3.0])),
+        "forget_bias": None
+        if cell in ("rnn", "single_network", "lstm_no_forget")
+        else str(random.choice([0.0, 1.0, 3.0])),
         "recurrent_init": str(random.choice(["uniform", "orthogonal", "identity"])),
         "state_norm_first": norms[0] if norms else None,
         "state_norm_last": norms[1] if norms else None,
@@ -199,9 +201,7 @@ def _manifest(lags: dict[str, list[int]], searches: int, trials: int, confirm: i
             }
             for name, (parent, change, reference, gates, _) in CELLS.items()
         },
-        "lattice": [
-            {"cell": name, "parent": parent, "change": change} for name, (parent, change, *_) in CELLS.items()
-        ],
+        "lattice": [{"cell": name, "parent": parent, "change": change} for name, (parent, change, *_) in CELLS.items()],
         "tasks": {task: TASKS[task] for task in lags},
         "versions": {"whygates": "0.1.0", "torch": "2.9.0", "optuna": "5.0.0", "mlflow": "3.17.2"},
         "hardware": {"machine": "x86_64", "cores": 2, "memory_gib": 8},

@@ -1,0 +1,261 @@
+"""The command line. It alone knows every room; each command imports what it needs, so that `--help` stays instant."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ablations import __version__
+from ablations.messages import InputError
+
+DEFAULT_STORE = Path("whygates-store")
+DEFAULT_OUT = Path("whygates-report")
+
+app = typer.Typer(
+    help="Why gates? Train recurrent cells and their ablations on long-lag tasks, and let the data decide.\n\n"
+    "Start with `whygates demo`: a few minutes, and a report to read.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console()
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A preset's name or a TOML file.")]
+StoreOption = Annotated[Path, typer.Option("--store", help="The folder that holds the runs.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="How cells are run: auto or eager.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@app.command()
+def demo(
+    store: StoreOption = DEFAULT_STORE,
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder for the report.")] = DEFAULT_OUT / "smoke",
+    workers: WorkersOption = CORES,
+) -> None:
+    """Run the `smoke` study and write its report: a few minutes on a laptop."""
+    from ablations import study
+
+    _writable(out_folder)
+    code = _sweep(study.load("smoke"), store, workers, "auto")
+    if code == 130:
+        raise typer.Exit(code)
+    _report("smoke", store, out_folder)
+    raise typer.Exit(code)
+
+
+@app.command()
+def sweep(
+    study: Annotated[
+        str, typer.Argument(metavar="[STUDY]", help="A preset's name or a TOML file; none lists the presets.")
+    ] = "",
+    store: StoreOption = DEFAULT_STORE,
+    workers: WorkersOption = CORES,
+    engine: EngineOption = "auto",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the study: key=value, as in train.steps=500 or task.recall.lags=[10]."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be run, and about how long.")
+    ] = False,
+) -> None:
+    """Tune and confirm every arm of a study. Stop it anywhere: the same command goes on."""
+    from ablations import study as studies
+
+    if not study:
+        for name, path in studies.presets().items():
+            out.print(f"[bold]{name}[/]  {studies.load(str(path)).description}", soft_wrap=True)
+        return
+    loaded = studies.load(study, changes or [])
+    if dry_run:
+        from ablations.plan import plan
+
+        plan(loaded, engine, workers, out)
+        return
+    again = " ".join(["whygates sweep", study, *(f"--set '{change}'" for change in changes or []), *_store(store)])
+    raise typer.Exit(_sweep(loaded, store, workers, engine, again))
+
+
+@app.command()
+def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """How far a study has come: its arms, phase by phase."""
+    from ablations.listing import show_status
+    from ablations.store import Store
+    from ablations.tracking import Tracker
+
+    opened = Store.open(store)
+    tracker = Tracker(opened, _name(study))
+    arms = tracker.status(tracker.manifest())
+    if not opened.busy:
+        for arm in arms:
+            arm["state"] = "interrupted" if arm["state"] == "running" else arm["state"]
+    if as_json:
+        print(json.dumps(arms, indent=2))
+    else:
+        show_status(arms, opened.busy, out)
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(metavar="[STUDY]", help="A preset's name or a TOML file.")] = "",
+    store: StoreOption = DEFAULT_STORE,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="The folder for the report.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Rebuild from tables instead: a folder, or results.csv.")
+    ] = None,
+) -> None:
+    """Write the report of a study: HTML, Markdown, verdicts, tables and figures."""
+    if bool(study) == bool(source):
+        raise InputError("report: name either a STUDY or --from TABLES")
+    if source:
+        _build(source, out_folder or DEFAULT_OUT / "rebuilt")
+    else:
+        _report(_name(study), store, out_folder or DEFAULT_OUT / _name(study))
+
+
+@app.command()
+def ui(
+    store: StoreOption = DEFAULT_STORE,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
+) -> None:
+    """Browse the runs in the MLflow UI, on this machine only."""
+    from ablations.console import serve
+    from ablations.store import Store
+
+    serve(Store.open(store), port, out)
+
+
+@app.command()
+def cells(
+    as_json: JsonOption = False,
+    inputs: Annotated[int, typer.Option("--inputs", min=1, help="Input features to count parameters for.")] = 8,
+    hidden: Annotated[int, typer.Option("--hidden", min=1, help="Hidden units to count parameters for.")] = 32,
+) -> None:
+    """The catalogue of cells: equations, parents, parameters, references."""
+    from ablations.listing import cell_rows, show_cells
+
+    rows = cell_rows(inputs, hidden)
+    print(json.dumps(rows, indent=2, ensure_ascii=False)) if as_json else show_cells(rows, out)
+
+
+@app.command()
+def tasks(as_json: JsonOption = False) -> None:
+    """The catalogue of tasks: what they ask for, what their lag means, when they count as solved."""
+    from ablations.listing import show_tasks, task_rows
+
+    rows = task_rows()
+    print(json.dumps(rows, indent=2, ensure_ascii=False)) if as_json else show_tasks(rows, out)
+
+
+def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str = "") -> int:
+    """Run a study's arms; the exit code: 0 done, 1 some arms failed, 130 interrupted."""
+    from ablations import engines
+    from ablations.console import Display
+    from ablations.run import sweep_study
+    from ablations.store import Store
+
+    choice = engines.choose(engine)
+    store = Store.create(folder)
+    with store.sweeping():
+        out.print(
+            f"[bold]{study.name}[/]: {len(study.arms())} arms, engine {choice.name} ({choice.why}), {workers} workers"
+        )
+        with Display(study, out) as display:
+            ended = sweep_study(study, store, workers, engine, display)
+    display.summary(ended)
+    if any(arm.status == "interrupted" for arm in ended):
+        out.print(
+            f"Interrupted; nothing is lost. Go on with:  {again or f'whygates demo {chr(32).join(_store(folder))}'}"
+        )
+        return 130
+    out.print("Read it:    ", " ".join(["whygates report", study.name, *_store(folder)]), style="dim", soft_wrap=True)
+    out.print("Browse it:  ", " ".join(["whygates ui", *_store(folder)]), style="dim", soft_wrap=True)
+    return 1 if any(arm.status == "failed" for arm in ended) else 0
+
+
+def _report(name: str, folder: Path, target: Path) -> None:
+    """Read a study's tables out of the tracker, build the report from them, and store it on the study's run."""
+    import tempfile
+
+    from ablations.store import Store
+    from ablations.tracking import Tracker
+
+    _writable(target)
+    tracker = Tracker(Store.open(folder), name)
+    with tempfile.TemporaryDirectory() as scratch:
+        tracker.tables(Path(scratch))
+        _build(Path(scratch), target)
+    tracker.attach(target)
+
+
+def _build(source: Path, target: Path) -> None:
+    from reports.build import build
+
+    from reports.tables import BadTable
+
+    try:
+        page = build(source, target)
+    except BadTable as error:
+        raise InputError(str(error)) from None
+    except OSError as error:
+        raise InputError(f"--out {target}: {error.strerror or error}") from None
+    out.print(f"Report:      {page}", soft_wrap=True)
+
+
+def _writable(folder: Path) -> None:
+    """Find out before the work, not after it, that a folder cannot be written. Raises InputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written to: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--out {folder}: cannot be written to")
+
+
+def _name(study: str) -> str:
+    """A study's name in the store: what is given, or the `name` in the file that is given."""
+    if not study.endswith(".toml"):
+        return study
+    from ablations.study import load
+
+    return load(study).name
+
+
+def _store(folder: Path) -> list[str]:
+    return [] if folder == DEFAULT_STORE else ["--store", str(folder)]
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"whygates {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The command `whygates`."""
+    try:
+        app()
+    except InputError as error:
+        sys.exit(_refuse(str(error)))
+
+
+def _refuse(message: str) -> int:
+    for line in message.splitlines():
+        print(f"whygates: {line}", file=sys.stderr)
+    return 2

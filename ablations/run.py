@@ -1,0 +1,97 @@
+"""A sweep from its first arm to its last: workers train, finished members go to the tracker, an observer watches."""
+
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlflow.exceptions import MlflowException
+
+from ablations import workers
+from ablations.manifest import manifest
+from ablations.store import Store
+from ablations.study import Study
+from ablations.sweep import Progress
+from ablations.tracking import Tracker
+
+RETRY_SECONDS = 30.0
+
+
+class Observer(Protocol):
+    """Whoever watches a sweep."""
+
+    def progress(self, progress: Progress) -> None: ...
+    def delivered(self, record: dict[str, Any]) -> None: ...
+    def ended(self, ended: workers.Ended) -> None: ...
+    def warn(self, message: str) -> None: ...
+
+
+def sweep_study(study: Study, store: Store, processes: int, engine: str, observer: Observer) -> list[workers.Ended]:
+    """Run every arm of a study, and close what was finished. Raises InputError when the tracker cannot be reached."""
+    tracker = Tracker(store, study.name)
+    delivery = Delivery(store, tracker, observer, tracker.begin(manifest(study, engine)))
+    delivery.work()
+    ended = []
+    for arm in workers.run(
+        study.arms(), store, processes, engine, frozenset(delivery.arms), observer.progress, delivery.work
+    ):
+        delivery.work()
+        delivery.close(arm)
+        observer.ended(arm)
+        ended.append(arm)
+    delivery.flush()
+    return ended
+
+
+class Delivery:
+    """Brings finished members from the store's spool to the tracker. A tracker that is down is tried again later."""
+
+    def __init__(self, store: Store, tracker: Tracker, observer: Observer, arms: dict[str, str]) -> None:
+        self.store, self.tracker, self.observer = store, tracker, observer
+        self.arms = arms
+        """The arm that each delivered member stands under, by the member's hash."""
+        self.closing: list[workers.Ended] = []
+        self.later = 0.0
+
+    def work(self) -> None:
+        """Deliver what waits, and close the arms that have ended, unless the tracker failed a moment ago."""
+        if time.monotonic() >= self.later:
+            self._try()
+
+    def close(self, ended: workers.Ended) -> None:
+        """Close an arm's run as soon as the tracker can take it."""
+        self.closing.append(ended)
+        self.work()
+
+    def flush(self) -> None:
+        """A last attempt, with a word about what could not be delivered."""
+        self._try()
+        left = len(list(self.store.waiting(self.tracker.study)))
+        if left:
+            self.observer.warn(f"{left} results wait in {self.store.spool}; the same command delivers them")
+
+    def _try(self) -> None:
+        try:
+            for path, record in self.store.waiting(self.tracker.study):
+                self._deliver(path, record)
+            while self.closing:
+                self._close(self.closing[0])
+                self.closing.pop(0)
+        except (MlflowException, OSError) as error:
+            self.observer.warn(f"the tracker does not take results now, they wait on disk: {str(error)[:100]}")
+            self.later = time.monotonic() + RETRY_SECONDS
+
+    def _deliver(self, path: Path, record: dict[str, Any]) -> None:
+        if record["hash"] not in self.arms:
+            self.tracker.deliver(record)
+            self.arms[record["hash"]] = record["arm"]
+            self.observer.delivered(record)
+        path.unlink()
+
+    def _close(self, ended: workers.Ended) -> None:
+        arm = ended.arm
+        fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
+        moved = {member for member in ended.members if self.arms.get(member, arm.hash) != arm.hash}
+        if moved:
+            self.tracker.adopt(arm.hash, moved, fields)
+        state = {"done": "FINISHED", "failed": "FAILED", "interrupted": "SCHEDULED"}[ended.status]
+        self.tracker.end_arm(arm.hash, fields, state, ended.error)

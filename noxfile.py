@@ -1,0 +1,48 @@
+"""Everything a change must pass. Sessions run in the environment that nox itself is in: one serves them all."""
+
+import sys
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.default_venv_backend = "none"
+
+
+def run(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module with this very interpreter."""
+    session.run(sys.executable, "-m", module, *arguments)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and the walls between the rooms."""
+    run(session, "ruff", "check")
+    run(session, "ruff", "format", "--check")
+    session.run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Static types."""
+    run(session, "pyright", "--pythonpath", sys.executable)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite, a process per core; arguments go to pytest."""
+    run(session, "pytest", "-n", "logical", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The demo, from nothing to a report."""
+    folder = session.create_tmp()
+    run(session, "ablations", "demo", "--store", f"{folder}/store", "--out", f"{folder}/report")
+
+
+@nox.session
+def study(session: nox.Session) -> None:
+    """A study and its report: `nox -s study -- why-gates`."""
+    name = session.posargs[0] if session.posargs else "why-gates"
+    run(session, "ablations", "sweep", name)
+    run(session, "ablations", "report", name)

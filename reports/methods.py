@@ -1,0 +1,159 @@
+"""How the study was run, what it cannot say, and where its runs are: read off the manifest, with notes where it is silent."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports.contrasts import LEVEL
+from reports.lattice import percent
+from reports.prose import ENOUGH_SEEDS, duration, listed
+from reports.summary import Table, parts
+
+UNKNOWN = "not recorded in these tables"
+MATCHED = {
+    "parameters": "the number of trained parameters",
+    "hidden": "the number of hidden units",
+    "state": "the size of the state",
+}
+
+
+class Fact(NamedTuple):
+    """One line of the methods."""
+
+    term: str
+    text: str
+
+
+def facts(results: Table, study: Mapping[str, Any]) -> list[Fact]:
+    """Budget, search, seeds, matching, versions, hardware, commit."""
+    definition = study.get("definition", {})
+    train, tune = definition.get("train", {}), definition.get("tune", {})
+    matched = MATCHED.get(definition.get("match", ""), UNKNOWN)
+    sizes = sorted(results["size"].dropna().unique()) if "size" in results else []
+    phases = results["phase"].value_counts()
+    lines = [
+        Fact(
+            "Networks", f"{len(results):,}: {phases.get('tune', 0):,} tuning, {phases.get('confirm', 0):,} confirmation"
+        ),
+        Fact("Budget", _budget(results, train)),
+        Fact("Held equal", matched + (f" ({listed(f'{size:,.0f}' for size in sizes)})" if sizes else "")),
+        Fact("Search", _search(results, tune)),
+        Fact("Seeds", _seeds(results)),
+        Fact("Compute", f"{duration(results['seconds'].sum())} of training in all"),
+        Fact("Hardware", _pairs(study.get("hardware", {}))),
+        Fact("Versions", _pairs(study.get("versions", {}))),
+        Fact("Commit", study.get("commit") or UNKNOWN),
+    ]
+    if "engine" in results:
+        lines.insert(6, Fact("Engine", listed(dict.fromkeys(engine for engine in results["engine"] if engine))))
+    return lines
+
+
+def search_space(study: Mapping[str, Any]) -> list[Fact]:
+    """The ranges that every cell was searched over."""
+    space = study.get("definition", {}).get("tune", {}).get("space", {})
+    return [Fact(name, _range(values)) for name, values in space.items()]
+
+
+def failures(results: Table, study: Mapping[str, Any]) -> list[str]:
+    """What diverged, failed or was not run."""
+    lines = []
+    for (phase,), own in parts(results[results["diverged"]], ["phase"]):
+        by_cell = [f"{cell} {len(rows)}" for (cell,), rows in parts(own, ["cell"])]
+        total = int((results["phase"] == phase).sum())
+        kind = {"tune": "tuning", "confirm": "confirmation"}[phase]
+        lines.append(f"{len(own)} of {total} {kind} networks diverged ({', '.join(by_cell)}). They count as unsolved.")
+    if not lines:
+        lines.append("No network diverged.")
+    lines.extend(f"Failed: {_entry(entry)}" for entry in study.get("failed", []))
+    lines.extend(f"Not run: {_entry(entry)}" for entry in study.get("not_run", []))
+    if not study:
+        lines.append("Without study.json it is not known what failed or was not run.")
+    elif not study.get("failed") and not study.get("not_run"):
+        lines.append("Nothing that the study defines is missing.")
+    return lines
+
+
+def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
+    """What may make the findings wrong, or true only here."""
+    train = study.get("definition", {}).get("train", {})
+    steps, batch = train.get("steps"), train.get("batch")
+    lines = [
+        f"“Unsolved” is a budget{f' of {steps:,} steps' if steps else ''}: with more, a network might have solved its task.",
+        f"Batches{f' of {batch}' if batch else ''} with Adam are not the online gradient descent of the original papers. "
+        "Published numbers stand beside these as a direction, not as a target.",
+        "Small searches: a cell that needs a rare setting looks worse than it is. Every cell had the same ranges and the "
+        "same number of trials.",
+        "Each task is made to demand one thing. What separates cells here need not matter on natural sequences.",
+        "Where nobody or everybody solves a task, equal rates say nothing about the cells.",
+    ]
+    if seeds < ENOUGH_SEEDS:
+        lines.insert(
+            0, f"{seeds} confirmation seeds cannot separate cells that differ by less than about half of the runs."
+        )
+    if "search" not in results or len(results["search"].dropna().unique()) < 2:
+        lines.append("Only one search per cell: its luck cannot be told from the cell's merit.")
+    if "size" in results and len(results["size"].dropna().unique()) == 1:
+        lines.append("One size of network: larger ones may order differently.")
+    return lines
+
+
+def examples(confirm: Table) -> Table:
+    """For each cell and task the confirmation network of median score at the longest lag: cell, task, lag, score, hash."""
+    rows = []
+    for _, own in parts(confirm, ["task", "cell"]):
+        longest = own[own["lag"] == own["lag"].max()].sort_values(["score", "hash"])
+        rows.append(longest.iloc[[(len(longest) - 1) // 2]])
+    return pd.concat(rows)[["cell", "task", "lag", "score", "hash"]] if rows else confirm
+
+
+def _budget(results: Table, train: Mapping[str, Any]) -> str:
+    if not train:
+        steps = results["steps"].dropna().unique() if "steps" in results else []
+        return f"{listed(f'{step:,.0f}' for step in sorted(steps))} steps" if len(steps) else UNKNOWN
+    words = {
+        "steps": "{:,} gradient steps",
+        "batch": "{:,} sequences a step",
+        "eval_every": "validated every {:,} steps",
+        "patience": "solved when {:,} validations in a row and then the test set agree",
+        "test": "{:,} test sequences",
+    }
+    return ", ".join(text.format(train[key]) for key, text in words.items() if key in train)
+
+
+def _search(results: Table, tune: Mapping[str, Any]) -> str:
+    if not (results["phase"] == "tune").any():
+        return "no tuning runs in these tables"
+    if not tune:
+        return UNKNOWN
+    searches, trials, sampler = tune.get("searches", 1), tune.get("trials"), tune.get("sampler", "random")
+    return (
+        f"{searches} independent {sampler} searches of {trials} trials per cell, task and lag; the same for every cell"
+    )
+
+
+def _seeds(results: Table) -> str:
+    confirm = results[results["phase"] == "confirm"]
+    if confirm.empty:
+        return "no confirmation runs in these tables"
+    counts = confirm.groupby(["cell", "task", "lag"]).size()
+    span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    return (
+        f"{span} confirmation seeds per cell, task and lag, none of them used in tuning. "
+        f"Intervals are {percent(LEVEL)} intervals."
+    )
+
+
+def _range(values: Any) -> str:
+    if isinstance(values, Mapping):
+        return f"{values.get('low'):g} to {values.get('high'):g}" + (", logarithmic" if values.get("log") else "")
+    return ", ".join(str(value) for value in values)
+
+
+def _pairs(table: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in sorted(table.items())) or UNKNOWN
+
+
+def _entry(entry: Any) -> str:
+    return ", ".join(f"{key} {value}" for key, value in entry.items()) if isinstance(entry, Mapping) else str(entry)

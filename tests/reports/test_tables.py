@@ -1,0 +1,178 @@
+"""Reading tables: what is right comes through unchanged, what is wrong is refused in one sentence."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reports
+from reports.tables import CURVES, NUMBERS, NUMBERS_OR_EMPTY, REQUIRED, BadTable, base_name, read
+
+ROW = {
+    "study": "s",
+    "phase": "confirm",
+    "cell": "lstm",
+    "task": "recall",
+    "lag": "10",
+    "seed": "1",
+    "trial": "0",
+    "hidden_size": "24",
+    "parameters": "5000",
+    "score": "0.5",
+    "solved": "1",
+    "steps_to_solve": "300",
+    "censored": "0",
+    "diverged": "0",
+    "seconds": "1.5",
+    "hash": "a",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(*changes: dict[str, str], drop: str = "", **columns: str):
+        rows = [ROW | {"hash": f"h{number}"} | change | columns for number, change in enumerate(changes or ({},))]
+        file = tmp_path / "results.csv"
+        pd.DataFrame(rows).drop(columns=[drop] if drop else []).to_csv(file, index=False)
+        return file
+
+    return write
+
+
+def refusal(path) -> str:
+    with pytest.raises(BadTable) as refused:
+        read(path)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def test_types(write):
+    tables = read(write({}, {"solved": "true", "diverged": "False"}, {"trial": "", "solved": "0"}, search="3"))
+    assert tables.curves is None
+    assert tables.study == {}
+    assert tables.results["solved"].tolist() == [True, True, False]
+    assert tables.results["diverged"].dtype == bool
+    assert tables.results["trial"].isna().tolist() == [False, False, True]
+    assert tables.results["lag"].tolist() == [10, 10, 10]
+    assert tables.results["search"].tolist() == [3, 3, 3]
+
+
+def test_text_stays_text(write):
+    table = read(write({"cell": "1"}, {"cell": "nan"}, {"cell": "NA"}, {"cell": "true"}, forget_bias="1")).results
+    assert table["cell"].tolist() == ["1", "nan", "NA", "true"]
+    assert table["forget_bias"].tolist() == ["1"] * 4
+
+
+def test_group_is_looked_up_by_base_name(write):
+    table = read(write({"task": "continual_adding+reset"}, {"task": "recall"}, {"task": "mine"})).results
+    assert table["group"].tolist() == ["erase", "latch", ""]
+
+
+def test_group_in_the_table_wins(write):
+    table = read(write({"task": "recall", "group": "mine"}, {"task": "recall", "group": ""})).results
+    assert table["group"].tolist() == ["mine", "latch"]
+
+
+def test_folder(write, tmp_path):
+    write()
+    (tmp_path / "curves.csv").write_text("hash,step,metric,value\nh0,25,eval/score,0.5\n")
+    (tmp_path / "study.json").write_text(json.dumps({"study": "s"}))
+    tables = read(tmp_path)
+    assert tables.curves is not None
+    assert tables.curves.to_dict("records") == [{"hash": "h0", "step": 25, "metric": "eval/score", "value": 0.5}]
+    assert tables.study == {"study": "s"}
+    assert read(tmp_path / "results.csv").curves is None
+
+
+@pytest.mark.parametrize("column", REQUIRED)
+def test_missing_column(write, column):
+    assert re.search(rf"results\.csv: missing column {column}\b", refusal(write(drop=column)))
+
+
+def test_missing_column_names_the_nearest(write):
+    assert "missing column hidden_size (is hiddensize meant to be it?)" in refusal(
+        write(drop="hidden_size", hiddensize="3")
+    )
+
+
+@pytest.mark.parametrize("column", NUMBERS)
+@pytest.mark.parametrize("cell", ["", "nan", "inf", "-inf", "many"])
+def test_numbers_are_finite(write, column, cell):
+    message = refusal(write({}, {column: cell}))
+    assert f"results.csv: column {column}, row 3: {cell!r}" in message
+    assert "finite number" in message
+
+
+@pytest.mark.parametrize("column", NUMBERS_OR_EMPTY)
+def test_optional_numbers_may_be_empty(write, column):
+    assert read(write({column: "2"}, {column: ""})).results[column].isna().tolist() == [False, True]
+    assert "finite number or empty" in refusal(write({column: "2"}, {column: "inf"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"phase": "test"}, "column phase, row 2: 'test'"),
+        ({"solved": "maybe"}, "column solved, row 2: 'maybe'"),
+        ({"censored": ""}, "column censored, row 2: ''"),
+        ({"diverged": "2"}, "column diverged, row 2: '2'"),
+        ({"cell": ""}, "column cell, row 2: '' is wrong, it must not be empty"),
+    ],
+)
+def test_bad_cells(write, change, said):
+    assert said in refusal(write(change))
+
+
+def test_duplicate_hashes(write):
+    assert "column hash, row 4: 'x' is wrong, it must be unique" in refusal(
+        write({"hash": "x"}, {"hash": "y"}, {"hash": "x"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (",".join(ROW).encode(), "there is a header but no row"),
+        (b"\x89PNG\xff\x00\x12", "not a CSV table"),
+        (b'a,b\n1,"2\n', "not a CSV table"),
+        (b"Dear reader,\nthis is a letter", "not a table of whygates"),
+    ],
+)
+def test_other_files(tmp_path, content, said):
+    (tmp_path / "results.csv").write_bytes(content)
+    assert said in refusal(tmp_path)
+
+
+def test_nothing_there(tmp_path):
+    assert "no such file" in refusal(tmp_path / "nowhere")
+    assert "no results.csv" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("curves.csv", "hash,step,metric\nh0,1,x\n", "curves.csv: missing column value"),
+        ("curves.csv", "hash,step,metric,value\nh0,1,x,nan\n", "curves.csv: column value, row 2: 'nan'"),
+        ("study.json", "{", "study.json: this is not JSON"),
+        ("study.json", "[]", "study.json: must hold one JSON object, not a list"),
+    ],
+)
+def test_bad_companions(write, tmp_path, name, content, said):
+    write()
+    (tmp_path / name).write_text(content)
+    assert said in refusal(tmp_path)
+
+
+@given(base=st.text(alphabet="abc_", min_size=1), options=st.lists(st.text(alphabet="abc0", min_size=1)))
+def test_base_name(base, options):
+    assert base_name("+".join([base, *options])) == base
+
+
+@pytest.mark.parametrize("column", sorted({*REQUIRED, *NUMBERS_OR_EMPTY, *CURVES, "group"}))
+def test_every_column_is_documented(column):
+    assert re.search(rf"\b{column}\b", reports.__doc__ or "")
