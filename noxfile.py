@@ -30,7 +30,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite, a process per core; arguments go to pytest."""
-    run(session, "pytest", "-n", "logical", *session.posargs)
+    run(session, "pytest", "-n", "logical", "--dist", "loadscope", *session.posargs)
 
 
 @nox.session

@@ -12,6 +12,7 @@ import optuna
 import torch
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ablations.engines import choose
@@ -187,13 +188,15 @@ class Search:
     A reopened sampler does not go on where it left off, so it is built anew for every trial, with a seed of its own.
     """
 
-    def __init__(self, arm: Arm, index: int, storage: str) -> None:
+    def __init__(self, arm: Arm, index: int, storage: str | BaseStorage) -> None:
         self.arm, self.index = arm, index
         self.distributions = {name: _distribution(values) for name, values in arm.space.items()}
         space = {
             name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()
         }
-        identity = digest(arm.content, space, arm.tune.sampler, arm.tune.round, arm.tune.seeds, arm.seed)
+        # Random trials do not depend on how many are planned; what TPE proposes does.
+        plan = [] if arm.tune.sampler == "random" else [arm.tune.round, arm.tune.trials]
+        identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
             study_name=f"{arm} · search {index} · {identity}",
             storage=storage,

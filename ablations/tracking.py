@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what cannot be delivered waits in the spool instead
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
@@ -24,6 +25,7 @@ from ablations.view import save_view
 
 MANIFEST = "study.json"
 PAGE = 1000
+LOG_RATE = "log10_learning_rate"
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
 
 
@@ -216,7 +218,7 @@ def _row(run: Run, study: str, groups: dict[str, str]) -> dict[str, Any]:
         "lag": int(tags["lag"]),
     }
     row |= {key: _value(text) for key, text in params.items()}
-    row |= {key: value for key, value in metrics.items() if "/" not in key}
+    row |= {key: value for key, value in metrics.items() if "/" not in key and key != LOG_RATE}
     row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[tags["task"]]}
     for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "left_at", "flops_per_step"):
         row[name] = int(row[name])
@@ -234,7 +236,7 @@ def _value(text: str) -> int | float | str:
 
 def _log10(settings: dict[str, Any]) -> dict[str, float]:
     """Parallel coordinates have linear axes only, and a learning rate wants a logarithmic one."""
-    return {"log10_learning_rate": math.log10(settings["learning_rate"])}
+    return {LOG_RATE: math.log10(settings["learning_rate"])}
 
 
 def _description(manifest: dict[str, Any]) -> str:

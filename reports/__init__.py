@@ -4,7 +4,8 @@
     build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*.svg
 
 This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `stats`
-estimates, `contrasts` compares cells, `claims` decides, `figures` draws, `build` writes.
+estimates, `contrasts` compares two cells, `claims` are data, `rules` give them a meaning, `decision` applies them, `words`
+says what was found, `figures` draws, `build` writes.
 
 results.csv: one row per member (one trained network)
 -----------------------------------------------------

@@ -35,8 +35,9 @@ SHORT = {"n_back": 2, "adding": 10}
 
 LEVEL = 0.90
 """Level of every interval shown: the one that ≈ and ≽ are decided on, so that what is shown cannot contradict it."""
-FLOOR, CEILING = 0.05, 0.95  # share of tuning trials solved outside which a lag does not separate cells
+FLOOR, CEILING = 0.05, 0.95  # share solved outside which a lag does not separate cells
 STRATA = 3  # a difference on fewer lags may be the luck of a lag
+TIE_SEEDS = 10  # on fewer, a is seldom "not worse" but for having been ahead by luck
 HETEROGENEITY = 0.05  # a tie on average is no tie where one lag differs at this level (after Holm over the lags)
 
 
@@ -139,6 +140,7 @@ class Estimate(NamedTuple):
     depth: int  # strata, of the smaller side of an interaction
     seeds: int  # smallest number per (cell, stratum)
     searches: int  # smallest number per (cell, stratum); 1: the spread between searches is not in the interval
+    share: float  # of the runs of both cells that solved
 
     def grown(self, seeds: int) -> Estimate:
         """The same difference as `seeds` seeds would show it, if it and its spread stay what they are."""
@@ -287,7 +289,8 @@ def _estimate(compare: Compare, sides: list[list[Stratum]], evidence: Evidence) 
     bound = 2 if minus else 1
     low, high = max(interval.low, -bound), min(interval.high, bound)
     depth = min(len(plus), len(minus)) if minus else len(plus)
-    return Estimate(interval.estimate, low, high, p, strata, depth, int(runs.min()), searches)
+    share = float(sum(arm.solved.sum() for arm in a + b) / runs.sum())
+    return Estimate(interval.estimate, low, high, p, strata, depth, int(runs.min()), searches, share)
 
 
 def _differing(compare: Compare, sides: list[list[Stratum]], evidence: Evidence) -> tuple[Stratum, ...]:
@@ -303,7 +306,7 @@ def outcome(measurement: Measurement, p: float, alpha: float, delta: float) -> s
 
     better, worse: |d| ≥ Δ, the adjusted p ≤ α and the interval shown on one side of 0. equivalent: the interval
     inside ±Δ and no lag with a difference of its own. not worse: its lower end above −Δ (not said of an
-    interaction). All need 3 lags.
+    interaction). All need 3 lags. The last two also need 10 seeds, and runs that solve: two cells that both fail do not tie.
 
     :param p: of `strict`, adjusted inside the claim.
     """
@@ -315,7 +318,7 @@ def outcome(measurement: Measurement, p: float, alpha: float, delta: float) -> s
             return "better"
         if strict.high < 0:
             return "worse"
-    if loose and loose.depth >= STRATA:
+    if loose and loose.depth >= STRATA and loose.seeds >= TIE_SEEDS and loose.share >= FLOOR:
         if -delta < loose.low and loose.high < delta and not measurement.differing:
             return "equivalent"
         if -delta < loose.low and not measurement.compare.minus:

@@ -39,18 +39,16 @@ def lattice_of(
     """
     if rates.empty:
         return _none(NO_CONFIRMATION)
-    titles = {
-        group: f"{prose.group_name(group)}\n{prose.DEMANDS.get(group, '')}" for group in dict.fromkeys(rates["group"])
-    }
+    demands = {group: prose.DEMANDS.get(group, "") for group in dict.fromkeys(rates["group"])}
     caption = (
         "The gate lattice. Left: each cell hangs under the cell it differs from by one change, named above it. Right: an "
         "arrow leads from the solve rate of the parent (tick) to that of the cell; the number is the difference in points, "
         f"with its {lattice.percent(LEVEL)} interval. Grey, dotted and with “?”: the interval includes no difference."
     )
     if not effects:
-        caption += " Without study.json, or without a cell's parent in the study, no change can be measured."
+        caption += " No cell's parent is in these tables, so no change can be measured."
     return _exhibit(
-        lambda: lattice.draw(placed, rates, effects, looks, titles), prose.lattice_alt(placed, effects), caption
+        lambda: lattice.draw(placed, rates, effects, looks, demands), prose.lattice_alt(placed, effects), caption
     )
 
 
@@ -62,6 +60,8 @@ def solve_rates(rates: Table, looks: dict[str, style.Look]) -> Exhibit:
     if rates.empty:
         return _none(NO_CONFIRMATION)
     caption = f"Share of confirmation networks that solve the task, with Wilson {INTERVALS}."
+    if len(looks) > figures.MANY:
+        caption = "Confirmation networks that solve the task, of all; the darker, the more."
     return _exhibit(lambda: figures.solve_rates(rates, looks), prose.rates_alt(rates), caption)
 
 
@@ -101,9 +101,8 @@ def state_norms(curves: Table | None, confirm: Table, looks: dict[str, style.Loo
     :param curves: the table of that name; None where there is none.
     """
     quartiles = _curve(curves, confirm, "test/state_norm")
-    axis = "window of the test stream"
     if quartiles.empty and "state_norm_first" in confirm and "state_norm_last" in confirm:
-        quartiles, axis = summary.end_norms(confirm), "0: first, 1: last window of the test stream"
+        quartiles = summary.end_norms(confirm)
     quartiles = quartiles[quartiles["low"] > 0]
     if quartiles.empty:
         return _none(
@@ -114,7 +113,7 @@ def state_norms(curves: Table | None, confirm: Table, looks: dict[str, style.Loo
         "adding, and its state grows without end."
     )
     alt = prose.ends_alt("Norm of the state along the stream", quartiles)
-    return _exhibit(lambda: figures.state_norms(quartiles, looks, axis), alt, caption)
+    return _exhibit(lambda: figures.state_norms(quartiles, looks), alt, caption)
 
 
 def tuning(tune: Table, looks: dict[str, style.Look]) -> Exhibit:

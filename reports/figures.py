@@ -3,6 +3,7 @@
 Where networks are drawn one by one, a filled marker is a network that solved its task.
 """
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,35 +11,44 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from reports.contrasts import Contrast
 from reports.lattice import limits, points
-from reports.style import FAINT, RULE, WIDTH, Look, short
-from reports.summary import Table, parts
+from reports.style import FAINT, INK, RULE, WIDTH, Look, short
+from reports.summary import Table, parts, pick
 
 SCORE_FLOOR = -0.25
 """Scores below are drawn here: a regression can be arbitrarily bad, and how bad is of no interest."""
 
 
+MANY = 7
+"""Cells above which lines lie on each other: they get a row or a panel each instead."""
+
+
 def solve_rates(rates: Table, looks: dict[str, Look]) -> Figure:
-    """Solve rates with Wilson intervals. Tasks with three lags or more are drawn against the lag, others as dots.
+    """Solve rates: with Wilson bands against the lag, with Wilson intervals where there are one or two lags.
+
+    Many cells get a table of counts for each task, shaded by the rate.
 
     :param rates: task, lag, cell, solved, seeds, rate, low, high.
     """
     panels: list[tuple[str, Table]] = []
     for (task,), rows in parts(rates, ["task"]):
-        if rows["lag"].nunique() >= 3:
+        if rows["lag"].nunique() >= 3 or len(looks) > MANY:
             panels.append((task, rows))
         else:
             panels.extend((f"{task} · lag {lag:g}", part) for (lag,), part in parts(rows, ["lag"]))
-    lines = any(len(rows["lag"].unique()) > 1 for _, rows in panels)
-    columns = min(2 if lines else 3, len(panels))
+    lines = any(rows["lag"].nunique() >= 3 for _, rows in panels) and len(looks) <= MANY
+    columns = min(2 if lines or len(looks) > MANY else 3, len(panels))
     height = 2.7 if lines else 0.9 + 0.28 * len(looks)
     figure, axes = _grid(-(-len(panels) // columns), columns, height)
     for ax, (title, rows) in zip(axes.flat, panels, strict=False):
         ax.set_title(short(title, 40))
-        if len(rows["lag"].unique()) > 1:
+        if len(looks) > MANY:
+            _rate_table(ax, rows, looks)
+        elif rows["lag"].nunique() >= 3:
             _rate_lines(ax, rows, looks)
         else:
             _rate_dots(ax, rows, looks, names=lines or ax in axes[:, 0])
@@ -47,6 +57,25 @@ def solve_rates(rates: Table, looks: dict[str, Look]) -> Figure:
     if lines:
         _legend(figure, looks)
     return figure
+
+
+def _rate_table(ax: Axes, rates: Table, looks: dict[str, Look]) -> None:
+    lags, cells = sorted(rates["lag"].unique()), list(looks)
+    ax.set_yticks(range(len(cells)), [short(cell) for cell in cells])
+    ax.set_xticks(range(len(lags)), [f"{lag:g}" for lag in lags])
+    ax.set_xlabel("lag")
+    ax.set_xlim(-0.5, len(lags) - 0.5)
+    ax.set_ylim(len(cells) - 0.5, -0.5)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    for _, row in rates.iterrows():
+        x, y = lags.index(row["lag"]), cells.index(row["cell"])
+        ax.add_patch(
+            Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=INK, alpha=0.04 + 0.66 * row["rate"], linewidth=0)
+        )
+        color = "white" if row["rate"] > 0.5 else INK
+        text = f"{row['solved']:.0f}/{row['seeds']:.0f}"
+        ax.text(x, y, text, ha="center", va="center", fontsize=8, color=color)
 
 
 def _rate_lines(ax: Axes, rates: Table, looks: dict[str, Look]) -> None:
@@ -83,12 +112,10 @@ def scores(confirm: Table, looks: dict[str, Look]) -> Figure:
     for ax, rows, first in panels:
         _cell_rows(ax, looks, names=first)
         ax.axvline(0, color=RULE, linewidth=1, zorder=0)
-        for cell, look in looks.items():
-            own = rows[rows["cell"] == cell].sort_values(["score", "hash"])
-            y = list(looks).index(cell) + 0.62 * ((np.arange(len(own)) * 0.618) % 1 - 0.5)
-            x = own["score"].clip(lower=SCORE_FLOOR)
-            fill = [look.color if solved else "white" for solved in own["solved"]]
-            ax.scatter(x, y, s=17, marker=look.marker, facecolors=fill, edgecolors=look.color, linewidths=0.8)
+        for i, (cell, look) in enumerate(looks.items()):
+            own = pick(rows, cell=cell).sort_values(["score", "hash"])
+            spread = 0.62 * ((np.arange(len(own)) * 0.618) % 1 - 0.5)
+            _networks(ax, own.assign(y=i + spread), "score", "y", look)
         ax.set_xlim(max(SCORE_FLOOR, min(0.0, rows["score"].min())) - 0.04, 1.04)
         ax.set_xlabel("test score")
     return figure
@@ -110,18 +137,19 @@ def learning_curves(quartiles: Table, looks: dict[str, Look]) -> Figure:
     return figure
 
 
-def state_norms(quartiles: Table, looks: dict[str, Look], axis: str) -> Figure:
+def state_norms(quartiles: Table, looks: dict[str, Look]) -> Figure:
     """Median and quartiles of the norm of the state along an endless test stream, on a logarithmic axis.
 
-    :param quartiles: task, lag, cell, step (the window), low, middle, high.
-    :param axis: what the windows are counted from.
+    :param quartiles: task, lag, cell, step (the window; 0 and 1 where only the first and last are known), low, ....
     """
     figure, panels = _task_by_lag(quartiles, 2.3)
     for ax, rows, first in panels:
         _bands(ax, rows, looks)
         ax.set_yscale("log")
         _plain_numbers(ax.yaxis)
-        ax.set_xlabel(axis)
+        ax.set_xlabel("window of the test stream")
+        if quartiles["step"].max() <= 1:
+            ax.set_xticks([0, 1], ["first", "last"])
         if first:
             ax.set_ylabel("norm of the state")
     _legend(figure, looks)
@@ -131,37 +159,31 @@ def state_norms(quartiles: Table, looks: dict[str, Look], axis: str) -> Figure:
 def tuning(tune: Table, looks: dict[str, Look]) -> Figure:
     """What each trial of the search reached against its learning rate, filled where it solved the task.
 
+    A row per task and a panel per cell; many cells have one panel each, with all tasks together.
+
     :param tune: rows of results.csv with `learning_rate` and `objective`.
     """
-    tasks, columns = list(dict.fromkeys(tune["task"])), min(5, len(looks))
+    rows = list(parts(tune, ["task"])) if len(looks) <= MANY else [(("objective",), tune)]
+    columns = min(MANY, len(looks)) if len(looks) <= MANY else 5
     wraps = -(-len(looks) // columns)
-    figure, axes = _grid(len(tasks) * wraps, columns, 1.7, share=True)
+    figure, axes = _grid(len(rows) * wraps, columns, 1.7)
     for ax in axes.flat:
         ax.set_visible(False)
-    for i, task in enumerate(tasks):
+    for i, ((label,), own) in enumerate(rows):
         for j, (cell, look) in enumerate(looks.items()):
             ax = axes[i * wraps + j // columns, j % columns]
             ax.set_visible(True)
-            own = tune[(tune["task"] == task) & (tune["cell"] == cell)]
-            fill = [look.color if solved else "white" for solved in own["solved"]]
-            ax.scatter(
-                own["learning_rate"],
-                own["objective"].clip(lower=SCORE_FLOOR),
-                s=17,
-                marker=look.marker,
-                facecolors=fill,
-                edgecolors=look.color,
-                linewidths=0.8,
-            )
+            _networks(ax, pick(own, cell=cell), "learning_rate", "objective", look)
             ax.set_xscale("log")
+            ax.set_xlim(tune["learning_rate"].min() / 1.5, tune["learning_rate"].max() * 1.5)
             _plain_numbers(ax.xaxis)
-            ax.set_title(short(cell, 18), fontsize=8.5, color=look.color)
-            ax.set_ylim(-0.05, 1.05)
+            ax.set_ylim(min(0.0, max(SCORE_FLOOR, tune["objective"].min())) - 0.06, 1.06)
+            ax.set_title(short(cell, 20), fontsize=8.5, color=look.color)
+            ax.tick_params(labelsize=7.5, labelleft=j % columns == 0)
             if j % columns == 0:
-                ax.set_ylabel(short(task, 18))
-            if j + columns >= len(looks):
+                ax.set_ylabel(short(label, 18))
+            if j + columns >= len(looks) and i == len(rows) - 1:
                 ax.set_xlabel("learning rate")
-                ax.tick_params(labelbottom=True)
     return figure
 
 
@@ -170,7 +192,7 @@ def contrasts(tested: Sequence[Contrast], delta: float, looks: dict[str, Look]) 
 
     :param delta: differences smaller than this do not matter and are shaded.
     """
-    figure = Figure(figsize=(WIDTH, 0.75 + 0.4 * len(tested)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.75 + 0.45 * len(tested)), layout="constrained")
     ax = figure.subplots()
     ax.axvspan(-100 * delta, 100 * delta, color=RULE, alpha=0.5, linewidth=0)
     ax.axvline(0, color=FAINT, linewidth=1)
@@ -181,7 +203,7 @@ def contrasts(tested: Sequence[Contrast], delta: float, looks: dict[str, Look]) 
         ax.plot(middle, y, color=look.color, marker=look.marker, markersize=7)
         text = f"{points(contrast.effect)} ({limits(contrast.ci_low, contrast.ci_high)})  {contrast.outcome}"
         ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
-    ax.set_yticks(range(len(tested)), [short(contrast.question, 60) for contrast in tested])
+    ax.set_yticks(range(len(tested)), [textwrap.fill(short(contrast.question, 90), 34) for contrast in tested])
     ax.set_ylim(len(tested) - 0.5, -0.5)
     ax.set_xlim(
         min(-100.0, *(100 * (c.ci_low or 0) for c in tested)), max(100.0, *(100 * (c.ci_high or 0) for c in tested))
@@ -192,10 +214,18 @@ def contrasts(tested: Sequence[Contrast], delta: float, looks: dict[str, Look]) 
     return figure
 
 
+def _networks(ax: Axes, rows: Table, x: str, y: str, look: Look) -> None:
+    """A marker for each network, filled where it solved its task."""
+    fill = [look.color if solved else "white" for solved in rows["solved"]]
+    low = {x: rows[x].clip(lower=SCORE_FLOOR), y: rows[y].clip(lower=SCORE_FLOOR)}
+    ax.scatter(low[x], low[y], s=17, marker=look.marker, facecolors=fill, edgecolors=look.color, linewidths=0.8)
+
+
 def _bands(ax: Axes, quartiles: Table, looks: dict[str, Look]) -> None:
     for cell, look in looks.items():
         own = quartiles[quartiles["cell"] == cell].sort_values("step")
-        ax.fill_between(own["step"], own["low"], own["high"], color=look.color, alpha=0.13, linewidth=0)
+        if len(looks) <= MANY:
+            ax.fill_between(own["step"], own["low"], own["high"], color=look.color, alpha=0.13, linewidth=0)
         every = max(1, len(own) // 5)
         ax.plot(
             own["step"],
@@ -232,10 +262,10 @@ def _task_by_lag(rows: Table, height: float) -> tuple[Figure, list[tuple[Axes, T
     return figure, [(ax, own, first) for (ax, first), (_, _, own) in zip(places, panels, strict=True)]
 
 
-def _grid(rows: int, columns: int, height: float, share: bool = False) -> tuple[Figure, np.ndarray]:
+def _grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
     width = min(WIDTH, 1.6 + 3.6 * columns)
     figure = Figure(figsize=(width, height * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def _cell_rows(ax: Axes, looks: dict[str, Look], names: bool) -> None:

@@ -1,5 +1,6 @@
 """The gate lattice: every cell under the cell it differs from by one change, with what that change did."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,12 @@ from reports.contrasts import Compare, Estimate, Evidence, Where, measure
 from reports.style import FAINT, INK, RULE, WIDTH, Look, short
 from reports.summary import Table
 from reports.tables import base_name
+
+QUESTIONS = (
+    {"cell": "lstm_no_forget", "parent": "lstm", "change": "no forget gate"},
+    {"cell": "single_network", "parent": "lstm", "change": "one network computes the new memory"},
+)
+"""The two edges that the report opens with: known also where the tables come without a manifest."""
 
 
 class Node(NamedTuple):
@@ -28,10 +35,10 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
     """The cells of a study in the order of the lattice, each after its parent.
 
     A label with options (`lstm+bias0`) hangs under its bare cell. An ancestor that was not run is stepped over, and its
-    change joins that of its child. Cells that the manifest does not know are roots.
+    change joins that of its child. Without a manifest only the two edges of `QUESTIONS` are known.
     """
     names = {cell: study.get("cells", {}).get(cell, {}).get("cell", base_name(cell)) for cell in cells}
-    known = {entry["cell"]: entry for entry in study.get("lattice", [])}
+    known = {entry["cell"]: entry for entry in (*QUESTIONS, *study.get("lattice", []))}
     for label, entry in study.get("cells", {}).items():
         known.setdefault(entry.get("cell", base_name(label)), entry)
     parents: dict[str, tuple[str | None, str]] = {}
@@ -56,7 +63,8 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
                 place(cell, depth + 1)
 
     place(None, 0)
-    return placed
+    reached = {node.cell for node in placed}
+    return placed + [Node(cell, None, "", 0) for cell in parents if cell not in reached]  # parents in a circle
 
 
 def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, str], Estimate]:
@@ -79,29 +87,30 @@ def draw(
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
     looks: Mapping[str, Look],
-    titles: Mapping[str, str],
+    demands: Mapping[str, str],
 ) -> Figure:
     """The lattice as a tree, and beside it for each group of tasks how the solve rate moves from parent to child.
 
     :param rates: group, cell, rate: where the dots are.
     :param effects: by (cell, group): the cell against its parent.
-    :param titles: by group, in the order of the columns: what stands over the column.
+    :param demands: by group, in the order of the columns: what its tasks demand.
     """
     longest = max(max(len(node.change), len(node.cell)) + 6 * node.depth for node in placed)
     tree_width = min(4.4, max(2.2, 0.3 + 0.064 * longest))
-    column = min(3.2, max(1.4, (WIDTH - tree_width) / len(titles)))
-    height = 0.85 + 0.5 * len(placed)
-    figure = Figure(figsize=(tree_width + column * len(titles), height))
-    total = tree_width + column * len(titles)
-    bottom, top = 0.36 / height, 1 - 0.46 / height
-    tree = figure.add_axes((0, bottom, tree_width / total, top - bottom))
+    column = min(3.2, max(1.4, (WIDTH - tree_width) / len(demands)))
+    titles = {g: [g or "other", *textwrap.wrap(demand, int(column / 0.088))] for g, demand in demands.items()}
+    above, below = 0.16 + 0.16 * max(map(len, titles.values())), 0.36
+    width, height = tree_width + column * len(titles), above + 0.5 * len(placed) + below
+    figure = Figure(figsize=(width, height))
+    bottom, tall = below / height, 0.5 * len(placed) / height
+    tree = figure.add_axes((0, bottom, tree_width / width, tall))
     _tree(tree, placed, looks, tree_width)
     for k, (group, title) in enumerate(titles.items()):
-        left = (tree_width + k * column + 0.14) / total
-        ax = figure.add_axes((left, bottom, (column - 0.28) / total, top - bottom), sharey=tree)
+        left = (tree_width + k * column + 0.14) / width
+        ax = figure.add_axes((left, bottom, (column - 0.28) / width, tall), sharey=tree)
         own = rates[rates["group"] == group].set_index("cell")["rate"].to_dict()
         _moves(ax, placed, own, {n.cell: effects.get((n.cell, group)) for n in placed}, looks)
-        ax.set_title(title, fontsize=9, pad=6)
+        ax.set_title("\n".join(title), fontsize=9, pad=6)
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.contrasts import LEVEL
 from reports.lattice import percent
-from reports.prose import ENOUGH_SEEDS, duration, listed
+from reports.prose import ENOUGH_SEEDS, count, duration, listed
 from reports.summary import Table, parts
 
 UNKNOWN = "not recorded in these tables"
@@ -29,7 +29,7 @@ def facts(results: Table, study: Mapping[str, Any]) -> list[Fact]:
     """Budget, search, seeds, matching, versions, hardware, commit."""
     definition = study.get("definition", {})
     train, tune = definition.get("train", {}), definition.get("tune", {})
-    matched = MATCHED.get(definition.get("match", ""), UNKNOWN)
+    matched = MATCHED.get(definition.get("match", ""), f"what is {UNKNOWN}")
     sizes = sorted(results["size"].dropna().unique()) if "size" in results else []
     phases = results["phase"].value_counts()
     lines = [
@@ -37,7 +37,7 @@ def facts(results: Table, study: Mapping[str, Any]) -> list[Fact]:
             "Networks", f"{len(results):,}: {phases.get('tune', 0):,} tuning, {phases.get('confirm', 0):,} confirmation"
         ),
         Fact("Budget", _budget(results, train)),
-        Fact("Held equal", matched + (f" ({listed(f'{size:,.0f}' for size in sizes)})" if sizes else "")),
+        Fact("Held equal", f"{matched}: {listed(f'{size:,.0f}' for size in sizes)}" if sizes else matched),
         Fact("Search", _search(results, tune)),
         Fact("Seeds", _seeds(results)),
         Fact("Compute", f"{duration(results['seconds'].sum())} of training in all"),
@@ -90,7 +90,8 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
     ]
     if seeds < ENOUGH_SEEDS:
         lines.insert(
-            0, f"{seeds} confirmation seeds cannot separate cells that differ by less than about half of the runs."
+            0,
+            f"{count(seeds, 'confirmation seed')} cannot separate cells that differ by less than about half of the runs.",
         )
     if "search" not in results or len(results["search"].dropna().unique()) < 2:
         lines.append("Only one search per cell: its luck cannot be told from the cell's merit.")

@@ -28,10 +28,13 @@ DEMANDS = {
     "order": "keep the order of events",
     "capacity": "hold many things at once",
     "content": "find one thing by another",
-    "count": "count",
+    "count": "keep a count",
     "state": "track a state",
 }
 """What the tasks of a group demand, as in "a network must …"."""
+
+GROUPS_TOLD, CELLS_TOLD = 3, 6
+"""How many groups of tasks the first sentence goes through, and how many cells it names one by one."""
 
 LEADS = {
     "lstm_no_forget": "Without its forget gate, the lstm",
@@ -50,24 +53,34 @@ def group_name(group: str) -> str:
 
 
 def who_solves(rates: Table, tasks: Mapping[str, Sequence[str]]) -> str:
-    """Who solves what: the mean solve rate of each cell, group by group, highest first.
+    """Who solves what: the mean solve rate of each cell, highest first, in the groups where cells differ most.
 
     :param rates: group, cell, rate.
     :param tasks: the tasks of each group.
     """
-    sentences = []
-    for (group,), own in parts(rates, ["group"]):
-        by_rate: dict[str, list[str]] = {}
-        for row in own.sort_values("rate", ascending=False, kind="stable").itertuples():
-            by_rate.setdefault(percent(row.rate), []).append(row.cell)
-        levels = [f"{listed(cells)} {rate}" for rate, cells in by_rate.items()]
-        cells, rate = next((cells, rate) for rate, cells in by_rate.items())
-        levels[0] = f"{listed(cells)} {'solve' if len(cells) > 1 else 'solves'} {rate} of the runs"
-        if len(levels) > 6:
-            levels = [*levels[:3], "…", *levels[-2:]]
-        where = f", where a network must {DEMANDS[group]}," if group in DEMANDS else ""
-        sentences.append(f"On {group_name(group)} tasks ({listed(tasks[group])}){where} {', '.join(levels)}.")
-    return " ".join(sentences)
+    spread = rates.groupby("group")["rate"].agg(lambda own: own.max() - own.min())
+    telling = set(spread.sort_values(ascending=False, kind="stable").index[:GROUPS_TOLD])
+    told = [_solvers(group, own, tasks[group]) for (group,), own in parts(rates, ["group"]) if group in telling]
+    return " ".join(told)
+
+
+def _solvers(group: str, rates: Table, tasks: Sequence[str]) -> str:
+    ranked = rates.sort_values("rate", ascending=False, kind="stable")
+    many = len(ranked) > CELLS_TOLD
+    (most, cells), *less = _levels(ranked.head(3) if many else ranked)
+    levels = [f"{listed(cells)} {'solve' if len(cells) > 1 else 'solves'} {most} of the runs"]
+    levels += [f"{listed(cells)} {rate}" for rate, cells in less]
+    if many:
+        last = [f"{listed(cells)} {rate}" for rate, cells in _levels(ranked.tail(2))]
+        levels += [f"{len(ranked) - 5} cells less", *last]
+    where = f", where a network must {DEMANDS[group]}," if group in DEMANDS else ""
+    return f"On {group_name(group)} tasks ({listed(tasks)}){where} {', '.join(levels)}."
+
+
+def _levels(ranked: Table) -> list[tuple[str, list[str]]]:
+    """Cells of the same rounded rate together."""
+    rounded = ranked.assign(rate=ranked["rate"].map(percent))
+    return [(rate, level["cell"].tolist()) for (rate,), level in parts(rounded, ["rate"])]
 
 
 def change(node: Node, effects: Mapping[tuple[str, str], Estimate]) -> str:

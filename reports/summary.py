@@ -13,6 +13,17 @@ Table = Any
 """A pandas DataFrame (or a column of one). To pyright a column is a Series, a DataFrame or worse: tables go unchecked."""
 
 STRATUM = ["task", "lag", "cell"]
+COSTS = [
+    *STRATUM,
+    "hidden_size",
+    "parameters",
+    "seconds",
+    "flops_per_step",
+    "median_steps",
+    "solved",
+    "seeds",
+    "diverged",
+]
 GRID = 60
 """Points along a curve: more than the eye tells apart."""
 
@@ -53,7 +64,7 @@ def group_rates(confirm: Table) -> Table:
 def costs(confirm: Table) -> Table:
     """What a cell costs on a task: parameters, hidden size, seconds, FLOPs per step and the median step it solves at.
 
-    Runs that did not solve count as censored at their budget (Kaplan & Meier); `median_steps` is NaN where fewer than
+    Each task at the longest lag that some cell solves in half of its runs, or at its longest where none does. Runs that did not solve count as censored at their budget (Kaplan & Meier); `median_steps` is NaN where fewer than
     half solved.
     """
     rows = []
@@ -74,7 +85,11 @@ def costs(confirm: Table) -> Table:
                 "diverged": int(own["diverged"].sum()),
             }
         )
-    return pd.DataFrame(rows)
+    kept = []
+    for (_,), own in parts(pd.DataFrame(rows, columns=COSTS), ["task"]):
+        solvable = own[own["median_steps"].notna()]
+        kept.append(pick(own, lag=(own if solvable.empty else solvable)["lag"].max()))
+    return pd.concat(kept) if kept else pd.DataFrame(columns=COSTS)
 
 
 def curve_quartiles(curves: Table, members: Table, metric: str) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.contrasts import LEVEL, STRATA, Estimate, Measurement, Stratum
+from reports.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Estimate, Measurement, Stratum
 
 
 def points(share: float) -> str:
@@ -54,14 +54,18 @@ def _difference(measurement: Measurement, estimate: Estimate) -> str:
     if estimate.effect < 0 and not compare.minus:
         a, b, low, high = b, a, -high, -low
     size = points(abs(estimate.effect))
-    here, there = (" and ".join(str(place) for place in side) for side in (compare.where, compare.minus))
+    unit = "point" if size == "1" else "points"
+    here, there = (
+        " and ".join(f"{place}" if place.task else f"{place} tasks" for place in side)
+        for side in (compare.where, compare.minus)
+    )
     if compare.minus:
         more = "larger" if estimate.effect >= 0 else "smaller"
-        difference = f"the lead of {a} over {b} is {size} points {more} on {here} than on {there}"
+        difference = f"The lead of {a} over {b} is {size} {unit} {more} on {here} than on {there}"
     elif size == "0":
         difference = f"{a} and {b} solve equally many of their runs on {here}"
     else:
-        difference = f"{a} solves {size} points more of its runs than {b} on {here}"
+        difference = f"{a} solves {size} {unit} more of its runs than {b} on {here}"
     sample = f"{estimate.seeds} seeds each" + (f" from {estimate.searches} searches" if estimate.searches > 1 else "")
     interval = f"{LEVEL:.0%} interval".replace("%", " %") + f" {points(low)} to {points(high)}"
     return f"{difference} ({interval}, {sample}, {places(estimate.strata)})"
@@ -76,12 +80,16 @@ def _consequence(
     if outcome == "equivalent":
         return f", a tie: the interval lies within ±{band} points"
     if outcome == "not worse":
-        return f", so {compare.a} is not {band} points worse"
+        return f", so {compare.a} is not {band} points worse, though a tie within ±{band} points is not shown"
     if estimate.depth < STRATA:
         lags = "lag" if estimate.depth == 1 else "lags"
         return f", undecided: {estimate.depth} informative {lags}, and a decision needs {STRATA}"
+    if estimate.share < FLOOR:
+        return f", undecided: with {round(100 * estimate.share)} % of runs solved there is nothing to compare"
     if abs(estimate.effect) > delta - 1e-9 and p > alpha:
         return f", undecided: this could be chance ({probability(p)}, limit {alpha:.3g})"
+    if estimate.seeds < TIE_SEEDS and -delta < estimate.low:
+        return f", undecided: fewer than {TIE_SEEDS} seeds do not make a tie"
     if measurement.differing and -delta < estimate.low and estimate.high < delta:
         return f", undecided: a tie on average, but the cells differ at {places(measurement.differing)}"
     return f", undecided: the interval is too wide for a tie within ±{band} points, the difference too small for a lead"

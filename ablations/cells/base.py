@@ -58,7 +58,7 @@ class Cell(ABC):
         if "name" not in cls.__dict__:
             return  # an abstract class between the base and the cells
         taken = _registry.get(cls.name)
-        if taken is not None and taken.__qualname__ != cls.__qualname__:
+        if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
             places = " and ".join(f"{c.__qualname__} in {inspect.getfile(c)}" for c in (taken, cls))
             raise ValueError(f"two cells are called {cls.name!r}: {places}")
         _registry[cls.name] = cls

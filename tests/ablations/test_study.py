@@ -89,7 +89,7 @@ def test_presets_are_valid_and_named_like_their_files(name: str) -> None:
         ("lags = [2, 3]", "lags = []", "task.0.lags: List should have at least 1 item"),
         ("lags = [2, 3]", 'lags = ["a"]', "task.0.lags.0: Input should be a valid integer"),
         ("reset = true", "rest = true", "unknown option of continual_adding 'rest'; did you mean 'reset'?"),
-        ("reset = true", "reset = 3", "option 'reset' is 3"),
+        ("lags = [2, 3]", "lags = [2]\nalphabet = 1", "option 'alphabet' is 1"),
         ("searches = 2", "serches = 2", "unknown key 'serches'; did you mean 'searches'?"),
         ("searches = 2", "searches = 0", "tune.searches: Input should be greater than 0 (it is 0)"),
         ("searches = 2", "searches = 3", "confirm.seeds = 4 does not share out among 3 searches"),

@@ -38,6 +38,7 @@ def test_mover_published():
     assert interval == pytest.approx((0.2, 0.0524, 0.3339), abs=6e-5)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.sampled_from([0.8, 0.9, 0.99]))
 def test_mover_of_one_stratum_is_newcombes(a, b, level):
     ours = stats.mover(np.array([a, b]), np.array([20, 20]), DIFFERENCE, level)
@@ -65,6 +66,7 @@ def test_mover_covers(a, b):
     assert np.mean([one.low <= a - b <= one.high for one in intervals]) > 0.88
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_permutation_of_one_stratum_is_fishers(a, b):
     ours = stats.permutation_p(np.array([a]), np.array([12]), np.array([b]), np.array([12]))
@@ -166,6 +168,7 @@ def test_mean_interval():
     assert stats.mean_interval(np.full(3, 0.3), 0.95) == pytest.approx((0.3, 0.3, 0.3))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=30))
 def test_kaplan_meier_is_statsmodels(runs):
     steps, censored = (np.array(column) for column in zip(*runs, strict=True))

@@ -1,0 +1,182 @@
+"""The contract of a scan, on every cell: an engine that passes this is an engine."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablations.cells import catalogue
+
+every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
+SIZES = [
+    pytest.param({"K": 2, "T": 5, "B": 3, "I": 4, "H": 6}, id="all different"),
+    pytest.param({"K": 3, "T": 3, "B": 3, "I": 2, "H": 4}, id="K=T=B"),
+    pytest.param({"K": 3, "T": 3, "B": 3, "I": 3, "H": 3}, id="all alike"),
+    pytest.param({"K": 4, "T": 2, "B": 1, "I": 1, "H": 4}, id="one row"),
+    pytest.param({"K": 1, "T": 1, "B": 4, "I": 4, "H": 1}, id="one unit"),
+]
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
+
+
+def keep(_, value):
+    return value
+
+
+def alone(problem):
+    """Outputs and final state of one member after the other, one step after the other, without a member axis."""
+    outputs, finals = [], []
+    for k in range(len(problem.x)):
+        w = {name: weight[k] for name, weight in problem.w.items()}
+        state = {name: part[k] for name, part in problem.state.items()}
+        shown = []
+        for x in problem.x[k]:
+            state = problem.cell.step(w, problem.cell.drive(w, x), state, keep)
+            shown.append(state[problem.cell.output])
+        outputs.append(torch.stack(shown))
+        finals.append(state)
+    return torch.stack(outputs), {name: torch.stack([f[name].detach() for f in finals]) for name in problem.state}
+
+
+@every_cell
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_population_is_its_members_one_by_one(cls, sizes, draw):
+    problem = draw(cls, **sizes)
+    outputs, final, _ = problem.scan()
+    expected, expected_final = alone(problem)
+    assert outputs.shape == (sizes["K"], sizes["T"], sizes["B"], sizes["H"])
+    close(outputs, expected)
+    close(final, expected_final)
+    close(problem.gradients(outputs), problem.gradients(expected))
+
+
+@every_cell
+@settings(max_examples=15, deadline=None)
+@given(
+    sizes=st.fixed_dictionaries({axis: st.integers(1, 4) for axis in ("K", "T", "B", "I", "H")}),
+    seed=st.integers(0, 2**40),
+)
+def test_a_population_of_any_shape_is_its_members_one_by_one(cls, sizes, seed, draw):
+    problem = draw(cls, **sizes, seed=seed)
+    outputs, final, _ = problem.scan()
+    expected, expected_final = alone(problem)
+    close(outputs, expected)
+    close(final, expected_final)
+
+
+@every_cell
+def test_gradients_are_those_of_finite_differences(cls, draw):
+    problem = draw(cls, K=2, T=3, B=2, I=2, H=2)
+
+    def outputs(*leaves):
+        names = [*problem.w, "x", *problem.state]
+        given = dict(zip(names, leaves, strict=True))
+        problem.w = {name: given[name] for name in problem.w}
+        problem.state = {name: given[name] for name in problem.state}
+        problem.x = given["x"]
+        return problem.scan().outputs
+
+    assert torch.autograd.gradcheck(outputs, problem.leaves)
+
+
+@every_cell
+def test_gates_are_recorded_as_a_population(cls, draw):
+    problem = draw(cls, K=3, T=3, B=3, I=3, H=3)
+    asked = cls.gates[::-1]
+    recorded = problem.scan(record=asked).recorded
+    assert list(recorded) == list(asked)
+    for k in range(3):
+        solo = draw(cls, K=1, T=3, B=3, I=3, H=3)
+        solo.w = {name: weight[k : k + 1] for name, weight in problem.w.items()}
+        solo.state = {name: part[k : k + 1] for name, part in problem.state.items()}
+        solo.x = problem.x[k : k + 1]
+        expected = solo.scan(record=asked).recorded
+        close({name: value[k : k + 1] for name, value in recorded.items()}, expected)
+
+
+@every_cell
+def test_rows_in_another_order_give_the_same_rows(cls, draw):
+    problem = draw(cls, B=5)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    outputs, final, _ = problem.scan()
+    problem.x, problem.state = problem.x[:, :, order], {n: part[:, order] for n, part in problem.state.items()}
+    moved, moved_final, _ = problem.scan()
+    close(moved, outputs[:, :, order])
+    close(moved_final, {name: part[:, order] for name, part in final.items()})
+
+
+@every_cell
+def test_rows_and_members_never_mix(cls, draw):
+    problem = draw(cls, K=3, B=3)
+    outputs = problem.scan().outputs
+    with torch.no_grad():  # what is broken spreads to whatever it touches
+        problem.x[1, :, 2] = torch.nan
+        problem.state["h"][1, 2] = torch.nan
+    broken = problem.scan().outputs
+    assert broken[1, :, 2].isnan().all()
+    rest = torch.ones(3, 3, dtype=torch.bool)
+    rest[1, 2] = False
+    close(broken.transpose(1, 2)[rest], outputs.transpose(1, 2)[rest])
+
+
+@every_cell
+def test_a_member_with_broken_weights_disturbs_nobody(cls, draw):
+    problem = draw(cls, K=3)
+    outputs = problem.scan().outputs
+    gradients = problem.gradients(outputs)
+    with torch.no_grad():
+        for weight in problem.w.values():
+            weight[1] = torch.nan
+    broken = problem.scan().outputs
+    assert broken[1].isnan().all()
+    close(broken[::2], outputs[::2])
+    close([g[::2] for g in problem.gradients(broken)], [g[::2] for g in gradients])
+
+
+@every_cell
+def test_the_past_does_not_know_the_future(cls, draw):
+    problem = draw(cls, T=5)
+    outputs = problem.scan().outputs
+    with torch.no_grad():
+        problem.x[:, 3] += 1
+    later = problem.scan().outputs
+    assert torch.equal(later[:, :3], outputs[:, :3])
+    assert (later[:, 3:] != outputs[:, 3:]).all()
+
+
+@every_cell
+def test_two_halves_with_the_state_carried_are_the_whole(cls, draw):
+    problem = draw(cls, T=5)
+    outputs, final, _ = problem.scan()
+    whole = problem.x
+    problem.x = whole[:, :2]
+    first, problem.state, _ = problem.scan()
+    problem.x = whole[:, 2:]
+    second, last, _ = problem.scan()
+    close(torch.cat([first, second], 1), outputs)
+    close(last, final)
+
+
+@every_cell
+def test_the_final_state_is_the_last_step_without_its_history(cls, draw):
+    problem = draw(cls)
+    outputs, final, _ = problem.scan()
+    assert final.keys() == problem.state.keys()
+    assert not any(part.requires_grad for part in final.values())
+    assert torch.equal(final[cls.output], outputs[:, -1])
+
+
+@every_cell
+def test_nothing_given_is_changed(cls, draw):
+    problem = draw(cls)
+    override = {gate: torch.full((2, 4, 3, 5), 0.5, dtype=torch.float64) for gate in cls.gates[:1]}
+    given = [*problem.leaves, *override.values()]
+    before = [(value.clone(), value._version) for value in given]
+    keys = list(problem.w), list(problem.state), list(override)
+    problem.gradients(problem.scan(record=cls.gates, override={}).outputs)
+    problem.scan(record=cls.gates, override=override)
+    assert all(torch.equal(value, old) for value, (old, _) in zip(given, before, strict=True))
+    assert [value._version for value in given] == [version for _, version in before]
+    assert (list(problem.w), list(problem.state), list(override)) == keys

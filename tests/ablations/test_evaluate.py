@@ -1,0 +1,122 @@
+"""Evaluation against the same numbers computed directly."""
+
+import pytest
+import torch
+from torch import Generator
+
+from ablations.cells import catalogue
+from ablations.engines.eager import scan
+from ablations.evaluate import Stacked, evaluate, evaluation_set, stack
+from ablations.model import Model
+from tasks.adding import Adding
+from tasks.continual_adding import ContinualAdding
+from tasks.recall import Recall
+
+K = 3
+
+
+def network(task, lag, cell="lstm", layers=1):
+    """A model of `K` members that differ, and its weights."""
+    model = Model(catalogue()[cell](), *task.sizes(lag), 4, scan, layers)
+    members = [model.initialise({}, lag, Generator().manual_seed(seed)) for seed in range(K)]
+    return model, {name: torch.stack([m[name] for m in members]).requires_grad_() for name in model.shapes}
+
+
+def member(w, k):
+    return {name: weight[k : k + 1] for name, weight in w.items()}
+
+
+@pytest.mark.parametrize(("task", "lag"), [(Adding(), 7), (Recall(alphabet=3), 2)], ids=["regression", "classes"])
+def test_every_member_is_judged_as_it_would_be_alone(task, lag):
+    model, w = network(task, lag)
+    data = evaluation_set(task, lag, 40, seed=5, final=True)
+    seen = evaluate(model, w, task, data)
+    batch = task.stream(Generator().manual_seed(5), 40, lag).next()
+    for k in range(K):
+        outputs, _ = model(member(w, k), batch.inputs.unsqueeze(0), model.zero_state(1, 40))
+        for judge, found in ((task.loss, seen.loss), (task.score, seen.score), (task.solved, seen.solved)):
+            torch.testing.assert_close(found[k], judge(outputs[0], batch.targets, batch.weight))
+    assert seen.loss.unique().numel() == K
+    assert not seen.loss.requires_grad
+    assert seen.solved.dtype == torch.bool
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_stream_is_judged_after_its_warm_up(final):
+    task, lag = ContinualAdding(), 10
+    model, w = network(task, lag, layers=2)
+    seen = evaluate(model, w, task, evaluation_set(task, lag, 999, seed=5, final=final))
+    batch, warmup, scored = task.evaluation(999, final)
+    stream = task.stream(Generator().manual_seed(5), batch, lag)
+    windows = [stream.next() for _ in range(warmup + scored)]
+    x, targets, weight = (torch.cat([window[i] for window in windows]) for i in range(3))
+    outputs, state = model(w, x.expand(K, -1, -1, -1), model.zero_state(K, batch))  # one scan, no windows
+    judged = slice(warmup * 60, None)
+    for k in range(K):
+        for judge, found in ((task.loss, seen.loss), (task.score, seen.score)):
+            torch.testing.assert_close(found[k], judge(outputs[k, judged], targets[judged], weight[judged]))
+    assert seen.state_norm.shape == (K, warmup + scored)
+    squares = sum(part.detach().square().sum(-1) for layer in state for part in layer.values())
+    torch.testing.assert_close(seen.state_norm[:, -1], squares.sqrt().mean(-1))
+
+
+def test_the_state_norm_is_that_of_every_windows_end():
+    task, lag = ContinualAdding(), 10
+    model, w = network(task, lag)
+    data = evaluation_set(task, lag, 0, seed=5, final=False)
+    seen = evaluate(model, w, task, data)
+    for n in range(1, len(data.windows) + 1):
+        x = torch.cat([window.inputs for window in data.windows[:n]], 1).expand(K, -1, -1, -1)
+        _, [state] = model(w, x, model.zero_state(K, 32))
+        expected = (state["h"].square().sum(-1) + state["c"].square().sum(-1)).sqrt().mean(-1)
+        torch.testing.assert_close(seen.state_norm[:, n - 1], expected)
+
+
+def test_the_warm_up_does_not_count():
+    task, lag = ContinualAdding(), 10
+    model, w = network(task, lag)
+    data = evaluation_set(task, lag, 0, seed=5, final=False)
+    before = evaluate(model, w, task, data)
+    for number, window in enumerate(data.windows):
+        window.targets.add_(1000 if number < data.warmup else 0)
+    after = evaluate(model, w, task, data)
+    assert torch.equal(after.loss, before.loss)
+    data.windows[data.warmup].targets.add_(1000)
+    assert (evaluate(model, w, task, data).loss > 1000 * before.loss).all()
+
+
+def test_a_control_is_reset_from_outside():
+    free, control = ContinualAdding(), ContinualAdding(reset=True)
+    model, w = network(free, 10)
+    losses = []
+    for task in (free, control):
+        data = evaluation_set(task, 10, 0, seed=5, final=False)
+        losses.append(evaluate(model, w, task, data).loss)
+        assert (data.windows[0].reset is not None) == (task is control)
+    assert (losses[0] != losses[1]).all()
+    stream = control.stream(Generator().manual_seed(5), 32, 10)
+    windows = [stream.next() for _ in range(10)]
+    x = torch.cat([batch.inputs for batch in windows]).expand(K, -1, -1, -1)
+    reset = torch.cat([batch.events["reset"] for batch in windows]).expand(K, -1, -1)
+    outputs, _ = model(w, x, model.zero_state(K, 32), reset)
+    targets, weight = (torch.cat([b[i] for b in windows[5:]]) for i in (1, 2))
+    torch.testing.assert_close(losses[1], control.loss(outputs[:, 300:], targets, weight).detach())
+
+
+def test_an_evaluation_set_is_decided_by_its_seed():
+    task = Adding()
+    one, again, other = (evaluation_set(task, 9, 20, seed=s, final=True).windows[0] for s in (1, 1, 2))
+    assert torch.equal(one.inputs, again.inputs)
+    assert not torch.equal(one.inputs, other.inputs)
+    assert one.inputs.shape == (1, 9, 20, 2)
+
+
+def test_batches_are_stacked_member_first():
+    task = ContinualAdding(reset=True)
+    batches = [task.stream(Generator().manual_seed(seed), 4, 10).next() for seed in range(K)]
+    stacked = stack(task, batches)
+    assert isinstance(stacked, Stacked)
+    for k, batch in enumerate(batches):
+        for whole, own in zip(stacked, [*batch[:3], batch.events["reset"]], strict=True):
+            assert torch.equal(whole[k], own)
+    assert stack(ContinualAdding(), batches).reset is None

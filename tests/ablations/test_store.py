@@ -1,0 +1,70 @@
+"""The store folder: what becomes one, what is refused, and that nothing is half-written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ablations.messages import InputError
+from ablations.store import MARKER, Store, write
+
+
+def test_a_new_or_empty_folder_becomes_a_store(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("new/below", "empty"):
+        Store.create(tmp_path / name)
+        assert (tmp_path / name / MARKER).is_file()
+        assert Store.open(tmp_path / name).folder == tmp_path / name
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="is not a whygates store"):
+        Store.create(tmp_path)
+    with pytest.raises(InputError, match="is not a whygates store"):
+        Store.open(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is not a whygates store"):
+        Store.create(tmp_path / "file")
+    with pytest.raises(InputError, match="there is no such folder"):
+        Store.open(tmp_path / "missing")
+
+
+def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
+    Store.create(tmp_path)
+    (tmp_path / "optuna.db").write_text("not sqlite, and long enough to tell: " + "x" * 100)
+    with pytest.raises(InputError, match=r"optuna\.db is not a usable database"):
+        Store.create(tmp_path)
+
+
+def test_one_sweep_at_a_time(tmp_path: Path) -> None:
+    first, second = Store.create(tmp_path), Store.open(tmp_path)
+    assert not second.busy
+    with first.sweeping():
+        assert second.busy
+        with pytest.raises(InputError, match="another sweep is using it"), second.sweeping():
+            pass
+    with second.sweeping():
+        assert first.busy
+
+
+def test_waiting_records_come_back_by_study(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    for name, study in (("b", "one"), ("a", "one"), ("c", "two")):
+        store.put({"hash": name, "study": study})
+    assert [record["hash"] for _, record in store.waiting("one")] == ["a", "b"]
+    for path, _ in store.waiting("one"):
+        path.unlink()
+    assert [record["hash"] for _, record in store.waiting("two")] == ["c"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write(path, json.dumps([1]))
+    with pytest.raises(UnicodeEncodeError):
+        write(path, "half of it \ud800")
+    assert json.loads(path.read_text()) == [1]

@@ -1,0 +1,170 @@
+"""What is written to MLflow comes back as the same table, once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from ablations.manifest import manifest
+from ablations.messages import InputError
+from ablations.run import Delivery
+from ablations.store import Store
+from ablations.study import Study
+from ablations.tracking import Tracker
+from ablations.workers import Ended
+
+STUDY = Study.model_validate(
+    {
+        "name": "tiny",
+        "cells": ["rnn", "lstm"],
+        "sizes": [50],
+        "task": [{"name": "recall", "lags": [2]}],
+        "confirm": {"seeds": 5},
+    }
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "store")
+
+
+class Silent:
+    """An observer that keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def progress(self, progress: Any) -> None: ...
+    def delivered(self, record: dict[str, Any]) -> None: ...
+    def ended(self, ended: Ended) -> None: ...
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def record(name: str, index: int = 0, **changes: Any) -> dict[str, Any]:
+    chosen = STUDY.arms()[index]
+    metrics = {"score": 0.25, "solved": 0, "diverged": 0, "steps_to_solve": 3000, "censored": 1, "steps": 3000}
+    return {
+        "hash": name, "study": "tiny", "arm": chosen.hash, "phase": "confirm", "cell": chosen.cell.label,
+        "task": "recall", "lag": 2, "size": 50, "search": 0, "trial": 4, "seed": 2**47 + 1, "engine": "eager",
+        "status": "unsolved", "settings": {"learning_rate": 0.001234567890123, "forget_bias": "chrono"},
+        "hidden_size": 5, "parameters": 55,
+        "metrics": metrics | {"left_at": 3000, "objective": 1 / 3, "seconds": 1.5, "flops_per_step": 1234567},
+        "curves": {"eval/score": [(step, step / 7000) for step in range(25, 3000, 2)], "eval/loss": [(25, 1.5), (50, 1.25)]},
+    } | changes  # fmt: skip
+
+
+def tracker(store: Store) -> Tracker:
+    opened = Tracker(store, "tiny")
+    opened.begin(manifest(STUDY, "eager"))
+    return opened
+
+
+def test_a_member_comes_back_as_it_was_written(store: Store) -> None:
+    opened, written = tracker(store), record("a")
+    opened.deliver(written)
+    described = opened.manifest()
+    table = opened.results(described)
+    row = table.iloc[0].to_dict()
+    expected = {
+        key: written[key]
+        for key in ("hash", "study", "phase", "cell", "task", "lag", "size", "search", "seed", "status")
+    }
+    assert {key: row[key] for key in expected} == expected
+    assert row["group"] == "latch"
+    for values in (written["metrics"], written["settings"]):
+        assert {key: row[key] for key in values} == values
+    curves = opened.curves(described)
+    points = curves[curves.metric == "eval/score"][["step", "value"]].to_numpy().tolist()
+    assert points == [list(point) for point in written["curves"]["eval/score"]]
+    assert sorted(set(curves.metric)) == ["eval/loss", "eval/score"]
+
+
+def test_runs_stand_below_their_arm_and_that_below_the_study(store: Store) -> None:
+    opened = tracker(store)
+    opened.deliver(record("a"))
+    runs = {run.data.tags["kind"]: run for run in opened._runs("")}
+    assert runs["member"].data.tags["mlflow.parentRunId"] == runs["arm"].info.run_id
+    assert runs["arm"].data.tags["mlflow.parentRunId"] == runs["study"].info.run_id
+    assert runs["member"].info.run_name.startswith("rnn confirm0.4")
+
+
+def test_only_the_present_definitions_members_are_in_the_table(store: Store) -> None:
+    opened = tracker(store)
+    opened.deliver(record("a"))
+    opened.deliver(record("b", arm="another"))
+    assert list(opened.results(opened.manifest()).hash) == ["a"]
+    opened.adopt(STUDY.arms()[0].hash, {"b"}, record("b"))
+    assert sorted(opened.results(opened.manifest()).hash) == ["a", "b"]
+
+
+def test_a_member_cut_off_in_writing_is_delivered_again_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tracker(store)
+    store.put(record("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(opened.client, "set_terminated", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Delivery(store, opened, Silent(), {}).work()
+    again = Tracker(store, "tiny")
+    Delivery(store, again, Silent(), again.begin(manifest(STUDY, "eager"))).work()
+    assert list(again.results(again.manifest()).hash) == ["a"]
+    assert len(list(again._runs("tags.kind = 'member'"))) == 1
+    assert not list(store.waiting("tiny"))
+
+
+def test_a_delivered_member_is_not_delivered_twice(store: Store) -> None:
+    opened = tracker(store)
+    delivery = Delivery(store, opened, Silent(), {})
+    for _ in range(2):
+        store.put(record("a"))
+        delivery.work()
+    assert len(list(opened._runs("tags.kind = 'member'"))) == 1
+    assert Tracker(store, "tiny").begin(manifest(STUDY, "eager")) == {"a": STUDY.arms()[0].hash}
+
+
+def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, watched = tracker(store), Silent()
+    delivery = Delivery(store, opened, watched, {})
+
+    def down(*_: Any, **__: Any) -> None:
+        raise MlflowException("connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened.client, "log_batch", down)
+        store.put(record("a"))
+        delivery.work()
+        delivery.close(Ended(STUDY.arms()[0], "done", ["a"]))
+        delivery.flush()
+        assert len(list(store.waiting("tiny"))) == 1
+        assert "connection refused" in watched.warnings[0]
+        assert "1 results wait" in watched.warnings[-1]
+    delivery.flush()
+    assert not list(store.waiting("tiny"))
+    assert list(opened.results(opened.manifest()).hash) == ["a"]
+    assert opened.status(opened.manifest())[0]["state"] == "done"
+
+
+def test_status_counts_what_is_done(store: Store) -> None:
+    opened = tracker(store)
+    solved = record("a")["metrics"] | {"solved": 1}
+    for changed in (record("a", metrics=solved), record("b"), record("c", phase="tune")):
+        opened.deliver(changed)
+    opened.end_arm(STUDY.arms()[1].hash, record("x", index=1), "FAILED", "Traceback: boom")
+    first, second = opened.status(opened.manifest())
+    assert (first["confirm"]["done"], first["confirm"]["solved"], first["tune"]["done"]) == (2, 1, 1)
+    assert (first["tune"]["of"], first["confirm"]["of"]) == (40, 5)
+    assert (first["state"], second["state"]) == ("running", "failed")
+
+
+def test_a_study_that_was_never_swept_is_named_beside_those_that_were(store: Store) -> None:
+    tracker(store)
+    with pytest.raises(InputError, match="'other' was never swept here; the store has: tiny"):
+        Tracker(store, "other").manifest()
+
+
+def test_a_server_that_does_not_answer_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"the MLflow server at http://127\.0\.0\.1:9 does not answer"):
+        Tracker(store, "tiny")

@@ -1,0 +1,217 @@
+"""The report is the same for the same tables, whole, readable everywhere, and says what it cannot say."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.build import build
+from reports.tables import BadTable
+from tests.reports import synthetic
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic.write(tmp_path_factory.mktemp("tables"), synthetic.study())
+
+
+@pytest.fixture(scope="module")
+def report(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tables, tmp_path_factory.mktemp("report") / "out").parent
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rebuilt(tmp_path: Path, results: pd.DataFrame) -> str:
+    """The page of a report that is made from results.csv alone."""
+    results.to_csv(tmp_path / "results.csv", index=False)
+    return build(tmp_path / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: headings, images, addresses, identifiers, scopes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.levels: list[int] = []
+        self.images: list[dict[str, str | None]] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.identifiers: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        self.tags.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if tag == "img":
+            self.images.append(known)
+        self.links.extend(str(known[key]) for key in ("href", "src") if key in known)
+        self.identifiers.extend(str(known["id"]) for _ in known if "id" in known)
+
+
+def test_a_report_has_its_parts(report: Path) -> None:
+    names = set(contents(report))
+    assert {"report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"} <= names
+    figures = {"lattice", "solve_rates", "scores", "learning_curves", "state_norms", "tuning"}
+    assert {f"figures/{name}.svg" for name in figures} <= names
+    assert (report / "report.html").stat().st_size < 10e6
+
+
+def test_rebuilding_from_a_report_gives_the_same_bytes(report: Path, tmp_path: Path) -> None:
+    assert contents(build(report, tmp_path / "again").parent) == contents(report)
+
+
+def test_building_in_place_leaves_the_tables_alone(report: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in_place"
+    shutil.copytree(report, folder)
+    (folder / "figures" / "old.svg").write_text("of an earlier report")
+    before = {name: (folder / name).stat().st_mtime_ns for name in ("results.csv", "curves.csv", "study.json")}
+    build(folder / "results.csv", folder)
+    assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
+    assert not (folder / "figures" / "learning_curves.svg").exists()
+    assert not (folder / "figures" / "old.svg").exists()
+
+
+def test_the_page_is_self_contained_and_in_order(report: Path) -> None:
+    page = Page((report / "report.html").read_text(encoding="utf-8"))
+    assert page.levels[0] == 1
+    assert page.levels.count(1) == 1
+    assert all(deeper - level <= 1 for level, deeper in zip(page.levels, page.levels[1:], strict=False))
+    assert len(page.images) >= 6
+    assert all(image["alt"] and str(image["src"]).startswith("data:image/svg+xml;base64,") for image in page.images)
+    assert "script" not in page.tags
+    local = {"results.csv", "curves.csv", "study.json", "verdicts.json"}
+    assert all(link.startswith(("#", "data:")) or link in local for link in page.links)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.identifiers)
+    assert page.tags.count("caption") == page.tags.count("table")
+
+
+def test_a_small_study_is_preliminary_and_gives_effects(report: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert "Preliminary." in page
+    assert "6 confirmation seeds per cell" in page
+    assert re.search(r"Without its forget gate, the lstm loses \d+ points on erase tasks \(\d+ to \d+\)", page)
+
+
+def test_verdicts_are_complete(report: Path) -> None:
+    verdicts = json.loads((report / "verdicts.json").read_text(encoding="utf-8"))
+    keys = {"id", "claim", "verdict", "effect", "ci_low", "ci_high", "seeds", "contrasts", "how_to_test", "why"}
+    assert verdicts
+    assert all(keys | {"preliminary"} == set(verdict) for verdict in verdicts)
+    markdown = (report / "report.md").read_text(encoding="utf-8")
+    assert all(verdict["claim"] in markdown for verdict in verdicts)
+
+
+def test_markdown_shows_every_figure(report: Path) -> None:
+    markdown = (report / "report.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\((figures/\w+\.svg)\)", markdown))
+    assert shown == {name for name in contents(report) if name.startswith("figures/")}
+
+
+def test_results_alone_give_the_same_with_less(tables: Path, tmp_path: Path) -> None:
+    page = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
+    assert "Without its forget gate, the lstm loses" in page
+    assert "Learning curves need curves.csv" in page
+    assert "The ranges are in study.json" in page
+    assert "not recorded in these tables" in page
+    assert "norm of the state" in page.lower()
+    assert not (tmp_path / "out" / "study.json").exists()
+
+
+HOSTILE = "<script>alert(1)</script>|$x_{$ `*[a](b)"
+
+
+def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
+    made = synthetic.study({"recall": [20]}, searches=1, trials=1, confirm=2)
+    results = made.results.replace({"cell": {"gru": HOSTILE}, "task": {"recall": "recall+<b>"}})
+    study = json.loads(json.dumps(made.study).replace('"gru"', json.dumps(HOSTILE)))
+    folder = synthetic.write(tmp_path / "in", synthetic.Synthetic(results, made.curves, study))
+    page = build(folder, tmp_path / "out")
+    html, markdown = page.read_text(encoding="utf-8"), page.with_name("report.md").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert "&lt;script&gt;" in html
+    assert "<script" not in markdown
+    assert r"&lt;script&gt;alert(1)&lt;/script&gt;\|$x_{$ \`\*\[a\](b)" in markdown
+    tables = [line for line in markdown.splitlines() if line.startswith("|")]
+    columns = [len(re.findall(r"(?<!\\)\|", line)) for line in tables]
+    for above, below, line in zip(columns, columns[1:], tables[1:], strict=False):
+        assert above == below or line.startswith(("| Claim", "| Task", "| Hyper", "| Cell")), line
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t[t["cell"] == "lstm"], "no change can be measured"),
+        (lambda t: t[(t["phase"] == "tune") | (t["seed"] == 1000)], "1 confirmation seed per cell"),
+        (lambda t: t[t["phase"] == "confirm"], "no tuning runs in these tables"),
+        (lambda t: t[t["phase"] == "tune"], "There are no confirmation runs"),
+        (lambda t: t.assign(diverged=1, solved=0, censored=1, score=0.0), "36 of 36 confirmation networks diverged"),
+        (lambda t: t.drop(columns=["search", "size", "group", "flops_per_step", "learning_rate"]), "Who solves what"),
+    ],
+    ids=["one cell", "one seed", "no tune", "no confirm", "all diverged", "required columns"],
+)
+def test_little_data_still_makes_a_report(change, said: str, tables: Path, tmp_path: Path) -> None:
+    results = pd.read_csv(tables / "results.csv", dtype={"hash": str})
+    assert said in rebuilt(tmp_path, change(results[results["cell"].isin(["lstm", "lstm_no_forget"])]))
+
+
+def test_nothing_is_written_from_a_bad_table(tables: Path, tmp_path: Path) -> None:
+    broken = pd.read_csv(tables / "results.csv", dtype={"hash": str}).drop(columns="score")
+    with pytest.raises(BadTable, match="score"):
+        rebuilt(tmp_path, broken)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_cannot_be_written_is_named(tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OSError, match=r"the report cannot be written to .*taken"):
+        build(tables / "results.csv", tmp_path / "taken")
+
+
+def test_building_needs_neither_torch_nor_trackers() -> None:
+    code = (
+        "import sys, reports.build\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'ablations', 'tasks'} & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+FLAGS += " --disable-component-update --disable-sync"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium, google-chrome or chromium-browser on this machine")
+def test_the_page_reads_well_in_a_browser(report: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    messages: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS.split())
+        for width in (1280, 400):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.on("console", lambda message: messages.append(message.text))
+            page.on("pageerror", lambda error: messages.append(str(error)))
+            page.on("requestfailed", lambda request: messages.append(request.url[:100]))
+            page.goto((report / "report.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+            assert page.locator("img").count() >= 6
+            assert page.get_by_role("heading", level=1).is_visible()
+            assert page.get_by_role("heading", name="Claim by claim").is_visible()
+        browser.close()
+    assert messages == []

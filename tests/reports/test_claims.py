@@ -1,0 +1,405 @@
+"""Verdicts of small tables whose right answer is plain."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.claims import CLAIMS, GROUPS, LEVEL, Contrast, Verdict, decide
+from reports.contrasts import CEILING, STRATA, Compare, Where, evidence, measure
+from reports.decision import LOOKS
+from reports.rules import Every, Is, Some
+from tests.reports.worlds import WORLDS
+
+RECALL = (20, 40, 80)
+
+
+def arm(cell, task, lag, solved, runs=20, searches=5, phase="confirm", size=5000, **columns):
+    """Rows of one arm: `solved` of `runs`, dealt evenly to its searches; searches=0: the column is empty."""
+    numbers = np.arange(runs)
+    return pd.DataFrame(
+        {
+            "phase": phase,
+            "cell": cell,
+            "task": task,
+            "lag": lag,
+            "size": size,
+            "group": GROUPS.get(task.split("+")[0], ""),
+            "search": numbers % searches if searches else np.nan,
+            "solved": numbers < solved,
+            "diverged": False,
+        }
+        | columns
+    )
+
+
+def table(rates, lags=RECALL, task="recall", **options):
+    """`rates`: cell -> runs solved, of 20, at every lag."""
+    return pd.concat([arm(cell, task, lag, solved, **options) for cell, solved in rates.items() for lag in lags])
+
+
+def verdict(number: int, *tables: pd.DataFrame) -> Verdict:
+    return next(one for one in decide(pd.concat(tables, ignore_index=True)) if one.id == number)
+
+
+def contrast(one: Verdict, name: str) -> Contrast:
+    claim = next(claim for claim in CLAIMS if claim.id == one.id)
+    return one.contrasts[[compare.name for compare in claim.compares].index(name)]
+
+
+SEARCHES = pytest.mark.parametrize("searches", [5, 0])
+
+
+@SEARCHES
+@pytest.mark.parametrize(
+    ("network", "lstm", "expected", "outcome"),
+    [
+        (0, 20, "refuted", "worse"),  # no search mean varies at all
+        (20, 0, "supported", "better"),
+        (20, 20, "supported", "equivalent"),
+        (0, 0, "inconclusive", "undecided"),  # two cells that both fail do not tie
+        (4, 16, "refuted", "worse"),
+        (18, 16, "supported", "not worse"),
+        (8, 12, "inconclusive", "undecided"),
+    ],
+)
+def test_one_contrast(searches, network, lstm, expected, outcome):
+    one = verdict(1, table({"single_network": network, "lstm": lstm}, searches=searches))
+    found = one.contrasts[0]
+    assert (one.verdict, found.outcome) == (expected, outcome)
+    assert one.effect == found.effect == pytest.approx((network - lstm) / 20)
+    assert found.ci_low < found.effect < found.ci_high or abs(found.effect) == 1
+    assert (one.seeds, one.preliminary, one.how_to_test) == (20, False, "")
+
+
+@SEARCHES
+@pytest.mark.parametrize("network", range(0, 21, 4))
+@pytest.mark.parametrize("lstm", range(0, 21, 4))
+def test_the_interval_never_contradicts_the_outcome(searches, network, lstm):
+    found = verdict(1, table({"single_network": network, "lstm": lstm}, searches=searches)).contrasts[0]
+    agrees = {
+        "better": found.ci_low > 0,
+        "worse": found.ci_high < 0,
+        "equivalent": found.ci_low > -0.2 and found.ci_high < 0.2,
+        "not worse": found.ci_low > -0.2,
+        "undecided": found.ci_low <= -0.2 or network == lstm == 0,
+    }
+    assert agrees[found.outcome]
+    assert -1 <= found.ci_low <= found.effect <= found.ci_high <= 1
+
+
+@SEARCHES
+def test_which_cell_is_a_does_not_matter(searches):
+    """Mirror the names: the effect and its interval change sign, nothing else."""
+    rows = table({"single_network": 5, "lstm": 14}, searches=searches)
+    counted = evidence(rows)
+    there, back = (
+        measure(Compare("recall", a, b, (Where(task="recall"),)), counted).loose
+        for a, b in (("lstm", "single_network"), ("single_network", "lstm"))
+    )
+    assert there
+    assert back
+    assert (there.effect, there.low, there.high, there.p) == pytest.approx(
+        (-back.effect, -back.high, -back.low, back.p)
+    )
+
+
+def test_the_words_say_the_numbers():
+    one = verdict(1, table({"single_network": 4, "lstm": 16}))
+    low, high = (f"{round(-100 * end)}" for end in (one.ci_high, one.ci_low))
+    assert one.why.startswith(
+        f"lstm solves 60 points more of its runs than single_network on recall "
+        f"({100 * LEVEL:.0f} % interval {low} to {high}, 20 seeds each from 5 searches, lags 20, 40, 80)"
+    )
+
+
+@SEARCHES
+def test_luck_in_tuning_is_said_where_it_is_not_counted(searches):
+    one = verdict(1, table({"single_network": 4, "lstm": 16}, searches=searches))
+    assert ("luck in tuning is not in these intervals" in one.why) == (searches == 0)
+
+
+def test_two_lags_decide_nothing():
+    one = verdict(1, table({"single_network": 0, "lstm": 20}, lags=(20, 40)))
+    assert (one.verdict, one.contrasts[0].outcome) == ("inconclusive", "undecided")
+    assert f"2 informative lags, and a decision needs {STRATA}" in one.why
+    assert "More informative lags are needed" in one.why
+
+
+def test_diverged_runs_are_unsolved():
+    rows = table({"single_network": 20, "lstm": 20})
+    rows.loc[rows["cell"] == "single_network", "diverged"] = True
+    one = verdict(1, rows)
+    assert (one.verdict, one.effect) == ("refuted", -1)
+
+
+@pytest.mark.parametrize("diverged", [True, False])
+def test_a_whole_study_at_one_extreme(diverged):
+    """All diverged, or all solved."""
+    rows = pd.concat([*gru(**ALL), *forget(20, 20), table({"single_network": 20, "rnn": 20})])
+    found = {one.id: one for one in decide(rows.assign(diverged=diverged))}
+    expected = {1: "inconclusive", 9: "inconclusive"} if diverged else {1: "supported", 9: "supported"}
+    assert {number: found[number].verdict for number in (1, 4, 9)} == expected | {4: "inconclusive"}
+    assert found[13].verdict == "not_tested"
+    json.dumps([dataclasses.asdict(one) for one in found.values()], allow_nan=False)
+
+
+def tuned(rates, lags=RECALL, runs=40):
+    return table(rates, lags, runs=runs, phase="tune")
+
+
+def test_floor_is_left_out_and_said():
+    rows = table({"single_network": 0, "lstm": 20}), table({"single_network": 0, "lstm": 0}, lags=(160,))
+    trials = tuned({"single_network": 0, "lstm": 30}), tuned({"single_network": 0, "lstm": 1}, lags=(160,))
+    found = verdict(1, *rows, *trials).contrasts[0]
+    assert found.left_out == ("recall lag 160: floor, 1 % of trials solved",)
+    assert [stratum.lag for stratum in found.lags] == [20, 40, 80]
+    assert found.effect == -1
+
+
+def test_all_lags_on_the_floor():
+    one = verdict(1, table({"single_network": 0, "lstm": 0}), tuned({"single_network": 0, "lstm": 0}))
+    assert (one.verdict, one.effect, one.seeds) == ("inconclusive", None, 0)
+    assert "no lag can tell the cells apart" in one.why
+    assert "floor, 0 % of trials solved" in one.why
+
+
+def test_ceiling_is_left_out_of_a_lead_and_kept_in_a_tie():
+    easy = tuned({"single_network": 40, "lstm": 40}, lags=(5, 10))
+    hard = table({"single_network": 0, "lstm": 20}), table({"single_network": 20, "lstm": 20}, lags=(5, 10))
+    lead = verdict(1, *hard, easy).contrasts[0]
+    assert (lead.outcome, lead.effect, len(lead.lags)) == ("worse", -1, 3)
+    assert lead.left_out == tuple(f"recall lag {lag}: ceiling, 100 % of trials solved" for lag in (5, 10))
+    both = table({"single_network": 19, "lstm": 19}), table({"single_network": 20, "lstm": 20}, lags=(5, 10))
+    tie = verdict(1, *both, easy).contrasts[0]
+    assert (tie.outcome, len(tie.lags), tie.left_out) == ("equivalent", 5, ())
+
+
+def test_the_tuning_phase_alone_chooses():
+    """The same confirmation rows, with and without a tuning phase that solved nothing at lag 80."""
+    rows = table({"single_network": 0, "lstm": 20})
+    assert len(verdict(1, rows).contrasts[0].lags) == 3
+    floor = tuned({"single_network": 0, "lstm": 0}, lags=(80,))
+    assert [stratum.lag for stratum in verdict(1, rows, floor).contrasts[0].lags] == [20, 40]
+
+
+def test_a_tie_on_average_is_no_tie():
+    """+1 at one lag and −1 at another cancel; the lags say otherwise."""
+    rows = [table({"gru": a, "lstm": b}, lags=(lag,)) for a, b, lag in [(20, 0, 20), (0, 20, 40), (20, 20, 80)]]
+    more = table({"gru": 20, "lstm": 20}, lags=(5, 10, 15, 160))
+    found = contrast(verdict(9, *rows, more), "latch")
+    assert found.effect == 0
+    assert found.ci_high < 0.2
+    assert found.outcome == "not worse"
+
+
+def forget(erase, latch, **options):
+    """`erase`, `latch`: runs solved by lstm_no_forget, where lstm solves all."""
+    return (
+        table({"lstm": 20, "lstm_no_forget": erase}, lags=(10, 20, 40), task="continual_adding", **options),
+        table({"lstm": 20, "lstm_no_forget": latch}, **options),
+    )
+
+
+@SEARCHES
+@pytest.mark.parametrize(
+    ("erase", "latch", "expected"),
+    [(2, 20, "supported"), (2, 2, "refuted"), (20, 20, "inconclusive"), (20, 2, "inconclusive")],
+)
+def test_claim_4(searches, erase, latch, expected):
+    one = verdict(4, *forget(erase, latch, searches=searches))
+    assert one.verdict == expected
+    assert one.effect == pytest.approx((latch - erase) / 20)
+    assert one.effect == contrast(one, "interaction").effect
+    assert one.why.startswith("There is nothing to explain") == (expected == "inconclusive")
+
+
+def test_claim_4_where_everybody_latches():
+    """A ceiling on latch is what the claim says of latch: it must not empty the interaction."""
+    ceiling = tuned({"lstm": 40, "lstm_no_forget": 40})
+    one = verdict(4, *forget(2, 20), ceiling)
+    assert one.verdict == "supported"
+    assert len(contrast(one, "interaction").lags) == 6
+
+
+def gru(**solved):
+    """Runs solved by gru in a group, where lstm solves all."""
+    tasks = {
+        "short": ("n_back", (1, 2)),
+        "latch": ("recall", RECALL),
+        "erase": ("continual_adding", RECALL),
+        "order": ("temporal_order", RECALL),
+        "capacity": ("copy", RECALL),
+        "count": ("counting", RECALL),
+    }
+    rows = [table({"gru": x, "lstm": 20}, tasks[group][1], tasks[group][0]) for group, x in solved.items()]
+    short = [table({"gru": solved["short"], "lstm": 20}, (10,), "adding")] if "short" in solved else []
+    return rows + short
+
+
+ALL = dict.fromkeys(("short", "latch", "erase", "order", "capacity", "count"), 20)
+
+
+def test_claim_9():
+    assert verdict(9, *gru(**ALL)).verdict == "supported"
+    refuted = verdict(9, *gru(**ALL | {"order": 5}))
+    assert (refuted.verdict, refuted.effect) == ("refuted", -0.75)
+    assert "order" in refuted.why
+    assert "recall" not in refuted.why
+    assert verdict(9, *gru(latch=5)).verdict == "refuted"
+
+
+def test_claim_9_needs_every_group():
+    some = verdict(9, *gru(short=20, latch=20, order=20, count=20))
+    assert (some.verdict, some.effect) == ("not_tested", None)
+    assert some.how_to_test == "whygates sweep why-gates && whygates report why-gates  # missing: erase, capacity"
+    counting = verdict(9, *gru(**{group: 20 for group in ALL if group != "count"}))
+    assert counting.how_to_test == "count: no task of this version measures counting yet"
+    none = verdict(9, table({"rnn": 3}))
+    assert none.how_to_test == (
+        "whygates sweep why-gates && whygates report why-gates  # missing: short, latch, erase, order, capacity; "
+        "count: no task of this version measures counting yet"
+    )
+
+
+def test_controls_count_in_no_group():
+    control = table({"lstm": 20, "lstm_no_forget": 20}, (10, 20, 40), "continual_adding+reset")
+    assert verdict(4, *forget(2, 20), control) == verdict(4, *forget(2, 20))
+    cells = table({"lstm+bias0": 0, "single_network": 20, "lstm": 20})
+    assert verdict(1, cells).verdict == "supported"
+    named = Compare("reset", "lstm", "lstm_no_forget", (Where(task="continual_adding+reset"),))
+    assert not measure(named, evidence(control)).missing
+
+
+@pytest.mark.parametrize(("rnn", "expected"), [(20, "supported"), (4, "refuted")])
+def test_claim_13_takes_short_distances_only(rnn, expected):
+    rows = [
+        table({"rnn": rnn, "lstm": 20}, (1, 2), "n_back"),
+        table({"rnn": rnn, "lstm": 20}, (10,), "adding"),
+        table({"rnn": rnn, "lstm": 20}, (10,), "recall"),
+    ]
+    long = [table({"rnn": 20 - rnn, "lstm": 20}, (8,), "n_back"), table({"rnn": 20 - rnn, "lstm": 20}, (11,), "adding")]
+    floor = tuned({"rnn": 0, "lstm": 0}, lags=(10,))  # no share filter at short lags
+    one = verdict(13, *rows, *long, floor)
+    assert one.verdict == expected
+    assert sorted(f"{stratum}" for stratum in one.contrasts[0].lags) == [
+        "adding lag 10",
+        "n_back lag 1",
+        "n_back lag 2",
+        "recall lag 10",
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        table({"lstm": 20}),
+        table({"rnn": 20}, lags=(7,)),
+        pd.concat([table({"lstm": 20}, lags=(20,)), table({"single_network": 20}, lags=(40,))]),
+        tuned({"lstm": 20, "single_network": 20}),
+    ],
+    ids=["one cell", "another cell", "no common lag", "no confirmation"],
+)
+def test_missing_arms(rows):
+    one = verdict(1, rows)
+    assert (one.verdict, one.effect, one.seeds, one.preliminary) == ("not_tested", None, 0, False)
+    assert one.how_to_test == "whygates sweep why-gates && whygates report why-gates"
+    assert one.contrasts[0].outcome == "missing"
+
+
+@SEARCHES
+def test_one_seed(searches):
+    rows = {"single_network": 0, "lstm": 1, "lstm_no_forget": 0}
+    one = verdict(1, table(rows, runs=1, searches=searches))
+    assert (one.verdict, one.seeds, one.preliminary) == ("inconclusive", 1, True)
+    erase = table(rows, runs=1, searches=searches, task="continual_adding")
+    assert verdict(4, table(rows, runs=1, searches=searches), erase).verdict == "inconclusive"
+
+
+def test_few_seeds_are_preliminary_and_judged_all_the_same():
+    few = verdict(1, table({"single_network": 0, "lstm": 15}, runs=15))
+    assert (few.verdict, few.preliminary, few.seeds) == ("refuted", True, 15)
+
+
+@SEARCHES
+def test_few_seeds_make_no_tie(searches):
+    one = verdict(1, table({"single_network": 9, "lstm": 9}, runs=9, searches=searches))
+    assert (one.verdict, one.contrasts[0].outcome, one.preliminary) == ("inconclusive", "undecided", True)
+    assert verdict(1, table({"single_network": 10, "lstm": 10}, runs=10, searches=searches)).verdict == "supported"
+
+
+def test_the_next_look_is_named():
+    assert LOOKS == (20, 40, 60)
+    looks = {
+        lstm: re.findall(
+            r"look at (\d+) seeds would(n't| not)?", verdict(1, table({"single_network": 8, "lstm": lstm})).why
+        )
+        for lstm in (9, 10, 11, 12)
+    }
+    assert looks == {9: [("40", "")], 10: [("60", "")], 11: [("60", " not")], 12: [("40", "")]}
+    late = verdict(1, table({"single_network": 27, "lstm": 36}, runs=60))
+    assert late.why.endswith("All planned looks are used.")
+
+
+def test_later_looks_are_stricter():
+    """p = .01 passes the first look of four claims (.0125), not a later one (.0055)."""
+    rows = pd.concat([arm("single_network", "recall", lag, 5, runs=24) for lag in RECALL])
+    more = pd.concat([arm("lstm", "recall", lag, 10, runs=24) for lag in RECALL])
+    late = verdict(1, rows, more)
+    assert 0.0055 < late.contrasts[0].p < 0.0125
+    assert late.verdict == "inconclusive"
+    assert "limit 0.0055" in late.why
+
+
+def test_one_search_of_an_arm_is_left_out_beside_others():
+    rows = table({"single_network": 0, "lstm": 20}), table({"single_network": 0}, lags=(160,))
+    single = table({"lstm": 20}, lags=(160,), searches=1)
+    found = verdict(1, *rows, single).contrasts[0]
+    assert found.left_out == ("recall lag 160: only one search was confirmed, its luck cannot be told from the cell's",)
+
+
+def test_sizes_are_strata():
+    rows = [table({"single_network": 0, "lstm": 20}, lags=(20, 40), size=size) for size in (5000, 40000)]
+    one = verdict(1, *rows)
+    assert (one.verdict, len(one.contrasts[0].lags)) == ("refuted", 4)
+    assert "lags 20, 40 at size 5000; lags 20, 40 at size 40000" in one.why
+
+
+def test_size_and_search_may_be_missing():
+    rows = table({"single_network": 0, "lstm": 20}, searches=0)
+    assert verdict(1, rows.drop(columns=["size", "search"])).effect == verdict(1, rows).effect
+
+
+@pytest.mark.parametrize("parts", [(True, True), (True, False), (False, None), (True, None), (None, None)])
+def test_rules_know_what_they_do_not_know(parts):
+    found = {str(n): {True: "better", False: "worse", None: "missing"}[part] for n, part in enumerate(parts)}
+    rules = tuple(Is(name, ("better",)) for name in found)
+    assert Every(rules).holds(found) is (False if False in parts else None if None in parts else True)
+    assert Some(rules).holds(found) is (True if True in parts else None if None in parts else False)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"claim {claim.id}")
+def test_claims_are_declared_in_full(claim):
+    names = [compare.name for compare in claim.compares]
+    leaves = [
+        leaf.contrast for rule in (claim.supported, claim.refuted, claim.premise) if rule for leaf in rule.leaves()
+    ]
+    assert len(set(names)) == len(names)
+    assert set(leaves) == set(names)
+    assert claim.decisive in ("", *names)
+    assert set(claim.truth) == set(WORLDS)
+    assert set(claim.truth.values()) <= {"supported", "refuted", "inconclusive"}
+    assert all(text for text in (claim.statement, claim.origin, claim.preset))
+    assert "[R]" in claim.literature or "[M]" in claim.literature
+    assert bool(claim.premise) == bool(claim.premise_in_words)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        claim.delta = 0.1
+
+
+def test_shares_that_do_not_count():
+    assert CEILING == 0.95
+    edge = tuned({"single_network": 38, "lstm": 38})  # 95 % is still informative
+    assert len(verdict(1, table({"single_network": 0, "lstm": 20}), edge).contrasts[0].lags) == 3
