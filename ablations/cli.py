@@ -71,7 +71,7 @@ def sweep(
 
     if not study:
         for name, path in studies.presets().items():
-            out.print(f"[bold]{name}[/]  {studies.load(str(path)).description}", soft_wrap=True)
+            _say(f"{name}: {studies.load(str(path)).description}")
         return
     loaded = studies.load(study, changes or [])
     if dry_run:
@@ -164,20 +164,21 @@ def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str = "")
     choice = engines.choose(engine)
     store = Store.create(folder)
     with store.sweeping():
-        out.print(
-            f"[bold]{study.name}[/]: {len(study.arms())} arms, engine {choice.name} ({choice.why}), {workers} workers"
-        )
+        _say(f"{study.name}: {len(study.arms())} arms, engine {choice.name} ({choice.why}), {workers} workers")
         with Display(study, out) as display:
             ended = sweep_study(study, store, workers, engine, display)
     display.summary(ended)
     if any(arm.status == "interrupted" for arm in ended):
-        out.print(
-            f"Interrupted; nothing is lost. Go on with:  {again or f'whygates demo {chr(32).join(_store(folder))}'}"
-        )
+        _say(f"Interrupted; nothing is lost. Go on with:  {again or ' '.join(['whygates demo', *_store(folder)])}")
         return 130
-    out.print("Read it:    ", " ".join(["whygates report", study.name, *_store(folder)]), style="dim", soft_wrap=True)
-    out.print("Browse it:  ", " ".join(["whygates ui", *_store(folder)]), style="dim", soft_wrap=True)
+    _say(" ".join(["Read it:     whygates report", study.name, *_store(folder)]))
+    _say(" ".join(["Browse it:   whygates ui", *_store(folder)]))
     return 1 if any(arm.status == "failed" for arm in ended) else 0
+
+
+def _say(line: str) -> None:
+    """A line of plain text, never broken: it may hold a command to copy."""
+    out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _report(name: str, folder: Path, target: Path) -> None:
@@ -206,7 +207,7 @@ def _build(source: Path, target: Path) -> None:
         raise InputError(str(error)) from None
     except OSError as error:
         raise InputError(f"--out {target}: {error.strerror or error}") from None
-    out.print(f"Report:      {page}", soft_wrap=True)
+    _say(f"Report:      {page}")
 
 
 def _writable(folder: Path) -> None:

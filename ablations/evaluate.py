@@ -12,6 +12,8 @@ from ablations.model import Model
 from tasks import Batch, Task
 
 VALIDATION_SEQUENCES = 256
+NUMBERS = 2**25
+"""Members are evaluated together as long as they take no more numbers than this at once: 128 MiB."""
 VALIDATION_SEED, TEST_SEED = 1, 2  # members' seeds are 48-bit hashes and do not meet these
 
 
@@ -60,6 +62,16 @@ def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool)
 @torch.no_grad()
 def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
     """Run members over an evaluation set, from the zero state, without gradients."""
+    members = next(iter(w.values())).shape[0]
+    _, steps, batch, features = data.windows[0].inputs.shape
+    each = steps * batch * (features + 4 * model.hidden)  # what one member's window takes, roughly
+    together = max(1, NUMBERS // each)
+    groups = [slice(first, first + together) for first in range(0, members, together)]
+    parts = [_evaluate(model, {name: x[group] for name, x in w.items()}, task, data) for group in groups]
+    return Evaluation(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+
+def _evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
     members = next(iter(w.values())).shape[0]
     state = model.zero_state(members, data.windows[0].inputs.shape[2])
     outputs, norms = [], []

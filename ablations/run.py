@@ -6,12 +6,11 @@ from typing import Any, Protocol
 
 from mlflow.exceptions import MlflowException
 
-from ablations import workers
+from ablations import sweep, workers
 from ablations.manifest import manifest
 from ablations.store import Store
 from ablations.study import Study
-from ablations.sweep import Progress
-from ablations.tracking import Tracker
+from ablations.tracking import Tracker, create_database
 
 RETRY_SECONDS = 30.0
 
@@ -19,7 +18,7 @@ RETRY_SECONDS = 30.0
 class Observer(Protocol):
     """Whoever watches a sweep."""
 
-    def progress(self, progress: Progress) -> None: ...
+    def progress(self, progress: sweep.Progress) -> None: ...
     def delivered(self, record: dict[str, Any]) -> None: ...
     def ended(self, ended: workers.Ended) -> None: ...
     def warn(self, message: str) -> None: ...
@@ -27,6 +26,8 @@ class Observer(Protocol):
 
 def sweep_study(study: Study, store: Store, processes: int, engine: str, observer: Observer) -> list[workers.Ended]:
     """Run every arm of a study, and close what was finished. Raises InputError when the tracker cannot be reached."""
+    sweep.storage(store)
+    create_database(store)
     tracker = Tracker(store, study.name)
     delivery = Delivery(store, tracker, observer, tracker.begin(manifest(study, engine)))
     delivery.work()

@@ -29,13 +29,16 @@ class Store:
         self.checkpoints = self.folder / "checkpoints"
         self.artifacts = self.folder / "artifacts"
 
-    @property
-    def tracking_uri(self) -> str:
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
+        self.mlflow, self.optuna = self.folder / "mlflow.db", self.folder / "optuna.db"
 
     @property
-    def optuna_url(self) -> str:
-        return f"sqlite:///{self.folder / 'optuna.db'}"
+    def local(self) -> bool:
+        """Whether the runs are tracked here, and not on a server."""
+        return not os.environ.get("MLFLOW_TRACKING_URI")
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{self.mlflow}" if self.local else os.environ["MLFLOW_TRACKING_URI"]
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
@@ -63,15 +66,14 @@ class Store:
         return store
 
     def _check_databases(self) -> None:
-        for name in ("mlflow.db", "optuna.db"):
-            path = self.folder / name
+        for path in (self.mlflow, self.optuna):
             if not path.exists():
                 continue
             try:
                 with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
                     database.execute("select name from sqlite_master limit 1")
             except sqlite3.DatabaseError as error:
-                raise InputError(f"--store {self.folder}: {name} is not a usable database: {error}") from None
+                raise InputError(f"--store {self.folder}: {path.name} is not a usable database: {error}") from None
 
     @contextmanager
     def sweeping(self) -> Iterator[None]:
@@ -110,11 +112,20 @@ class Store:
                 yield path, record
 
 
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A scratch file to fill; it appears under its own name, whole, when the block ends, and not at all if it fails."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield scratch
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def write(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all, and survives a crash right after."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(scratch, "w", encoding="utf-8") as file:
+    with appearing(path) as scratch, open(scratch, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(scratch, path)

@@ -6,6 +6,7 @@ its checkpoint. A killed sweep that is started again ends with the table of an u
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import optuna
@@ -19,7 +20,7 @@ from ablations.engines import choose
 from ablations.identity import digest
 from ablations.model import Model, hidden_size
 from ablations.schema import Range, Values
-from ablations.store import Store
+from ablations.store import Store, appearing
 from ablations.study import Arm
 from ablations.train import Budget, Evaluated, Left, Member, Population, Result
 
@@ -80,7 +81,7 @@ def run(arm: Arm, context: Context) -> list[str]:
     """
     # An orphan of a killed sweep may be a moment behind its parent: never two writers of one arm.
     with FileLock(context.store.checkpoints / f"{arm.hash}.lock"):
-        searches = [Search(arm, index, context.store.optuna_url) for index in range(arm.tune.searches)]
+        searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
         for first in range(0, arm.tune.trials, arm.tune.round):
             _tune(arm, searches, range(first, min(first + arm.tune.round, arm.tune.trials)), context)
         confirmed = [place for search in searches for place in search.confirmation()]
@@ -118,9 +119,8 @@ def _train(arm: Arm, name: str, places: list[Place], context: Context) -> list[R
             population.load(saved["population"])
 
     def save() -> None:
-        scratch = path.with_suffix(".part")
-        torch.save({"members": hashes, "population": population.save()}, scratch)
-        scratch.replace(path)
+        with appearing(path) as scratch:
+            torch.save({"members": hashes, "population": population.save()}, scratch)
 
     saved_at = time.monotonic()
     for event in population.run():
@@ -182,13 +182,23 @@ def record(arm: Arm, place: Place, model: Model, result: Result, engine: str) ->
     }
 
 
+@cache
+def storage(store: Store) -> BaseStorage:
+    """The searches' database. The parent opens it first: two workers must not both make its tables."""
+    patience = {"connect_args": {"timeout": 60}}
+    if not store.optuna.exists():
+        with appearing(store.optuna) as scratch:
+            optuna.storages.RDBStorage(f"sqlite:///{scratch}").engine.dispose()
+    return optuna.storages.RDBStorage(f"sqlite:///{store.optuna}", engine_kwargs=patience)
+
+
 class Search:
     """One independent search of an arm: an Optuna study whose n-th trial is decided by the study file and n alone.
 
     A reopened sampler does not go on where it left off, so it is built anew for every trial, with a seed of its own.
     """
 
-    def __init__(self, arm: Arm, index: int, storage: str | BaseStorage) -> None:
+    def __init__(self, arm: Arm, index: int, storage: BaseStorage) -> None:
         self.arm, self.index = arm, index
         self.distributions = {name: _distribution(values) for name, values in arm.space.items()}
         space = {

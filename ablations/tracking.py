@@ -1,6 +1,7 @@
 """The tracker: writes finished members to MLflow, and reads a study back as tidy tables. Only here is mlflow imported."""
 
 import json
+import logging
 import math
 import os
 import tempfile
@@ -20,13 +21,21 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ablations.messages import InputError
-from ablations.store import Store, write
+from ablations.store import Store, appearing, write
 from ablations.view import save_view
 
 MANIFEST = "study.json"
 PAGE = 1000
 LOG_RATE = "log10_learning_rate"
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
+
+
+def create_database(store: Store) -> None:
+    """Make the store's MLflow database if it has none, so that it is never seen half-made."""
+    if not store.mlflow.exists():
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        with appearing(store.mlflow) as scratch:
+            MlflowClient(f"sqlite:///{scratch}").search_experiments()
 
 
 class Tracker:
@@ -37,7 +46,9 @@ class Tracker:
     """
 
     def __init__(self, store: Store, study: str) -> None:
-        """Raises InputError when the tracking server cannot be reached."""
+        """Raises InputError when the tracking server cannot be reached, or the store's database was never made."""
+        if store.local and not store.mlflow.exists():
+            raise InputError(f"--store {store.folder}: nothing was swept here yet")
         self.store, self.study = store, study
         self.client = MlflowClient(store.tracking_uri)
         self.arms: dict[str, str] = {}
@@ -52,12 +63,13 @@ class Tracker:
     def begin(self, manifest: dict[str, Any]) -> dict[str, str]:
         """Make the experiment ready for a sweep; the finished members' arms by their hash."""
         if self.experiment is None:
-            remote = not self.store.tracking_uri.startswith("sqlite:")
-            location = None if remote else (self.store.artifacts / self.study).as_uri()
+            location = (self.store.artifacts / self.study).as_uri() if self.store.local else None
             self.experiment = self.client.create_experiment(self.study, artifact_location=location)
         self.client.set_experiment_tag(self.experiment, "mlflow.note.content", _description(manifest))
         hyperparameters = sorted(manifest["definition"]["tune"]["space"])
         save_view(self.client, self.experiment, hyperparameters)
+        if not any(self._runs("tags.kind = 'study'")):
+            self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
         self.client.log_dict(self.study_run(), manifest, MANIFEST)
         finished = {}
         for run in self._runs("tags.kind = 'member'"):
@@ -70,12 +82,11 @@ class Tracker:
         return finished
 
     def study_run(self) -> str:
-        """The id of the run that carries the manifest and the report."""
+        """The id of the run that carries the manifest and the report. Raises InputError when the study has none."""
         for run in self._runs("tags.kind = 'study'"):
             return run.info.run_id
-        run_id = self._create(f"{self.study}: report", {"kind": "study", "study": self.study})
-        self.client.set_terminated(run_id)
-        return run_id
+        swept = [e.name for e in self.client.search_experiments() if e.name != "Default"]
+        raise InputError(f"study {self.study!r} was never swept here; the store has: {', '.join(swept) or 'nothing'}")
 
     def arm_run(self, arm: str, fields: dict[str, Any]) -> str:
         """The id of an arm's run; `fields` (cell, task, lag, size) describe it when it is new."""
@@ -150,13 +161,11 @@ class Tracker:
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of the last sweep. Raises InputError when the study was never swept here."""
-        if self.experiment is None:
-            swept = [e.name for e in self.client.search_experiments() if e.name != "Default"]
-            raise InputError(
-                f"study {self.study!r} was never swept here; the store has: {', '.join(swept) or 'nothing'}"
-            )
         with tempfile.TemporaryDirectory() as folder:
-            path = self.client.download_artifacts(self.study_run(), MANIFEST, folder)
+            try:
+                path = self.client.download_artifacts(self.study_run(), MANIFEST, folder)
+            except MlflowException:
+                raise InputError(f"study {self.study!r} has only just been started; try again in a moment") from None
             return json.loads(Path(path).read_text(encoding="utf-8"))
 
     def tables(self, folder: Path) -> None:

@@ -153,7 +153,7 @@ class Population:
         seen = self.validate()
         finite = torch.stack([train_loss, norm, seen.loss, seen.score]).isfinite().all(0)
         over = self.step >= self.budget.steps
-        left = []
+        left, asking = [], []
         for row, k in enumerate(self.active):
             result = self.results[k]
             if not finite[row]:
@@ -165,30 +165,38 @@ class Population:
             result.log("eval/loss", self.step, seen.loss[row].item())
             result.log("eval/score", self.step, seen.score[row].item())
             self.streak[k] = self.streak[k] + 1 if seen.solved[row] else 0
-            patient = self.streak[k] > 0 and self.streak[k] % self.budget.patience == 0
-            # A member leaves as solved only when the test set agrees: a validation set that is a little too easy must
-            # not cost it the rest of its budget.
-            if (patient or over) and self._test(row, result, over):
-                left.append(k)
+            if over or (self.streak[k] > 0 and self.streak[k] % self.budget.patience == 0):
+                asking.append(row)
+        left += self._test(asking, over)
         for k in left:
             self.results[k].objective = _objective(self.results[k], self.budget)
         return left
 
-    def _test(self, row: int, result: Result, over: bool) -> bool:
-        """Apply the task's criterion on the test set; whether the member has ended."""
+    def _test(self, rows: list[int], over: bool) -> list[int]:
+        """Apply the task's criterion on the test set; those that leave.
+
+        A member leaves as solved only when the test set agrees: a validation set that is a little too easy must not
+        cost it the rest of its budget.
+        """
+        if not rows:
+            return []
         data = evaluation_set(self.task, self.lag, self.budget.test, TEST_SEED, final=True)
-        seen: Evaluation = evaluate(self.model, self.unpack(self.weights[row : row + 1]), self.task, data)
-        if not torch.stack([seen.loss, seen.score]).isfinite().all():
-            result.status, result.step = "diverged", self.step
-            return True
-        if not (seen.solved.item() or over):
-            return False
-        result.status = "solved" if seen.solved.item() else "unsolved"
-        result.step, result.score, result.loss = self.step, seen.score.item(), seen.loss.item()
-        if self.task.continual:
-            for window, value in enumerate(seen.state_norm[0].tolist(), 1):
-                result.log("test/state_norm", window, min(value, _LARGEST))
-        return True
+        seen = evaluate(self.model, self.unpack(self.weights[rows]), self.task, data)
+        finite = torch.stack([seen.loss, seen.score]).isfinite().all(0)
+        left = []
+        for at, row in enumerate(rows):
+            result = self.results[self.active[row]]
+            if not finite[at]:
+                result.status, result.step = "diverged", self.step
+            elif seen.solved[at] or over:
+                result.status = "solved" if seen.solved[at] else "unsolved"
+                result.step, result.score, result.loss = self.step, seen.score[at].item(), seen.loss[at].item()
+                for window, value in enumerate(seen.state_norm[at].tolist() if self.task.continual else [], 1):
+                    result.log("test/state_norm", window, min(value, _LARGEST))
+            else:
+                continue
+            left.append(self.active[row])
+        return left
 
     def _keep(self, rows: list[int]) -> None:
         """Go on with some of the active members."""

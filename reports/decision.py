@@ -10,7 +10,7 @@ import pandas as pd
 from reports.contrasts import STRATA, Contrast, Estimate, Evidence, Measurement, evidence, measure, outcome
 from reports.rules import Claim, Rule
 from reports.stats import holm
-from reports.words import finding, left_out_of
+from reports.words import finding, left_out_of, missing
 
 ERROR = 0.05  # chance of any false verdict in a study, shared equally by its claims
 LOOK_ERROR = 0.022  # at looks beyond the first (Pocock 1977); .05 then .022, .022 gives one wrong lead in .037 together
@@ -125,14 +125,14 @@ def _decisive(claim: Claim, contrasts: Mapping[str, Contrast]) -> Contrast | Non
 
 def _how_to_test(claim: Claim, outcomes: Mapping[str, str], unmeasured: Mapping[str, str]) -> str:
     """The command; behind it, where the claim has several contrasts, what is missing and what no command can run."""
-    missing = [compare for compare in claim.compares if outcomes[compare.name] == "missing"]
+    absent = [compare for compare in claim.compares if outcomes[compare.name] == "missing"]
     notes = {
         place.group: unmeasured[place.group]
-        for compare in missing
+        for compare in absent
         for place in compare.where + compare.minus
         if place.group in unmeasured
     }
-    runnable = [compare.name for compare in missing if not any(place.group in notes for place in compare.where)]
+    runnable = [compare.name for compare in absent if not any(place.group in notes for place in compare.where)]
     command = f"whygates sweep {claim.preset} && whygates report {claim.preset}" if runnable else ""
     remarks = [f"missing: {', '.join(runnable)}"] if runnable and len(claim.compares) > 1 else []
     remarks += [f"{group}: {note}" for group, note in notes.items()]
@@ -146,8 +146,9 @@ def _why(claim: Claim, measured: Mapping[str, Measurement], judged: _Judgement, 
         for name, one in measured.items()
     }
     if judged.verdict == "not_tested":
-        missing = [name for name in said if judged.outcomes[name] == "missing"]
-        return " ".join(said[name] for name in missing + [name for name in said if name not in missing])
+        absent = [one for name, one in measured.items() if judged.outcomes[name] == "missing"]
+        present = [said[name] for name in said if judged.outcomes[name] != "missing"]
+        return " ".join([*missing(absent), *present])
     blind = any(one.loose and one.loose.searches == 1 for one in measured.values())
     caveat = "With one search per arm, luck in tuning is not in these intervals." if blind else ""
     premise = _leaves(claim.premise, judged.outcomes, True) if claim.premise else ()
@@ -158,7 +159,8 @@ def _why(claim: Claim, measured: Mapping[str, Measurement], judged: _Judgement, 
     if claim.premise and not claim.premise.holds(judged.outcomes):
         blocking = _leaves(claim.premise, judged.outcomes, False)
         opening = (
-            f"There is nothing to explain: the claim takes {claim.premise_in_words} for granted, and it was not found."
+            f"There is nothing to explain: the claim takes {claim.premise_in_words} for granted, "
+            "and these runs do not establish it."
         )
     else:
         blocking, opening = _leaves(claim.supported, judged.outcomes, False), ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Estimate, Measurement, Stratum
+from reports.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Estimate, Measurement, Stratum, Where
 
 
 def points(share: float) -> str:
@@ -34,13 +34,32 @@ def finding(measurement: Measurement, outcome: str, p: float, alpha: float, delt
     """One sentence, without its full stop: the difference, its interval, where it was seen, and what follows."""
     compare = measurement.compare
     if outcome == "missing":
-        return f"{compare.question}: there is no lag at which both cells have confirmation runs"
+        return next(iter(missing([measurement]))).removesuffix(".")
     estimate = measurement.strict if outcome in ("better", "worse") else measurement.loose
     left_out = left_out_of(measurement, outcome)
     omitted = f" (left out: {'; '.join(left_out)})" if left_out else ""
     if estimate is None:
         return f"{compare.question}: no lag can tell the cells apart{omitted}"
     return _difference(measurement, estimate) + _consequence(measurement, estimate, outcome, p, alpha, delta) + omitted
+
+
+def missing(measurements: Sequence[Measurement]) -> list[str]:
+    """A sentence for each pair of cells that was nowhere confirmed side by side, with all the places it is about."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for one in measurements:
+        compare = one.compare
+        where.setdefault((compare.a, compare.b), []).extend(_places(compare.where + compare.minus))
+    return [f"No lag has confirmation runs of both {a} and {b} on {_listed(named)}." for (a, b), named in where.items()]
+
+
+def _places(side: Sequence[Where]) -> list[str]:
+    return [f"{place}" if place.task else f"{place} tasks" for place in side]
+
+
+def _listed(words: Sequence[str]) -> str:
+    """One, two and three."""
+    words = list(dict.fromkeys(words))
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def left_out_of(measurement: Measurement, outcome: str) -> tuple[str, ...]:
@@ -55,10 +74,7 @@ def _difference(measurement: Measurement, estimate: Estimate) -> str:
         a, b, low, high = b, a, -high, -low
     size = points(abs(estimate.effect))
     unit = "point" if size == "1" else "points"
-    here, there = (
-        " and ".join(f"{place}" if place.task else f"{place} tasks" for place in side)
-        for side in (compare.where, compare.minus)
-    )
+    here, there = (" and ".join(_places(side)) for side in (compare.where, compare.minus))
     if compare.minus:
         more = "larger" if estimate.effect >= 0 else "smaller"
         difference = f"The lead of {a} over {b} is {size} {unit} {more} on {here} than on {there}"

@@ -37,24 +37,33 @@ def scan(
     Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. `record` names
     gates to return; `override` holds `[members, time, batch, size]` values the cell uses in place of its own gates.
     """
-    override = override or {}
     steps, batch = x.shape[1:3]
     # A cell sees rows: with time folded into them no axis can be broadcast against the members by accident.
     drive = {name: rows.unflatten(1, (steps, batch)).unbind(1) for name, rows in cell.drive(w, x.flatten(1, 2)).items()}
+    tap = _Tap(record, override or {})
     outputs: list[Tensor] = []
-    recorded: dict[str, list[Tensor]] = {name: [] for name in record}
     for t in range(steps):
-
-        def tap(name: str, value: Tensor, t: int = t) -> Tensor:
-            value = override[name][:, t] if name in override else value
-            if name in recorded:
-                recorded[name].append(value)
-            return value
-
+        tap.time = t
         state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
         outputs.append(state[cell.output])
     return Scanned(
         torch.stack(outputs, 1),
         {name: part.detach() for name, part in state.items()},
-        {name: torch.stack(values, 1) for name, values in recorded.items()},
+        {name: torch.stack(values, 1) for name, values in tap.recorded.items()},
     )
+
+
+class _Tap:
+    """Sees every gate of every step: replaces those that are overridden, keeps those that are recorded."""
+
+    def __init__(self, record: Collection[str], override: Mapping[str, Tensor]) -> None:
+        self.override = override
+        self.recorded: dict[str, list[Tensor]] = {name: [] for name in record}
+        self.time = 0
+
+    def __call__(self, name: str, value: Tensor) -> Tensor:
+        if name in self.override:
+            value = self.override[name][:, self.time]
+        if name in self.recorded:
+            self.recorded[name].append(value)
+        return value

@@ -42,7 +42,7 @@ class Problem:
 def draw():
     """Draw a problem for a cell class; `K`, `T`, `B`, `I`, `H` are members, time, batch, inputs and units."""
 
-    def draw(cls: Any, K: int = 2, T: int = 4, B: int = 3, I: int = 3, H: int = 5, seed: int = 0) -> Problem:  # noqa: E741
+    def draw(cls: Any, K: int = 2, T: int = 4, B: int = 3, I: int = 3, H: int = 5, seed: int = 0) -> Problem:  # noqa: E741 (inputs)
         cell, generator = cls(), Generator().manual_seed(seed)
 
         def normal(*shape: int) -> Tensor:

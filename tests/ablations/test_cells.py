@@ -44,7 +44,9 @@ def by_torch(problem, name: str) -> tuple[Tensor, dict[str, Tensor]]:
         y, last = functional_call(module, packed, (x, state if len(parts) > 1 else state[0]))
         outputs.append(y)
         final.append(last if len(parts) > 1 else (last,))
-    return torch.stack(outputs), {part: torch.cat(last) for part, last in zip(parts, zip(*final, strict=True))}
+    return torch.stack(outputs), {
+        part: torch.cat(last) for part, last in zip(parts, zip(*final, strict=True), strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", TORCH)

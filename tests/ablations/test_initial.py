@@ -102,7 +102,7 @@ def test_chrono_opens_the_input_gate_as_the_forget_gate_closes():
 
 
 @pytest.mark.parametrize("bias", ["forget_bias", "input_bias"])
-@pytest.mark.parametrize("value", [-2.0, 0.0, 3, 5.5])
+@pytest.mark.parametrize("value", [-2.0, 0.0, 3.0])
 def test_a_bias_is_the_number_it_is_set_to(bias, value):
     name = {"forget_bias": "b_f", "input_bias": "b_i"}[bias]
     assert torch.equal(of(catalogue()["lstm"], **{bias: value})[name], torch.full((1, 6), float(value)))

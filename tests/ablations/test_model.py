@@ -12,7 +12,7 @@ from ablations.engines.eager import scan
 from ablations.model import Model, external_reset, hidden_size
 
 every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
-K, T, B, I, H = 2, 9, 3, 3, 4
+K, T, B, I, H = 2, 9, 3, 3, 4  # noqa: E741 (inputs)
 
 
 def close(a, b):

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from ablations import sweep
 from ablations.store import Store
 from ablations.study import Arm, Study
-from ablations.sweep import Context, Interrupted, Search
+from ablations.sweep import Context, Interrupted, Search, storage
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -49,8 +49,8 @@ def table(store: Store) -> dict[str, dict[str, Any]]:
     return {record["hash"]: record for record in records}
 
 
-def proposals(arm: Arm, url: str, count: int) -> list[dict[str, Any]]:
-    search = Search(arm, 0, url)
+def proposals(arm: Arm, store: Store, count: int) -> list[dict[str, Any]]:
+    search = Search(arm, 0, storage(store))
     return [search.ask(number).params for number in range(count)]
 
 
@@ -132,32 +132,32 @@ def test_an_arm_killed_between_two_trials_ends_with_the_same_table(
 
 
 def test_a_trial_cut_off_while_it_was_asked_for_is_asked_for_again(store: Store, tmp_path: Path) -> None:
-    whole = proposals(arm(1), f"sqlite:///{tmp_path / 'whole.db'}", 3)
-    search = Search(arm(1), 0, store.optuna_url)
+    whole = proposals(arm(1), Store.create(tmp_path / "whole"), 3)
+    search = Search(arm(1), 0, storage(store))
     search.ask(0)
     cut = search.study.ask()  # killed here: the trial is there, and its parameters are not
-    assert Search(arm(1), 0, store.optuna_url).study.trials[cut.number].state == TrialState.FAIL
-    assert proposals(arm(1), store.optuna_url, 3) == whole
+    assert Search(arm(1), 0, storage(store)).study.trials[cut.number].state == TrialState.FAIL
+    assert proposals(arm(1), store, 3) == whole
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_a_reopened_search_proposes_what_an_undisturbed_one_does(tmp_path: Path, sampler: str) -> None:
     tuned = arm(1, tune={"searches": 1, "trials": 8, "sampler": sampler})
-    urls = [f"sqlite:///{tmp_path / name}.db" for name in "ab"]
+    stores = [Store.create(tmp_path / name) for name in "ab"]
     for number in range(8):
-        for url in urls:
-            fresh = Search(tuned, 0, url)
+        for store in stores:
+            fresh = Search(tuned, 0, storage(store))
             fresh.ask(number)
             fresh.tell(number, fresh.trials()[number].params["learning_rate"])
-            if url == urls[1]:
-                Search(tuned, 0, url).ask(number)  # opened once more, as after a kill
-    first, second = (proposals(tuned, url, 8) for url in urls)
+            if store is stores[1]:
+                Search(tuned, 0, storage(store)).ask(number)  # opened once more, as after a kill
+    first, second = (proposals(tuned, store, 8) for store in stores)
     assert first == second
 
 
 def test_searches_of_an_arm_and_arms_of_a_study_differ(store: Store) -> None:
     asked = [
-        Search(a, index, store.optuna_url).ask(0).params["learning_rate"] for a in (arm(0), arm(1)) for index in (0, 1)
+        Search(a, index, storage(store)).ask(0).params["learning_rate"] for a in (arm(0), arm(1)) for index in (0, 1)
     ]
     assert len(set(asked)) == 4
 
@@ -182,7 +182,7 @@ def test_later_rounds_of_tpe_are_model_based() -> None:
 
 
 def test_a_best_trial_is_the_earliest_of_equals(store: Store) -> None:
-    search = Search(arm(), 0, store.optuna_url)
+    search = Search(arm(), 0, storage(store))
     for number, value in enumerate([0.1, 0.7, 0.7]):
         search.ask(number)
         search.tell(number, value)

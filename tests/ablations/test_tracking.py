@@ -11,7 +11,7 @@ from ablations.messages import InputError
 from ablations.run import Delivery
 from ablations.store import Store
 from ablations.study import Study
-from ablations.tracking import Tracker
+from ablations.tracking import Tracker, create_database
 from ablations.workers import Ended
 
 STUDY = Study.model_validate(
@@ -27,7 +27,9 @@ STUDY = Study.model_validate(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.create(tmp_path / "store")
+    store = Store.create(tmp_path / "store")
+    create_database(store)
+    return store
 
 
 class Silent:

@@ -54,11 +54,18 @@ class Scripted(Sign):
     def score(self, outputs, targets, weight):
         is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
         self.tests += is_test
-        return torch.tensor([0.75 if is_test else next(self.scores, 0.0)])
+        return torch.tensor([0.75 if is_test else float(next(self.scores))])
 
     def solved(self, outputs, targets, weight):
         is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
         return torch.tensor([next(self.test if is_test else self.verdicts, False)])
+
+
+class Stream(ContinualAdding):
+    """Judged on fewer windows."""
+
+    def evaluation(self, sequences, final):
+        return (6, 1, 2) if final else (5, 1, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +83,12 @@ DIFFERENT = [
     member(22, 0.03, 0.3, forget_bias=3.0),
     member(33, 0.01, 0.05, recurrent_init="identity", input_bias=-1.0),
 ]
-BUDGET = Budget(steps=30, batch=4, eval_every=10, patience=2, test=50)
+BUDGET = Budget(steps=12, batch=4, eval_every=4, patience=2, test=50)
 QUICK = Budget(steps=160, batch=16, eval_every=20, patience=1, test=100)
 BROKEN = 1e30  # a learning rate
 RATES = [1e-6, 0.3, 0.02, 1e-6]
 
-TASKS = [pytest.param(Adding(), 6, id="episodic"), pytest.param(ContinualAdding(), 5, id="continual")]
+TASKS = [pytest.param(Adding(), 6, id="episodic"), pytest.param(Stream(), 5, id="continual")]
 both_kinds = pytest.mark.parametrize(("task", "lag"), TASKS)
 
 
@@ -190,24 +197,24 @@ def test_a_stream_carries_its_state_and_an_episode_does_not(task, lag):
 
 
 def test_what_a_result_says_of_the_end():
-    task, lag = ContinualAdding(), 5
+    task, lag = Stream(), 5
     trained = population(task, lag, DIFFERENT)
     finish(trained)
     assert trained.active == []
     fresh = population(task, lag, DIFFERENT)
-    for _ in range(30):
+    for _ in range(12):
         loss, norm = fresh.train_step()
     w = fresh.unpack(fresh.weights)
     test = evaluate(fresh.model, w, task, evaluation_set(task, lag, 50, TEST_SEED, final=True))
     for k, result in enumerate(trained.results):
-        assert (result.status, result.step) == ("unsolved", 30)
+        assert (result.status, result.step) == ("unsolved", 12)
         assert result.score == pytest.approx(test.score[k].item(), rel=1e-3, abs=1e-5)
         assert result.loss == pytest.approx(test.loss[k].item(), rel=1e-3)
-        assert [step for step, _ in result.curves["eval/score"]] == [10, 20, 30]
-        assert result.curves["train/loss"][-1] == (30, pytest.approx(loss[k].item(), rel=1e-3))
-        assert result.curves["grad/norm"][-1] == (30, pytest.approx(norm[k].item(), rel=1e-3))
+        assert [step for step, _ in result.curves["eval/score"]] == [4, 8, 12]
+        assert result.curves["train/loss"][-1] == (12, pytest.approx(loss[k].item(), rel=1e-3))
+        assert result.curves["grad/norm"][-1] == (12, pytest.approx(norm[k].item(), rel=1e-3))
         windows, norms = zip(*result.curves["test/state_norm"], strict=True)
-        assert windows == tuple(range(1, 51))
+        assert windows == (1, 2, 3)
         assert norms == pytest.approx(test.state_norm[k].tolist(), rel=1e-3)
 
 
@@ -215,9 +222,9 @@ def test_what_a_result_says_of_the_end():
     ("task", "lag", "members", "budget"),
     [
         pytest.param(Adding(), 6, DIFFERENT, BUDGET, id="episodic"),
-        pytest.param(ContinualAdding(), 5, DIFFERENT, BUDGET, id="continual"),
+        pytest.param(Stream(), 5, DIFFERENT, BUDGET, id="continual"),
         pytest.param(Adding(), 6, [*DIFFERENT, member(5, BROKEN)], BUDGET, id="one diverges"),
-        pytest.param(ContinualAdding(), 5, [member(5, BROKEN), *DIFFERENT], BUDGET, id="one diverges in a stream"),
+        pytest.param(Stream(), 5, [member(5, BROKEN), *DIFFERENT], BUDGET, id="one diverges in a stream"),
         pytest.param(Sign(), 3, [member(seed, rate) for seed, rate in enumerate(RATES)], QUICK, id="some solve"),
     ],
 )
@@ -226,12 +233,13 @@ def test_a_resumed_population_is_an_undisturbed_one_bit_for_bit(task, lag, membe
     undisturbed = population(task, lag, members, budget)
     left, weights = finish(undisturbed)
     interrupted = population(task, lag, members, budget)
-    gone = [e.member for e in itertools.islice(interrupted.run(), events) if isinstance(e, Left)]
+    assert len(list(itertools.islice(interrupted.run(), events))) == events
+    gone = [k for k in range(len(members)) if k not in interrupted.active]
     resumed = population(task, lag, members, budget)
     resumed.load(stored(interrupted))
     assert (resumed.step, resumed.active) == (interrupted.step, interrupted.active)
     told, later = finish(resumed)
-    assert told[: len(gone)] == sorted(gone)  # again: they may not have been heard
+    assert told[: len(gone)] == gone  # again, for they may not have been heard
     assert sorted(told) == sorted(left) == list(range(len(members)))
     assert later.keys() == {step for step in weights if step > interrupted.step}
     assert all(torch.equal(later[step], weights[step]) for step in later)
@@ -244,7 +252,7 @@ def test_a_finished_population_tells_its_end_again():
     again = population(Adding(), 6, DIFFERENT)
     again.load(stored(trained))
     assert list(again.run()) == [Left(k, result) for k, result in enumerate(trained.results)]
-    assert again.step == 30
+    assert again.step == 12
 
 
 @both_kinds
@@ -256,7 +264,7 @@ def test_a_diverged_member_is_a_result_and_disturbs_nobody(task, lag, place):
     assert [e.active for e in events if isinstance(e, Evaluated)] == [3, 3, 0]
     broken = trained.results[place]
     assert events[0] == Left(place, broken)
-    assert (broken.status, broken.step, broken.score, broken.loss) == ("diverged", 10, 0, None)
+    assert (broken.status, broken.step, broken.score, broken.loss) == ("diverged", 4, 0, None)
     without = population(task, lag, DIFFERENT)
     finish(without)
     for a, b in zip(trained.results[:place] + trained.results[place + 1 :], without.results, strict=True):
@@ -364,7 +372,7 @@ def test_seconds_are_shared():
     spent = time.perf_counter() - begun
     shares = [result.seconds for result in trained.results]
     assert 0.5 * spent < sum(shares) <= spent
-    assert max(shares) == pytest.approx(min(shares))
+    assert max(shares) == pytest.approx(min(shares), rel=0.05)
 
 
 def test_named_weights_are_views_of_the_flat_ones():
