@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -163,12 +164,17 @@ def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str = "")
 
     choice = engines.choose(engine)
     store = Store.create(folder)
-    with store.sweeping():
-        _say(f"{study.name}: {len(study.arms())} arms, engine {choice.name} ({choice.why}), {workers} workers")
-        with Display(study, out) as display:
-            ended = sweep_study(study, store, workers, engine, display)
-    display.summary(ended)
-    if any(arm.status == "interrupted" for arm in ended):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ended = None
+    try:
+        with store.sweeping():
+            _say(f"{study.name}: {len(study.arms())} arms, engine {choice.name} ({choice.why}), {workers} workers")
+            with Display(study, out) as display:
+                ended = sweep_study(study, store, workers, engine, display)
+        display.summary(ended)
+    except KeyboardInterrupt:  # before there were workers to stop, or after
+        pass
+    if ended is None or any(arm.status == "interrupted" for arm in ended):
         _say(f"Interrupted; nothing is lost. Go on with:  {again or ' '.join(['whygates demo', *_store(folder)])}")
         return 130
     _say(" ".join(["Read it:     whygates report", study.name, *_store(folder)]))
@@ -198,7 +204,6 @@ def _report(name: str, folder: Path, target: Path) -> None:
 
 def _build(source: Path, target: Path) -> None:
     from reports.build import build
-
     from reports.tables import BadTable
 
     try:
