@@ -14,6 +14,7 @@ from tasks import Batch, Task
 VALIDATION_SEQUENCES = 256
 NUMBERS = 2**25
 """Members are evaluated together as long as they take no more numbers than this at once: 128 MiB."""
+GATE_SEQUENCES = 32
 VALIDATION_SEED, TEST_SEED = 1, 2  # members' seeds are 48-bit hashes and do not meet these
 
 
@@ -91,3 +92,27 @@ def _evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Eval
         task.solved(y, targets, weight),
         torch.stack(norms, 1),
     )
+
+
+@torch.no_grad()
+def gate_statistics(model: Model, w: Weights, data: EvaluationSet) -> dict[str, Float[Tensor, " members"]]:
+    """How open the gates are, over the last window: `gate/<name>/mean`, and the shares that are saturated.
+
+    `low` and `high` are the shares of values within 0.1 of 0 and beyond 0.9, in size: candidates have a sign. Gates of
+    layers above the first carry their number, as in `1.f`.
+    """
+    members = next(iter(w.values())).shape[0]
+    state = model.zero_state(members, min(data.windows[0].inputs.shape[2], GATE_SEQUENCES))
+    found = {}
+    for window in data.windows:
+        inputs = window.inputs[:, :, :GATE_SEQUENCES].expand(members, -1, -1, -1)
+        reset = None if window.reset is None else window.reset[:, :, :GATE_SEQUENCES].expand(members, -1, -1)
+        scans = list(model.scans(w, inputs, state, reset, record=model.cell.gates))
+        state = [scanned.state for scanned in scans]
+        for layer, scanned in enumerate(scans):
+            for gate, values in scanned.recorded.items():
+                name, size = f"gate/{layer}.{gate}" if layer else f"gate/{gate}", values.flatten(1).abs()
+                found[f"{name}/mean"] = values.flatten(1).mean(1)
+                found[f"{name}/low"] = (size < 0.1).float().mean(1)
+                found[f"{name}/high"] = (size > 0.9).float().mean(1)
+    return found

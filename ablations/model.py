@@ -1,6 +1,6 @@
 """A recurrent network: layers of one cell and a linear readout. Its weights carry a leading member axis throughout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Literal
 
@@ -60,15 +60,22 @@ class Model:
 
         Where `reset` is true, the state is zeroed from outside before the step.
         """
-        after: list[State] = []
+        scans = list(self.scans(w, x, state, reset))
+        outputs = scans[-1].outputs
+        rows = outputs.flatten(1, 2) @ w["readout.V"] + w["readout.b"]
+        return rows.unflatten(1, outputs.shape[1:3]), [scanned.state for scanned in scans]
+
+    def scans(
+        self, w: Weights, x: Tensor, state: Sequence[State], reset: Tensor | None = None, record: Collection[str] = ()
+    ) -> Iterator[Scanned]:
+        """What each layer does, the first one first; `record` names gates to keep."""
         for layer in range(self.layers):
             cell = self.cell
             if reset is not None:
                 cell, x = external_reset(cell), torch.cat([x, reset.unsqueeze(-1).to(x.dtype)], -1)
-            x, last, _ = self.scan(cell, self.layer_weights(w, layer), x, state[layer])
-            after.append(last)
-        rows = x.flatten(1, 2) @ w["readout.V"] + w["readout.b"]
-        return rows.unflatten(1, x.shape[1:3]), after
+            scanned = self.scan(cell, self.layer_weights(w, layer), x, state[layer], record)
+            yield scanned
+            x = scanned.outputs
 
     def layer_weights(self, w: Weights, layer: int) -> Weights:
         """The weights of one layer under the names its cell gave them."""

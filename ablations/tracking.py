@@ -113,7 +113,8 @@ class Tracker:
         now = int(time.time() * 1000)
         points = [Metric(key, value, now, 0) for key, value in metrics.items()]
         points += [Metric(key, v, now, step) for key, curve in record["curves"].items() for step, v in curve]
-        run_id = self._create(name, tags, parent=self.arm_run(record["arm"], record))
+        begun = now - int(1000 * record["metrics"]["seconds"])  # so that the UI shows how long it trained
+        run_id = self._create(name, tags, parent=self.arm_run(record["arm"], record), begun=begun)
         self.client.log_batch(run_id, points[:PAGE], [Param(key, str(value)) for key, value in params.items()])
         for first in range(PAGE, len(points), PAGE):
             self.client.log_batch(run_id, points[first : first + PAGE])
@@ -213,10 +214,10 @@ class Tracker:
             if not token:
                 return
 
-    def _create(self, name: str, tags: dict[str, str], parent: str | None = None) -> str:
+    def _create(self, name: str, tags: dict[str, str], parent: str | None = None, begun: int | None = None) -> str:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
         assert self.experiment is not None  # begin() made it
-        return self.client.create_run(self.experiment, tags=tags, run_name=name).info.run_id
+        return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
 
 
 def _row(run: Run, study: str, groups: dict[str, str]) -> dict[str, Any]:

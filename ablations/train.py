@@ -21,6 +21,7 @@ from ablations.evaluate import (
     Evaluation,
     evaluate,
     evaluation_set,
+    gate_statistics,
     stack,
 )
 from ablations.model import Model
@@ -181,7 +182,9 @@ class Population:
         if not rows:
             return []
         data = evaluation_set(self.task, self.lag, self.budget.test, TEST_SEED, final=True)
-        seen = evaluate(self.model, self.unpack(self.weights[rows]), self.task, data)
+        weights = self.unpack(self.weights[rows])
+        seen = evaluate(self.model, weights, self.task, data)
+        gates = gate_statistics(self.model, weights, self.validation)
         finite = torch.stack([seen.loss, seen.score]).isfinite().all(0)
         left = []
         for at, row in enumerate(rows):
@@ -191,6 +194,8 @@ class Population:
             elif seen.solved[at] or over:
                 result.status = "solved" if seen.solved[at] else "unsolved"
                 result.step, result.score, result.loss = self.step, seen.score[at].item(), seen.loss[at].item()
+                for metric, values in gates.items():
+                    result.log(metric, self.step, values[at].item())
                 for window, value in enumerate(seen.state_norm[at].tolist() if self.task.continual else [], 1):
                     result.log("test/state_norm", window, min(value, _LARGEST))
             else:

@@ -221,3 +221,11 @@ def test_an_abstract_cell_is_not_registered():
     known = catalogue()
     define("Nameless")
     assert catalogue() == known
+
+
+@pytest.mark.usefixtures("_registry")
+def test_a_cell_that_is_defined_again_in_its_place_takes_it():
+    first = define("Child", name="child")
+    second = define("Child", name="child")
+    assert second is not first
+    assert catalogue()["child"] is second

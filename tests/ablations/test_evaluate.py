@@ -6,7 +6,7 @@ from torch import Generator
 
 from ablations.cells import catalogue
 from ablations.engines.eager import scan
-from ablations.evaluate import Stacked, evaluate, evaluation_set, stack
+from ablations.evaluate import Stacked, evaluate, evaluation_set, gate_statistics, stack
 from ablations.model import Model
 from tasks.adding import Adding
 from tasks.continual_adding import ContinualAdding
@@ -120,3 +120,18 @@ def test_batches_are_stacked_member_first():
         for whole, own in zip(stacked, [*batch[:3], batch.events["reset"]], strict=True):
             assert torch.equal(whole[k], own)
     assert stack(ContinualAdding(), batches).reset is None
+
+
+def test_gate_statistics_of_a_gate_that_is_known() -> None:
+    """An LSTM with no weights has gates that its biases alone decide."""
+    task = ContinualAdding()
+    model = Model(catalogue()["lstm"](), *task.sizes(5), 4, scan)
+    w = {name: torch.zeros(2, weight.rows, weight.columns) for name, weight in model.shapes.items()}
+    w["0.b_f"][1, 0, :2] = 30.0  # the second member's forget gate is open in half of its units
+    w["0.b_i"][0] = -30.0  # the first member's input gate is shut
+    found = gate_statistics(model, w, evaluation_set(task, 5, 8, seed=3, final=False))
+    assert set(found) == {f"gate/{gate}/{what}" for gate in "ifzo" for what in ("mean", "low", "high")}
+    assert found["gate/f/mean"].tolist() == [0.5, 0.75]
+    assert found["gate/f/high"].tolist() == [0.0, 0.5]
+    assert found["gate/i/low"].tolist() == [1.0, 0.0]
+    assert found["gate/z/low"].tolist() == [1.0, 1.0]
