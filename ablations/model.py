@@ -1,14 +1,15 @@
 """A recurrent network: layers of one cell and a linear readout. Its weights carry a leading member axis throughout."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cached_property
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
-from ablations.cells import Cell, Drive, State, Tap, Weight, Weights
+from ablations.cells import Cell, State, Weight, Weights
 from ablations.cells.initial import Setting, initialise
 from ablations.engines.eager import Scan, Scanned
 
@@ -18,31 +19,35 @@ class Model:
 
     def __init__(self, cell: Cell, inputs: int, outputs: int, hidden: int, scan: Scan, layers: int = 1) -> None:
         self.cell = cell
+        self.inputs = inputs
         self.hidden = hidden
         self.layers = layers
         self.scan = scan
         seen = [inputs] + [cell.state_sizes(hidden)[cell.output]] * layers
-        self.shapes: dict[str, Weight] = {
-            f"{layer}.{name}": weight
-            for layer in range(layers)
-            for name, weight in cell.weights(seen[layer], hidden).items()
-        }
-        self.shapes["readout.V"] = Weight(seen[-1], outputs, "uniform")
-        self.shapes["readout.b"] = Weight(1, outputs, "zeros")
+        self.parts = {str(layer): cell.weights(seen[layer], hidden) for layer in range(layers)}
+        self.parts["readout"] = {"V": Weight(seen[-1], outputs, "uniform"), "b": Weight(1, outputs, "zeros")}
+        self.shapes = {f"{part}.{name}": weight for part, ws in self.parts.items() for name, weight in ws.items()}
 
     @property
     def parameters(self) -> int:
         """Trainable numbers of one member."""
         return sum(weight.rows * weight.columns for weight in self.shapes.values())
 
-    @property
+    @cached_property
     def flops(self) -> int:
-        """Floating point operations of the products with weights, for one row and one time step, forward only."""
-        return sum(2 * weight.rows * weight.columns for weight in self.shapes.values() if weight.rows > 1)
+        """Floating point operations of the products, for one row and one time step, forward only."""
+        w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in self.shapes.items()}
+        with FlopCounterMode(display=False) as counter:
+            self(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
+        return counter.get_total_flops()
 
     def initialise(self, settings: Mapping[str, Setting], lag: int, generator: Generator) -> Weights:
         """One member's weights, without a member axis."""
-        return initialise(self.shapes, settings, lag, generator)
+        return {
+            f"{part}.{name}": weight
+            for part, shapes in self.parts.items()
+            for name, weight in initialise(shapes, settings, lag, generator).items()
+        }
 
     def zero_state(self, members: int, batch: int) -> list[State]:
         """The state before a sequence, a dictionary per layer."""
@@ -70,10 +75,7 @@ class Model:
     ) -> Iterator[Scanned]:
         """What each layer does, the first one first; `record` names gates to keep."""
         for layer in range(self.layers):
-            cell = self.cell
-            if reset is not None:
-                cell, x = external_reset(cell), torch.cat([x, reset.unsqueeze(-1).to(x.dtype)], -1)
-            scanned = self.scan(cell, self.layer_weights(w, layer), x, state[layer], record)
+            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record)
             yield scanned
             x = scanned.outputs
 
@@ -81,25 +83,6 @@ class Model:
         """The weights of one layer under the names its cell gave them."""
         prefix = f"{layer}."
         return {name.removeprefix(prefix): weight for name, weight in w.items() if name.startswith(prefix)}
-
-
-@cache
-def external_reset(cell: Cell) -> Cell:
-    """A cell whose state is zeroed before the step wherever its last input feature is 1 (a control of Gers et al. 2000).
-
-    A cell itself, so that no engine needs to know of resets; it is not part of the catalogue.
-    """
-
-    class ExternalReset(type(cell)):
-        def drive(self, w: Weights, x: Tensor) -> Drive:
-            return super().drive(w, x[..., :-1]) | {"keep": 1 - x[..., -1:]}
-
-        def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
-            return super().step(w, drive, {name: part * drive["keep"] for name, part in state.items()}, tap)
-
-    wrapped = object.__new__(ExternalReset)
-    vars(wrapped).update(vars(cell))
-    return wrapped
 
 
 Match = Literal["parameters", "hidden", "state"]

@@ -74,7 +74,7 @@ class Result:
 
 
 class Evaluated(NamedTuple):
-    """An event: the members still training were evaluated; `best` is the best validation score of all so far."""
+    """An event: the members still training were evaluated; `best` is the best of all members' latest scores."""
 
     step: int
     active: int
@@ -98,7 +98,8 @@ class Population:
         self.weights = torch.stack([torch.cat([w.flatten() for w in member.values()]) for member in drawn])
         self.adam = Adam(self.weights, torch.tensor([float(m.settings["learning_rate"]) for m in members]))
         self.clip_norm = torch.tensor([float(m.settings["clip_norm"]) for m in members])
-        self.streams = [task.stream(g, budget.batch, lag) for g in generators]
+        # From a generator of their own: a member's data do not depend on how its weights were drawn.
+        self.streams = [task.stream(Generator().manual_seed(m.seed + 2**48), budget.batch, lag) for m in members]
         self.state = model.zero_state(len(members), budget.batch)
         self.active = list(range(len(members)))
         self.streak = [0] * len(members)
@@ -215,7 +216,10 @@ class Population:
         self.active = [self.active[row] for row in rows]
 
     def save(self) -> dict[str, Any]:
-        """Everything that `load` needs to go on as if nothing had happened: tensors, numbers and strings only."""
+        """Everything that `load` needs to go on as if nothing had happened: tensors, numbers and strings only.
+
+        The tensors are the live ones: write them down before the next step.
+        """
         return {
             "step": self.step,
             "active": self.active,

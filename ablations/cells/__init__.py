@@ -12,7 +12,10 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def catalogue() -> dict[str, type[Cell]]:
-    """Every registered cell by name: roots before their descendants, otherwise in the order of definition."""
+    """Every registered cell by name: roots before their descendants, otherwise in the order of definition.
+
+    Raises ValueError for a cell whose parent is none.
+    """
     ordered: dict[str, type[Cell]] = {}
 
     def add(parent: str | None) -> None:
@@ -22,4 +25,6 @@ def catalogue() -> dict[str, type[Cell]]:
                 add(name)
 
     add(None)
+    for name in _registry.keys() - ordered.keys():
+        raise ValueError(f"cell {name!r}: its parent {_registry[name].parent!r} is not a registered cell")
     return ordered

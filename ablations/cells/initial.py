@@ -16,7 +16,7 @@ DEFAULTS: dict[str, Setting] = {"recurrent_init": "orthogonal", "forget_bias": 1
 - `recurrent_init`: the square matrices of the recurrence: `uniform`, `orthogonal` (Saxe et al. 2014) or `identity`
   (Le, Jaitly & Hinton 2015).
 - `forget_bias`: the bias of the gate that keeps the memory (the LSTM's f, the GRU's z): a number (Gers et al. 2000;
-  Jozefowicz et al. 2015 recommend 1), or `chrono`: log U(1, lag − 1) (Tallec & Ollivier 2018).
+  Jozefowicz et al. 2015 recommend 1), or `chrono`: log U(1, lag − 1) (Tallec & Ollivier 2018), where the lag counts as 3 at least.
 - `input_bias`: the bias of the gate that writes: a number, or `chrono`: minus the same draw.
 """
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ablations.cells import Cell, State, Weights
@@ -29,21 +29,30 @@ def scan(
     w: Weights,
     x: Float[Tensor, "members time batch inputs"],
     state: State,
+    reset: Bool[Tensor, "members time batch"] | None = None,
     record: Collection[str] = (),
     override: Mapping[str, Tensor] | None = None,
 ) -> Scanned:
     """Run a cell over a sequence, with gradients to `w`, `x` and the initial `state`.
 
-    Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. `record` names
-    gates to return; `override` holds `[members, time, batch, size]` values the cell uses in place of its own gates.
+    Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. Where `reset` is
+    true the state is zeroed before the step (the control of Gers et al. 2000). `record` names gates to return; `override`
+    holds `[members, time, batch, size]` values the cell uses in place of its own gates; ValueError for other names.
     """
+    override = override or {}
+    for name in [*record, *override]:
+        if name not in cell.gates:
+            raise ValueError(f"{cell.name} has no gate {name!r}; it has: {', '.join(cell.gates) or 'none'}")
     steps, batch = x.shape[1:3]
+    keep = None if reset is None else (~reset).to(x.dtype).unsqueeze(-1)
     # A cell sees rows: with time folded into them no axis can be broadcast against the members by accident.
     drive = {name: rows.unflatten(1, (steps, batch)).unbind(1) for name, rows in cell.drive(w, x.flatten(1, 2)).items()}
-    tap = _Tap(record, override or {})
+    tap = _Tap(record, override)
     outputs: list[Tensor] = []
     for t in range(steps):
         tap.time = t
+        if keep is not None:
+            state = {name: part * keep[:, t] for name, part in state.items()}
         state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
         outputs.append(state[cell.output])
     return Scanned(

@@ -229,3 +229,13 @@ def test_a_cell_that_is_defined_again_in_its_place_takes_it():
     second = define("Child", name="child")
     assert second is not first
     assert catalogue()["child"] is second
+
+
+@pytest.mark.usefixtures("_registry")
+def test_a_cell_with_an_unknown_parent_is_named():
+    class Orphan(catalogue()["rnn"]):
+        name = "orphan"
+        parent = "nobody"
+
+    with pytest.raises(ValueError, match="cell 'orphan': its parent 'nobody' is not a registered cell"):
+        catalogue()

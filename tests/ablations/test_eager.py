@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablations.cells import catalogue
+from ablations.engines import eager
 
 every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
 SIZES = [
@@ -180,3 +181,12 @@ def test_nothing_given_is_changed(cls, draw):
     assert all(torch.equal(value, old) for value, (old, _) in zip(given, before, strict=True))
     assert [value._version for value in given] == [version for _, version in before]
     assert (list(problem.w), list(problem.state), list(override)) == keys
+
+
+@pytest.mark.parametrize("named", [{"record": ["forget"]}, {"override": {"forget": torch.zeros(1, 2, 1, 3)}}])
+def test_a_gate_that_is_none_is_named(named):
+    cell = catalogue()["lstm"]()
+    w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in cell.weights(2, 3).items()}
+    state = {name: torch.zeros(1, 1, 3) for name in cell.state}
+    with pytest.raises(ValueError, match="lstm has no gate 'forget'; it has: i, f, z, o"):
+        eager.scan(cell, w, torch.zeros(1, 2, 1, 2), state, **named)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
+from ablations import evaluate as evaluation
 from ablations.cells import catalogue
 from ablations.engines.eager import scan
 from ablations.evaluate import Stacked, evaluate, evaluation_set, gate_statistics, stack
@@ -39,6 +40,24 @@ def test_every_member_is_judged_as_it_would_be_alone(task, lag):
     assert seen.loss.unique().numel() == K
     assert not seen.loss.requires_grad
     assert seen.solved.dtype == torch.bool
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_members_that_do_not_fit_are_judged_in_groups(together, monkeypatch):
+    task = Adding()
+    model, w = network(task, 7)
+    data = evaluation_set(task, 7, 40, seed=5, final=True)
+    at_once = evaluate(model, w, task, data)
+    sizes, call = [], Model.__call__
+
+    def spy(self, weights, x, *rest):
+        sizes.append(len(x))
+        return call(self, weights, x, *rest)
+
+    monkeypatch.setattr(Model, "__call__", spy)
+    monkeypatch.setattr(evaluation, "NUMBERS", together * 7 * 40 * (2 + 4 * 4))
+    torch.testing.assert_close(evaluate(model, w, task, data), at_once)
+    assert sizes == {1: [1, 1, 1], 2: [2, 1]}[together]
 
 
 @pytest.mark.parametrize("final", [False, True])
@@ -135,3 +154,19 @@ def test_gate_statistics_of_a_gate_that_is_known() -> None:
     assert found["gate/f/high"].tolist() == [0.0, 0.5]
     assert found["gate/i/low"].tolist() == [1.0, 0.0]
     assert found["gate/z/low"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_gate_statistics_are_those_of_the_last_window_of_a_stream(layer):
+    task, lag = ContinualAdding(), 10
+    model, w = network(task, lag, layers=2)
+    data = evaluation_set(task, lag, 0, seed=5, final=False)
+    found = gate_statistics(model, w, data)
+    x = torch.cat([window.inputs for window in data.windows], 1).expand(K, -1, -1, -1)  # one scan, no windows
+    scans = list(model.scans(w, x, model.zero_state(K, 32), record=model.cell.gates))
+    for gate, values in scans[layer].recorded.items():
+        last = values[:, -60:].detach().flatten(1)
+        name = f"gate/{gate}" if layer == 0 else f"gate/1.{gate}"
+        torch.testing.assert_close(found[f"{name}/mean"], last.mean(1))
+        torch.testing.assert_close(found[f"{name}/low"], (last.abs() < 0.1).float().mean(1))
+        torch.testing.assert_close(found[f"{name}/high"], (last.abs() > 0.9).float().mean(1))

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from ablations.cells import catalogue
-from ablations.cells.rnn import RNN
 from ablations.engines.eager import scan
-from ablations.model import Model, external_reset, hidden_size
+from ablations.model import Model, hidden_size
 
 every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
 K, T, B, I, H = 2, 9, 3, 3, 4  # noqa: E741 (inputs)
@@ -148,14 +147,11 @@ def test_no_reset_is_no_difference(cls):
     close(same_after, after)
 
 
-def test_a_reset_cell_is_not_in_the_catalogue_and_keeps_its_options():
-    class Option(RNN):
-        def __init__(self, width):
-            self.width = width
+def test_flops_are_those_of_the_products_also_of_matrices_with_one_row():
+    assert Model(catalogue()["lstm"](), 1, 2, 5, scan).flops == 2 * (4 * (1 * 5 + 5 * 5) + 5 * 2)
+    assert Model(catalogue()["lstm"](), 2, 2, 1, scan).flops == 2 * (4 * (2 * 1 + 1 * 1) + 1 * 2)
 
-    known = catalogue()
-    wrapped = external_reset(Option(3))
-    assert isinstance(wrapped, Option)
-    assert wrapped.width == 3
-    assert wrapped.gates == Option.gates
-    assert catalogue() == known
+
+def test_layers_draw_their_chrono_biases_apart():
+    w = Model(catalogue()["lstm"](), 2, 1, 6, scan, layers=2).initialise({"forget_bias": "chrono"}, 50, Generator())
+    assert (w["0.b_f"] != w["1.b_f"]).all()

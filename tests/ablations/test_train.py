@@ -150,7 +150,8 @@ def by_torch(task, lag, member, steps):
         for name, weight in model.initialise(member.settings, lag, generator).items()
     }
     optimiser = torch.optim.Adam(w.values(), lr=member.settings["learning_rate"])
-    stream, zero = task.stream(generator, BUDGET.batch, lag), model.zero_state(1, BUDGET.batch)
+    data = Generator().manual_seed(member.seed + 2**48)
+    stream, zero = task.stream(data, BUDGET.batch, lag), model.zero_state(1, BUDGET.batch)
     state, losses = zero, []
     for _ in range(steps):
         batch = stream.next()
@@ -328,6 +329,18 @@ def test_only_the_test_set_lets_a_member_leave():
     assert (result.status, result.step) == ("unsolved", 160)
     assert result.curves["eval/score"][-1][1] > 0.9
     assert result.score > 0.9
+
+
+@pytest.mark.parametrize(("patience", "at"), [(1, 4), (9, 12)])
+def test_members_that_ask_together_are_answered_one_by_one(patience, at):
+    class Odd(Sign):
+        def solved(self, outputs, targets, weight):
+            is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
+            return (torch.arange(len(outputs)) % 2 == 1) | (not is_test)
+
+    trained = population(Odd(), 2, DIFFERENT[:2], Budget(12, 4, 4, patience, 50))
+    finish(trained)
+    assert [(r.status, r.step) for r in trained.results] == [("unsolved", 12), ("solved", at)]
 
 
 SCRIPTS = {  # steps, eval_every, patience; scores, verdicts of validation and of test; the end
