@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ import typer
 from rich.console import Console
 
 from ablations import __version__
-from ablations.messages import InputError
+from ablations.messages import InputError, known
 
 DEFAULT_STORE = Path("whygates-store")
 DEFAULT_OUT = Path("whygates-report")
+DEMO_OUT = DEFAULT_OUT / "smoke"
 
 app = typer.Typer(
     help="Why gates? Train recurrent cells and their ablations on long-lag tasks, and let the data decide.\n\n"
@@ -24,12 +26,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console()
+# What is printed is text, not markup: labels may hold anything. Where it is piped, its tables have room.
+out = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A preset's name or a TOML file.")]
 StoreOption = Annotated[Path, typer.Option("--store", help="The folder that holds the runs.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
-EngineOption = Annotated[str, typer.Option("--engine", help="How cells are run: auto or eager.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="How cells are run: auto, fused or eager.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -37,14 +40,15 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 @app.command()
 def demo(
     store: StoreOption = DEFAULT_STORE,
-    out_folder: Annotated[Path, typer.Option("--out", help="The folder for the report.")] = DEFAULT_OUT / "smoke",
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder for the report.")] = DEMO_OUT,
     workers: WorkersOption = CORES,
 ) -> None:
     """Run the `smoke` study and write its report: a few minutes on a laptop."""
     from ablations import study
 
     _writable(out_folder)
-    code = _sweep(study.load("smoke"), store, workers, "auto")
+    again = _command("demo", store=store, out=out_folder, workers=workers)
+    code = _sweep(study.load("smoke"), store, workers, "auto", again)
     if code == 130:
         raise typer.Exit(code)
     _report("smoke", store, out_folder)
@@ -54,7 +58,7 @@ def demo(
 @app.command()
 def sweep(
     study: Annotated[
-        str, typer.Argument(metavar="[STUDY]", help="A preset's name or a TOML file; none lists the presets.")
+        str, typer.Argument(metavar="STUDY", help="A preset's name or a TOML file; none lists the presets.")
     ] = "",
     store: StoreOption = DEFAULT_STORE,
     workers: WorkersOption = CORES,
@@ -80,7 +84,8 @@ def sweep(
 
         plan(loaded, engine, workers, out)
         return
-    again = " ".join(["whygates sweep", study, *(f"--set '{change}'" for change in changes or []), *_store(store)])
+    sets = [word for change in changes or [] for word in ("--set", change)]
+    again = _command("sweep", study, *sets, store=store, workers=workers, engine=engine)
     raise typer.Exit(_sweep(loaded, store, workers, engine, again))
 
 
@@ -105,7 +110,7 @@ def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Js
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Argument(metavar="[STUDY]", help="A preset's name or a TOML file.")] = "",
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A preset's name or a TOML file.")] = "",
     store: StoreOption = DEFAULT_STORE,
     out_folder: Annotated[Path | None, typer.Option("--out", help="The folder for the report.")] = None,
     source: Annotated[
@@ -155,36 +160,38 @@ def tasks(as_json: JsonOption = False) -> None:
     print(json.dumps(rows, indent=2, ensure_ascii=False)) if as_json else show_tasks(rows, out)
 
 
-def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str = "") -> int:
-    """Run a study's arms; the exit code: 0 done, 1 some arms failed, 130 interrupted."""
+def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str) -> int:
+    """Run a study's arms; the exit code: 0 done, 1 some arms failed, 130 interrupted. `again` is the command to go on."""
     from ablations import engines
     from ablations.console import Display
     from ablations.run import sweep_study
     from ablations.store import Store
 
-    choice = engines.choose(engine)
+    known("engine", engine, dict.fromkeys(engines.ENGINES))
     store = Store.create(folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ended = None
     try:
         with store.sweeping():
-            _say(f"{study.name}: {len(study.arms())} arms, engine {choice.name} ({choice.why}), {workers} workers")
+            _say(f"{study.name}: {len(study.arms())} arms, {workers} workers")
+            for line in engines.choose_all(engine, {choice.label: choice.build() for choice in study.cells}):
+                _say(line)
             with Display(study, out) as display:
                 ended = sweep_study(study, store, workers, engine, display)
         display.summary(ended)
     except KeyboardInterrupt:  # before there were workers to stop, or after
         pass
     if ended is None or any(arm.status == "interrupted" for arm in ended):
-        _say(f"Interrupted; nothing is lost. Go on with:  {again or ' '.join(['whygates demo', *_store(folder)])}")
+        _say(f"Interrupted; nothing is lost. Go on with:  {again}")
         return 130
-    _say(" ".join(["Read it:     whygates report", study.name, *_store(folder)]))
-    _say(" ".join(["Browse it:   whygates ui", *_store(folder)]))
+    _say(f"Read it:     {_command('report', study.name, store=folder)}")
+    _say(f"Browse it:   {_command('ui', store=folder)}")
     return 1 if any(arm.status == "failed" for arm in ended) else 0
 
 
 def _say(line: str) -> None:
     """A line of plain text, never broken: it may hold a command to copy."""
-    out.print(line, soft_wrap=True, markup=False, highlight=False)
+    out.print(line, soft_wrap=True, highlight=False)
 
 
 def _report(name: str, folder: Path, target: Path) -> None:
@@ -194,7 +201,6 @@ def _report(name: str, folder: Path, target: Path) -> None:
     from ablations.store import Store
     from ablations.tracking import Tracker
 
-    _writable(target)
     tracker = Tracker(Store.open(folder), name)
     with tempfile.TemporaryDirectory() as scratch:
         tracker.tables(Path(scratch))
@@ -234,8 +240,11 @@ def _name(study: str) -> str:
     return load(study).name
 
 
-def _store(folder: Path) -> list[str]:
-    return [] if folder == DEFAULT_STORE else ["--store", str(folder)]
+def _command(*words: str, **options: Any) -> str:
+    """A command to paste into a shell, with those options that are not as usual."""
+    usual = {"store": DEFAULT_STORE, "workers": CORES, "engine": "auto", "out": DEMO_OUT}
+    extras = [word for name, value in options.items() if value != usual[name] for word in (f"--{name}", str(value))]
+    return shlex.join(["whygates", *words, *extras])
 
 
 def _version(show: bool) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ablations import sweep
+from ablations.listing import duration
 from ablations.messages import InputError
 from ablations.store import Store
 from ablations.study import Study
@@ -32,7 +35,7 @@ class Display:
         self.rates: dict[tuple[str, str], list[int]] = {}
         self.begun = time.monotonic()
         self.finished = 0
-        bar = (TextColumn("{task.description}"), BarColumn(bar_width=None))
+        bar = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None))
         # Its unit is a member's training step, so that the time left is about right; only arms are counted aloud.
         self.whole = Progress(
             *bar, TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
@@ -52,6 +55,11 @@ class Display:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.live:
             self.live.stop()
+
+    def known(self, rates: dict[tuple[str, str], list[int]]) -> None:
+        """Members that earlier sweeps finished: whether each was solved, by its arm's hash and its phase."""
+        for key, solved in rates.items():
+            self.rates.setdefault(key, []).extend(solved)
 
     def progress(self, progress: sweep.Progress) -> None:
         arm = self.arms[progress.arm]
@@ -75,67 +83,95 @@ class Display:
             self.parts.remove_task(self.bars.pop(arm.hash))
         for phase in self.counts[arm.hash]:
             self._advance(arm.hash, phase, self.steps)
-        words = {"done": "done", "failed": f"[red]failed[/]: {_last_line(ended.error)}", "interrupted": "interrupted"}
         solved = self.rates.get((arm.hash, "confirm"))
         rate = f", {sum(solved)} of {len(solved)} confirmed seeds solved" if solved else ""
-        if ended.status != "interrupted" or self.live is None:
-            self._print(f"{self.finished}/{len(self.arms)}  {arm}: {words[ended.status]}{rate}")
+        if ended.status == "failed":
+            self._print(Text.assemble(f"{self._note()}  {arm}: ", ("failed", "red"), f": {_last_line(ended.error)}"))
+        elif ended.status == "done" or self.live is None:
+            self._print(f"{self._note()}  {arm}: {ended.status}{rate}")
 
     def warn(self, message: str) -> None:
-        self._print(f"[yellow]{message}[/]")
+        self._print(Text(message, "yellow"))
+
+    def stopping(self) -> None:
+        """The sweep was asked to stop."""
+        self._print("stopping: populations are being saved")
 
     def summary(self, ended: list[Ended]) -> None:
         """Which cell solved how often, and what failed."""
+        cells = dict.fromkeys(arm.cell.label for arm in self.arms.values())
         table = Table(title="confirmed seeds that solved their task")
-        columns = list(dict.fromkeys((a.task.label, a.lag, a.size) for a in self.arms.values()))
-        table.add_column("cell")
-        for task, lag, size in columns:
-            table.add_column(f"{task}\nlag {lag}, {size}", justify="right")
-        for label in dict.fromkeys(arm.cell.label for arm in self.arms.values()):
-            found = {(a.task.label, a.lag, a.size): a.hash for a in self.arms.values() if a.cell.label == label}
-            solved = [self.rates.get((found[column], "confirm"), []) for column in columns]
-            table.add_row(label, *(f"{sum(s)}/{len(s)}" if s else "–" for s in solved))
+        table.add_column("task", overflow="fold")
+        for column in ("lag", "size", *cells):
+            table.add_column(column, justify="right", overflow="fold")
+        rows: dict[tuple[str, int, int], dict[str, str]] = {}
+        for arm in self.arms.values():
+            solved = self.rates.get((arm.hash, "confirm"))
+            row = rows.setdefault((arm.task.label, arm.lag, arm.size), {})
+            row[arm.cell.label] = f"{sum(solved)}/{len(solved)}" if solved else "–"
+        for place, row in rows.items():
+            table.add_row(*map(str, place), *(row[cell] for cell in cells))
         if self.rates:
             self.out.print(table)
         for arm in ended:
             if arm.status == "failed":
-                self.out.print(
-                    f"[red]failed[/] {arm.arm}: {_last_line(arm.error)} (its run in MLflow has the traceback)"
-                )
-        minutes, seconds = divmod(int(time.monotonic() - self.begun), 60)
+                where = f" {arm.arm}: {_last_line(arm.error)} (its run in MLflow has the traceback)"
+                self._print(Text.assemble(("failed", "red"), where))
         done = sum(arm.status == "done" for arm in ended)
-        self.out.print(f"{done} of {len(self.arms)} arms done in {minutes} min {seconds} s")
+        self._print(f"{done} of {len(self.arms)} arms done in {duration(time.monotonic() - self.begun)}")
 
-    def _print(self, line: str) -> None:
-        (self.live.console if self.live else self.out).print(line, soft_wrap=True, highlight=False)
+    def _print(self, line: str | Text) -> None:
+        self.out.print(line, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
     def _note(self) -> str:
         return f"{self.finished}/{len(self.arms)} arms"
 
 
 def serve(store: Store, port: int, out: Console) -> None:
-    """Run the MLflow UI on a store until it is stopped. Raises InputError when the port is taken."""
-    from mlflow import MlflowClient
+    """Show where to browse a store's runs: on the tracking server it has, else on one that runs here until it is stopped.
 
+    Raises InputError when nothing was swept here, the server does not answer, or the port is taken.
+    """
     from ablations import view
+    from ablations.tracking import Tracker
 
+    client = Tracker(store, "no study").client  # a name that no study can have: only the store is looked at
+    remote = store.tracking_uri.startswith(("http://", "https://"))
+    address = store.tracking_uri.rstrip("/") if remote else f"http://127.0.0.1:{port}"
+    if not remote:
+        _refuse_taken(port)
+    out.print(f"MLflow UI on {address}{'' if remote else ', Ctrl-C stops it'}. Its studies:", soft_wrap=True)
+    for experiment in client.search_experiments():
+        if experiment.name != "Default":
+            link = f"  {address}/{view.link(experiment.experiment_id)}"
+            out.print(Text.assemble("  ", (experiment.name, "bold"), link), soft_wrap=True)
+    if not remote:
+        _run_server(store, port)
+
+
+def _refuse_taken(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise InputError(f"--port {port}: something else is using it; name another") from None
-    out.print(f"MLflow UI on http://127.0.0.1:{port}, Ctrl-C stops it. The studies in this store:")
-    for experiment in MlflowClient(store.tracking_uri).search_experiments():
-        if experiment.name != "Default":
-            address = f"http://127.0.0.1:{port}/{view.link(experiment.experiment_id)}"
-            out.print(f"  [bold]{experiment.name}[/]  {address}", soft_wrap=True, highlight=False)
+
+
+def _run_server(store: Store, port: int) -> None:
+    """Run an MLflow server until Ctrl-C or SIGTERM; it does not outlive us."""
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
     command += ["--artifacts-destination", store.artifacts.as_uri(), "--host", "127.0.0.1", "--port", str(port)]
     # One worker answers faster than several on a small store, and the job runner would bring eight idle processes.
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with contextlib.suppress(KeyboardInterrupt):
-        subprocess.run([*command, "--workers", "1"], env={**os.environ, **quiet}, check=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = subprocess.Popen([*command, "--workers", "1"], env={**os.environ, **quiet})
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.wait()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def _last_line(error: str) -> str:

@@ -4,8 +4,9 @@ import ast
 import hashlib
 import inspect
 import json
-import textwrap
+import sys
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 
@@ -21,23 +22,56 @@ def derive(*content: Any) -> int:
 
 @cache
 def source(kind: type) -> str:
-    """A digest of what a class does: its source and that of its ancestors as syntax trees, without comments and docstrings.
+    """A digest of what a class does: its source, its ancestors', and that of everything of its package they name.
 
-    Raises ValueError when the source cannot be read.
+    Taken from the syntax tree, without comments and docstrings. Raises ValueError when the source cannot be read.
     """
-    trees = []
-    for ancestor in inspect.getmro(kind):
-        if ancestor.__module__ in ("builtins", "abc", "typing"):
-            continue
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(ancestor)))
-        except (OSError, TypeError) as error:
-            raise ValueError(f"the source of {ancestor.__qualname__} cannot be read: {error}") from None
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                node.body = [line for line in node.body if not _is_text(line)]
-        trees.append(ast.dump(tree))
-    return digest(trees)
+    package, found = kind.__module__.partition(".")[0], {}
+
+    def visit(module: ModuleType, name: str) -> None:
+        if (module.__name__, name) in found or not hasattr(module, name):
+            return
+        statements = [node for node in _tree(module).body if name in _binds(node)]
+        if not statements:  # imported: follow it as long as it is of the same package
+            value = getattr(module, name)
+            home = sys.modules.get(getattr(value, "__module__", None) or "")
+            if home is not None and home is not module and home.__name__.partition(".")[0] == package:
+                visit(home, getattr(value, "__name__", name))
+            return
+        found[module.__name__, name] = [ast.unparse(statement) for statement in statements]
+        for statement in statements:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Name):
+                    visit(module, node.id)
+
+    try:
+        visit(sys.modules[kind.__module__], kind.__qualname__)
+    except (OSError, TypeError) as error:
+        raise ValueError(f"the source of {kind.__qualname__} cannot be read: {error}") from None
+    if not found:
+        raise ValueError(f"the source of {kind.__qualname__} cannot be read: it is not at the top of a module")
+    return digest(sorted(found.values()))
+
+
+@cache
+def _tree(module: ModuleType) -> ast.Module:
+    tree = ast.parse(inspect.getsource(module))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
+    return tree
+
+
+def _binds(statement: ast.stmt) -> list[str]:
+    """The names that a statement at the top of a module defines."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -4,11 +4,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 import tasks
 from ablations import cells
 from ablations.cells.initial import hyperparameters
+from ablations.schema import defaults
 
 
 def cell_rows(inputs: int, hidden: int) -> list[dict[str, Any]]:
@@ -37,9 +39,10 @@ def show_cells(rows: list[dict[str, Any]], out: Console) -> None:
     tree = Tree(f"cells, with the parameters of a layer of {rows[0]['hidden']} units on {rows[0]['inputs']} inputs")
     branches: dict[str | None, Tree] = {None: tree}
     for row in rows:
-        title = f"[bold]{row['name']}[/]  {row['parameters']:,} parameters  [dim]{row['reference']}[/]"
-        lines = [title, row["change"] or row["summary"], *(f"  [cyan]{line}[/]" for line in row["equations"])]
-        branches[row["name"]] = branches[row["parent"]].add("\n".join(lines))
+        title = Text.assemble((row["name"], "bold"), f"  {row['parameters']:,} parameters  ", (row["reference"], "dim"))
+        equations = (Text(f"  {line}", "cyan") for line in row["equations"])
+        lines = Text("\n").join([title, Text(row["change"] or row["summary"]), *equations])
+        branches[row["name"]] = branches[row["parent"]].add(lines)
     out.print(tree)
 
 
@@ -55,7 +58,7 @@ def task_rows() -> list[dict[str, Any]]:
             "criterion": kind().criterion,
             "continual": kind.continual,
             "reference": kind.reference,
-            "options": dict(kind.__init__.__kwdefaults__ or {}),
+            "options": defaults(kind),
         }
         for kind in tasks.catalogue().values()
     ]
@@ -68,7 +71,7 @@ def show_tasks(rows: list[dict[str, Any]], out: Console) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         options = ", ".join(f"{name}={value}" for name, value in row["options"].items())
-        name = f"[bold]{row['name']}[/]\n[dim]{row['group']}[/]"
+        name = Text.assemble((row["name"], "bold"), "\n", (row["group"], "dim"))
         table.add_row(name, row["summary"], f"{row['lag_means']} (≥ {row['minimum_lag']})", row["criterion"], options)
     out.print(table)
 
@@ -77,7 +80,8 @@ def show_status(arms: list[dict[str, Any]], busy: bool, out: Console) -> None:
     """The arms of a study, phase by phase, and about how much is left."""
     table = Table()
     for column in ("cell", "task", "lag", "size", "tuned", "confirmed", "solved", "diverged", "state"):
-        table.add_column(column, justify="right" if column in ("lag", "size", "solved", "diverged") else "left")
+        right = column in ("lag", "size", "solved", "diverged")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
     for arm in arms:
         tune, confirm = arm["tune"], arm["confirm"]
         table.add_row(

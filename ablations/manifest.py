@@ -14,7 +14,7 @@ from ablations.study import Study
 PACKAGES = ("whygates", "torch", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
-def manifest(study: Study, engine: str) -> dict[str, Any]:
+def manifest(study: Study) -> dict[str, Any]:
     """The definition, its arms with their hashes and sizes, what the cells and tasks are, and where it all ran."""
     return {
         "study": study.name,
@@ -22,7 +22,7 @@ def manifest(study: Study, engine: str) -> dict[str, Any]:
         "cells": {choice.label: _cell(choice) for choice in study.cells},
         "lattice": [{"cell": c.name, "parent": c.parent, "change": c.change} for c in cells.catalogue().values()],
         "tasks": {choice.label: _task(choice) for choice in study.task},
-        "arms": [_arm(arm, engine) for arm in study.arms()],
+        "arms": [_arm(arm) for arm in study.arms()],
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "processor": _processor()},
         "commit": _commit(),
@@ -46,7 +46,7 @@ def _task(choice: TaskChoice) -> dict[str, Any]:
     task = choice.build()
     return {
         "task": task.name,
-        "group": task.group,
+        "group": "control" if choice.options.get("reset") else task.group,
         "lag_means": task.lag_means,
         "criterion": task.criterion,
         "reference": task.reference,
@@ -54,8 +54,8 @@ def _task(choice: TaskChoice) -> dict[str, Any]:
     }
 
 
-def _arm(arm: sweep.Arm, engine: str) -> dict[str, Any]:
-    model = sweep.build(arm, engine)
+def _arm(arm: sweep.Arm) -> dict[str, Any]:
+    model = sweep.build(arm)
     return {
         "hash": arm.hash,
         "cell": arm.cell.label,

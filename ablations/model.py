@@ -11,18 +11,28 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ablations.cells import Cell, State, Weight, Weights
 from ablations.cells.initial import Setting, initialise
-from ablations.engines.eager import Scan, Scanned
+from ablations.engines import eager
+from ablations.engines.eager import Linear, Scan, Scanned
 
 
 class Model:
     """`layers` of a cell with `hidden` units each, from `inputs` features to `outputs` values."""
 
-    def __init__(self, cell: Cell, inputs: int, outputs: int, hidden: int, scan: Scan, layers: int = 1) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        scan: Scan = eager.scan,
+        layers: int = 1,
+        linear: Linear = eager.linear,
+    ) -> None:
         self.cell = cell
-        self.inputs = inputs
+        self.inputs, self.outputs = inputs, outputs
         self.hidden = hidden
         self.layers = layers
-        self.scan = scan
+        self.scan, self.linear = scan, linear
         seen = [inputs] + [cell.state_sizes(hidden)[cell.output]] * layers
         self.parts = {str(layer): cell.weights(seen[layer], hidden) for layer in range(layers)}
         self.parts["readout"] = {"V": Weight(seen[-1], outputs, "uniform"), "b": Weight(1, outputs, "zeros")}
@@ -37,8 +47,9 @@ class Model:
     def flops(self) -> int:
         """Floating point operations of the products, for one row and one time step, forward only."""
         w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in self.shapes.items()}
+        plain = Model(self.cell, self.inputs, self.outputs, self.hidden, layers=self.layers)
         with FlopCounterMode(display=False) as counter:
-            self(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
+            plain(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
         return counter.get_total_flops()
 
     def initialise(self, settings: Mapping[str, Setting], lag: int, generator: Generator) -> Weights:
@@ -67,7 +78,7 @@ class Model:
         """
         scans = list(self.scans(w, x, state, reset))
         outputs = scans[-1].outputs
-        rows = outputs.flatten(1, 2) @ w["readout.V"] + w["readout.b"]
+        rows = self.linear(outputs.flatten(1, 2), w["readout.V"], w["readout.b"])
         return rows.unflatten(1, outputs.shape[1:3]), [scanned.state for scanned in scans]
 
     def scans(
@@ -97,7 +108,7 @@ def hidden_size(cell: Cell, inputs: int, outputs: int, match: Match, size: int, 
             return hidden
         if match == "state":
             return sum(cell.state_sizes(hidden).values())
-        return Model(cell, inputs, outputs, hidden, scan=_no_scan, layers=layers).parameters
+        return Model(cell, inputs, outputs, hidden, layers=layers).parameters
 
     above = 1
     while measure(above) < size:
@@ -107,7 +118,3 @@ def hidden_size(cell: Cell, inputs: int, outputs: int, match: Match, size: int, 
         middle = (low + high) // 2
         low, high = (middle, high) if measure(middle) <= size else (low, middle)
     return min((low, high), key=lambda hidden: abs(measure(hidden) - size))
-
-
-def _no_scan(*_: object) -> Scanned:
-    raise TypeError("a model that is only measured has no engine")

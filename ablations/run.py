@@ -7,10 +7,11 @@ from typing import Any, Protocol
 from mlflow.exceptions import MlflowException
 
 from ablations import sweep, workers
+from ablations.database import create_database
 from ablations.manifest import manifest
 from ablations.store import Store
 from ablations.study import Study
-from ablations.tracking import Tracker, create_database
+from ablations.tracking import Tracker
 
 RETRY_SECONDS = 30.0
 
@@ -18,9 +19,11 @@ RETRY_SECONDS = 30.0
 class Observer(Protocol):
     """Whoever watches a sweep."""
 
+    def known(self, rates: dict[tuple[str, str], list[int]]) -> None: ...
     def progress(self, progress: sweep.Progress) -> None: ...
     def delivered(self, record: dict[str, Any]) -> None: ...
     def ended(self, ended: workers.Ended) -> None: ...
+    def stopping(self) -> None: ...
     def warn(self, message: str) -> None: ...
 
 
@@ -28,14 +31,15 @@ def sweep_study(study: Study, store: Store, processes: int, engine: str, observe
     """Run every arm of a study, and close what was finished. Raises InputError when the tracker cannot be reached."""
     sweep.storage(store)
     create_database(store)
+    described = manifest(study)
     tracker = Tracker(store, study.name)
-    delivery = Delivery(store, tracker, observer, tracker.begin(manifest(study, engine)))
+    told = tracker.begin(described)
+    observer.known(tracker.solved(described))
+    delivery = Delivery(store, tracker, observer)
     delivery.work()
     ended = []
-    for arm in workers.run(
-        study.arms(), store, processes, engine, frozenset(delivery.arms), observer.progress, delivery.work
-    ):
-        delivery.work()
+    watch = (observer.progress, delivery.work, observer.stopping)
+    for arm in workers.run(study.arms(), store, processes, engine, told, *watch):
         delivery.close(arm)
         observer.ended(arm)
         ended.append(arm)
@@ -44,12 +48,10 @@ def sweep_study(study: Study, store: Store, processes: int, engine: str, observe
 
 
 class Delivery:
-    """Brings finished members from the store's spool to the tracker. A tracker that is down is tried again later."""
+    """Brings finished members from the store to the tracker. A tracker that is down is tried again later."""
 
-    def __init__(self, store: Store, tracker: Tracker, observer: Observer, arms: dict[str, str]) -> None:
+    def __init__(self, store: Store, tracker: Tracker, observer: Observer) -> None:
         self.store, self.tracker, self.observer = store, tracker, observer
-        self.arms = arms
-        """The arm that each delivered member stands under, by the member's hash."""
         self.closing: list[workers.Ended] = []
         self.later = 0.0
 
@@ -75,24 +77,13 @@ class Delivery:
             for path, record in self.store.waiting(self.tracker.study):
                 self._deliver(path, record)
             while self.closing:
-                self._close(self.closing[0])
+                self.tracker.end_arm(self.closing[0])
                 self.closing.pop(0)
         except (MlflowException, OSError) as error:
             self.observer.warn(f"the tracker does not take results now, they wait on disk: {str(error)[:100]}")
             self.later = time.monotonic() + RETRY_SECONDS
 
     def _deliver(self, path: Path, record: dict[str, Any]) -> None:
-        if record["hash"] not in self.arms:
-            self.tracker.deliver(record)
-            self.arms[record["hash"]] = record["arm"]
+        if self.tracker.deliver(record):
             self.observer.delivered(record)
         path.unlink()
-
-    def _close(self, ended: workers.Ended) -> None:
-        arm = ended.arm
-        fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
-        moved = {member for member in ended.members if self.arms.get(member, arm.hash) != arm.hash}
-        if moved:
-            self.tracker.adopt(arm.hash, moved, fields)
-        state = {"done": "FINISHED", "failed": "FAILED", "interrupted": "SCHEDULED"}[ended.status]
-        self.tracker.end_arm(arm.hash, fields, state, ended.error)

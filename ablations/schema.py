@@ -3,7 +3,7 @@
 import inspect
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
 
 import tasks
 from ablations import cells
@@ -14,7 +14,11 @@ from tasks import Task
 SETTINGS: dict[str, Setting] = {"learning_rate": 1e-3, "clip_norm": 1.0, **DEFAULTS}
 """Every hyperparameter, and the value it takes where a study neither searches nor fixes it."""
 
-Positive = Annotated[int, Field(gt=0)]
+LARGEST = 10**7
+MANY = 10**5
+Positive = Annotated[int, Field(gt=0, le=LARGEST)]
+Count = Annotated[int, Field(gt=0, le=MANY)]
+"""Of what a process must hold all at once."""
 
 
 class Strict(BaseModel):
@@ -37,7 +41,7 @@ class CellChoice(Strict):
     cell: str
     label: str = ""
     """Defaults to the cell's name, with `+option` for everything that is not as usual."""
-    layers: Positive = 1
+    layers: Annotated[int, Field(gt=0, le=100)] = 1
     init: dict[str, Setting] = {}
     """Initialisers fixed for this cell instead of searched, such as `{ forget_bias = 0.0 }`."""
     options: dict[str, Any] = {}
@@ -53,7 +57,7 @@ class CellChoice(Strict):
         for name, value in self.init.items():
             known(f"initialiser of {self.cell}", name, dict.fromkeys(hyperparameters(kind)))
             check_setting(name, value)
-        _build(kind, self.options)
+        object.__setattr__(self, "options", _unusual(kind, self.options))
         if not self.label:
             extras = {**({"layers": self.layers} if self.layers > 1 else {}), **self.init, **self.options}
             object.__setattr__(self, "label", _label(self.cell, extras))
@@ -69,17 +73,28 @@ class TaskChoice(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
-    lags: list[int] = Field(min_length=1)
+    lags: list[Annotated[int, Field(le=LARGEST)]] = Field(min_length=1)
     label: str = ""
 
     @property
     def options(self) -> dict[str, Any]:
+        """Those that are not as usual."""
         return self.model_extra or {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, table: Any) -> Any:
+        kind = tasks.catalogue().get(str(table.get("name"))) if isinstance(table, dict) else None
+        if kind:
+            for key in table:
+                known(f"key of task {kind.name}", key, cls.model_fields | defaults(kind))
+        return table
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         kind = known("task", self.name, tasks.catalogue())
-        task = _build(kind, self.options)
+        object.__setattr__(self, "__pydantic_extra__", _unusual(kind, self.options))
+        task = self.build()
         for lag in self.lags:
             if lag < task.minimum_lag:
                 raise ValueError(f"lag {lag} is too small for {self.name}: it starts at {task.minimum_lag}")
@@ -98,21 +113,21 @@ class Train(Strict):
 
     steps: Positive = 3000
     """Gradient steps: the budget."""
-    batch: Positive = 32
+    batch: Count = 32
     """Sequences per step."""
     eval_every: Positive = 25
     """Steps between evaluations on the validation set."""
-    patience: Positive = 3
+    patience: Count = 3
     """Evaluations in a row that must meet the task's criterion before the test set is asked."""
-    test: Positive = 2000
+    test: Annotated[int, Field(ge=2, le=MANY)] = 2000
     """Sequences in the test set."""
 
 
 class Range(Strict):
     """A continuous range of a hyperparameter."""
 
-    low: float
-    high: float
+    low: FiniteFloat
+    high: FiniteFloat
     log: bool = False
     """Uniform in the logarithm."""
 
@@ -136,14 +151,14 @@ Values = Annotated[
 class Tune(Strict):
     """The search for hyperparameters: the same ranges and the same number of trials for every cell."""
 
-    searches: Positive = 5
+    searches: Count = 5
     """Independent searches per arm."""
-    trials: Positive = 8
+    trials: Count = 8
     """Trials per search."""
-    seeds: Positive = 1
+    seeds: Count = 1
     """Networks trained per trial."""
     sampler: Literal["random", "tpe"] = "random"
-    population: Positive | None = None
+    population: Count | None = None
     """With tpe: trials asked for at once, at most a quarter of the trials, so that later rounds learn from earlier."""
     space: dict[str, Values] = {
         "learning_rate": Range(low=1e-4, high=3e-2, log=True),
@@ -167,6 +182,8 @@ class Tune(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if (networks := self.searches * self.trials * self.seeds) > MANY:
+            raise ValueError(f"searches × trials × seeds are {networks:,} networks per arm: at most {MANY:,}")
         if self.sampler == "random" and self.population is not None:
             raise ValueError("population belongs to sampler = 'tpe': random trials are all asked for at once")
         if self.sampler == "tpe" and self.round > max(self.trials // 4, 1):
@@ -184,7 +201,7 @@ class Tune(Strict):
 class Confirm(Strict):
     """The confirmation of each search's best trial on fresh seeds."""
 
-    seeds: Positive = 20
+    seeds: Count = 20
     """Networks per arm, shared out equally among the searches."""
 
 
@@ -192,21 +209,30 @@ def check_setting(name: str, value: Setting) -> None:
     """Raise ValueError when a hyperparameter cannot take a value."""
     if name == "recurrent_init":
         known("recurrent_init", value, dict.fromkeys(RECURRENT))
-    elif isinstance(value, str) and not (value == "chrono" and name in ("forget_bias", "input_bias")):
-        raise ValueError(f"{name} = {value!r} is no number{' and not chrono' if name.endswith('bias') else ''}")
-    elif name in ("learning_rate", "clip_norm") and float(value) <= 0:
+    elif isinstance(value, str):
+        if value != "chrono" or not name.endswith("bias"):
+            raise ValueError(f"{name} = {value!r} is no number{' and not chrono' if name.endswith('bias') else ''}")
+    elif not abs(value) <= 1e6:  # nor NaN
+        raise ValueError(f"{name} = {value} must lie between -1e6 and 1e6")
+    elif not name.endswith("bias") and value <= 0:
         raise ValueError(f"{name} = {value} must be above 0")
 
 
-def _build(kind: type, options: dict[str, Any]) -> Any:
-    """An instance with options; ValueError for an option that does not exist or a value it cannot take."""
-    accepted = {} if kind.__init__ is object.__init__ else inspect.signature(kind).parameters
+def defaults(kind: type) -> dict[str, Any]:
+    """The options of a cell or task, and what each is where a study says nothing."""
+    return {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
+
+
+def _unusual(kind: type[cells.Cell] | type[Task], options: dict[str, Any]) -> dict[str, Any]:
+    """The options without those that are as usual. ValueError for one that does not exist, or a value it cannot take."""
+    usual = defaults(kind)
     for option in options:
-        known(f"option of {kind.name}", option, accepted)
+        known(f"option of {kind.name}", option, usual)
     try:
-        return kind(**options)
+        kind(**options)
     except TypeError as error:
         raise ValueError(f"{kind.name}: {error}") from None
+    return {option: value for option, value in options.items() if value != usual[option]}
 
 
 def _label(name: str, extras: dict[str, Any]) -> str:

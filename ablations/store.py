@@ -19,12 +19,14 @@ class Store:
     """A store folder.
 
     - `mlflow.db`, `artifacts/`: the runs; `optuna.db`: the searches
-    - `spool/`: results on their way to the tracker, a file per member
+    - `members/`: the result of every finished network, by its content hash: what is here is never trained again
+    - `spool/<study>/`: what the tracker has not been told yet: where a member stands in a study
     - `checkpoints/`: populations in training
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self.members = self.folder / "members"
         self.spool = self.folder / "spool"
         self.checkpoints = self.folder / "checkpoints"
         self.artifacts = self.folder / "artifacts"
@@ -47,9 +49,10 @@ class Store:
             raise InputError(f"--store {folder}: it exists, and is not a whygates store; name an empty or new folder")
         store = cls(folder)
         try:
-            for part in (store.spool, store.checkpoints, store.artifacts):
-                part.mkdir(parents=True, exist_ok=True)
+            store.folder.mkdir(parents=True, exist_ok=True)
             write(store.folder / MARKER, json.dumps({"format": 1}) + "\n")
+            for part in (store.members, store.spool, store.checkpoints, store.artifacts):
+                part.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"--store {folder}: cannot be written to: {error.strerror}") from None
         store._check_databases()
@@ -80,7 +83,7 @@ class Store:
         """Hold the store for one sweep. The lock ends with the process, however it ends. Raises InputError."""
         lock = FileLock(self.folder / "sweep.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=1)  # a look at whether it is busy takes it for a moment
         except Timeout:
             raise InputError(
                 f"--store {self.folder}: another sweep is using it; wait for it, or name another"
@@ -100,16 +103,28 @@ class Store:
         except Timeout:
             return True
 
-    def put(self, record: dict[str, Any]) -> None:
-        """Leave a member's record for delivery to the tracker."""
-        write(self.spool / f"{record['hash']}.json", json.dumps(record))
+    def put(self, member: str, result: dict[str, Any]) -> None:
+        """Keep a finished member's result for good."""
+        write(self.members / f"{member}.json", json.dumps(result))
+
+    def get(self, member: str) -> dict[str, Any] | None:
+        """A finished member's result; None for one that is not finished."""
+        try:
+            return json.loads((self.members / f"{member}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def tell(self, study: str, member: str, place: dict[str, Any]) -> None:
+        """Leave word for the tracker of where a finished member stands in a study."""
+        folder = self.spool / study
+        folder.mkdir(exist_ok=True)
+        write(folder / f"{member}.json", json.dumps(place))
 
     def waiting(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """A study's records that have not been delivered, with the file to remove when they are."""
-        for path in sorted(self.spool.glob("*.json")):
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["study"] == study:
-                yield path, record
+        """What the tracker has not been told: whole records, each with the file to remove when it has."""
+        for path in sorted((self.spool / study).glob("[!.]*.json")):
+            place = json.loads(path.read_text(encoding="utf-8"))
+            yield path, {"hash": path.stem, "study": study, **place, **(self.get(path.stem) or {})}
 
 
 @contextmanager

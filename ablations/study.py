@@ -3,6 +3,7 @@
 Everything that affects a result is in the study or in the code.
 """
 
+import os
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -22,7 +23,7 @@ from ablations.schema import SETTINGS, CellChoice, Confirm, Positive, Strict, Ta
 class Study(Strict):
     """A study file."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     description: str = ""
     """What question it answers, in Markdown."""
     seed: int = 0
@@ -35,8 +36,17 @@ class Study(Strict):
     tune: Tune = Tune()
     confirm: Confirm = Confirm()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _task_tables(cls, table: Any) -> Any:
+        if isinstance(table, dict) and isinstance(table.get("task"), dict):
+            raise ValueError("a study has a list of tasks: write [[task]], not [task]")
+        return table
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.name == "Default":
+            raise ValueError("the name 'Default' is MLflow's own: choose another")
         for what, labels in (("cells", [c.label for c in self.cells]), ("tasks", [t.label for t in self.task])):
             twice = {label for label in labels if labels.count(label) > 1}
             if twice:
@@ -45,6 +55,11 @@ class Study(Strict):
             raise ValueError(
                 f"confirm.seeds = {self.confirm.seeds} does not share out among {self.tune.searches} searches"
             )
+        hashes: dict[str, Arm] = {}
+        for arm in self.arms():
+            twin = hashes.setdefault(arm.hash, arm)
+            if twin is not arm:
+                raise ValueError(f"two arms are the same but for their labels: {twin}, and {arm}")
         return self
 
     def arms(self) -> "list[Arm]":
@@ -134,13 +149,15 @@ def presets() -> dict[str, Path]:
 def load(name: str, changes: Sequence[str] = ()) -> Study:
     """A preset by its name, or a TOML file, with `key=value` changes. Raises InputError."""
     path = presets().get(name) or Path(name)
-    if not path.is_file():
+    if not os.path.isfile(path):  # False, too, for what is no possible path
         wanted = "no such file" if path.suffix == ".toml" else "neither a preset nor a file"
         raise InputError(f"study {name!r}: {wanted}{nearest(name, presets())}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     for change in changes:
         _set(table, change)
     try:

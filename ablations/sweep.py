@@ -7,6 +7,7 @@ its checkpoint. A killed sweep that is started again ends with the table of an u
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
@@ -16,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from ablations.engines import choose
+from ablations.engines import Engine, choose
 from ablations.identity import digest
 from ablations.model import Model, hidden_size
 from ablations.schema import Range, Values
@@ -34,7 +35,7 @@ class Interrupted(Exception):
 
 
 class Progress(NamedTuple):
-    """How far an arm has come: `done` and `of` count trained steps of members."""
+    """How far an arm's population has come."""
 
     arm: str
     phase: str
@@ -60,73 +61,91 @@ class Context(NamedTuple):
 
     store: Store
     engine: str
-    finished: frozenset[str]
-    """Hashes of the members whose results are safe."""
+    told: dict[str, str]
+    """Members of the study that the tracker knows, and the arm it knows them under."""
     report: Callable[[Progress], None]
     stopping: Callable[[], bool]
 
 
-def build(arm: Arm, engine: str) -> Model:
-    """The network of an arm, with the hidden size that its study's matching asks for."""
+def build(arm: Arm, engine: Engine | None = None) -> Model:
+    """The network of an arm, with the hidden size that its study's matching asks for; by default on the eager engine."""
     task, cell = arm.task.build(), arm.cell.build()
     inputs, outputs = task.sizes(arm.lag)
     hidden = hidden_size(cell, inputs, outputs, arm.match, arm.size, arm.cell.layers)
-    return Model(cell, inputs, outputs, hidden, choose(engine).scan, arm.cell.layers)
+    engine = engine or choose("eager", cell)
+    return Model(cell, inputs, outputs, hidden, engine.scan, arm.cell.layers, engine.linear)
 
 
-def run(arm: Arm, context: Context) -> list[str]:
-    """Tune, then confirm; the hashes of all the arm's members.
-
-    Raises Interrupted when asked to stop; whatever else is raised, what was finished is safe.
-    """
+def run(arm: Arm, context: Context) -> None:
+    """Tune, then confirm. Raises Interrupted when asked to stop; whatever else is raised, what was finished is safe."""
     # An orphan of a killed sweep may be a moment behind its parent: never two writers of one arm.
     with FileLock(context.store.checkpoints / f"{arm.hash}.lock"):
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
         for first in range(0, arm.tune.trials, arm.tune.round):
             _tune(arm, searches, range(first, min(first + arm.tune.round, arm.tune.trials)), context)
-        confirmed = [place for search in searches for place in search.confirmation()]
-        _train(arm, "confirm", [p for p in confirmed if p.hash(arm) not in context.finished], context)
-        _forget(arm, "confirm", context)
-        tuned = [place for search in searches for number in range(arm.tune.trials) for place in search.places(number)]
-        return [place.hash(arm) for place in tuned + confirmed]
+        _train(arm, "confirm", [place for search in searches for place in search.confirmation()], context)
+        _checkpoint(arm, "confirm", context).unlink(missing_ok=True)
 
 
 def _tune(arm: Arm, searches: list["Search"], numbers: range, context: Context) -> None:
     """One round: all searches ask before anything is trained, and are told after all of it is."""
     asked = [(search, number) for search in searches for number in numbers]
-    running = [(search, number) for search, number in asked if search.ask(number).state == TrialState.RUNNING]
-    places = [place for search, number in running for place in search.places(number)]
-    results = iter(_train(arm, f"tune-{numbers.start}", places, context))
-    for search, number in running:
-        objectives = [next(results).objective for _ in range(arm.tune.seeds)]
-        search.tell(number, sum(objectives) / len(objectives))
-    _forget(arm, f"tune-{numbers.start}", context)
+    for search, number in asked:
+        search.ask(number)
+    name = f"tune-{numbers.start}"
+    _train(arm, name, [place for search, number in asked for place in search.places(number)], context)
+    for search, number in asked:
+        if search.trials()[number].state == TrialState.RUNNING:
+            results = [context.store.get(place.hash(arm)) for place in search.places(number)]
+            objectives = [result["metrics"]["objective"] for result in results if result]
+            search.tell(number, sum(objectives) / len(objectives))
+    _checkpoint(arm, name, context).unlink(missing_ok=True)
 
 
-def _train(arm: Arm, name: str, places: list[Place], context: Context) -> list[Result]:
-    """Train a population to its end, from its checkpoint if it has one; results are spooled as members leave."""
-    if not places:
-        return []
-    torch.set_num_threads(1)  # arms run side by side, one to a core
-    model = build(arm, context.engine)
-    task = arm.task.build()
-    population = Population(model, task, arm.lag, [p.member for p in places], Budget(**arm.train.model_dump()))
-    path = context.store.checkpoints / f"{arm.hash}-{name}.pt"
-    hashes = [place.hash(arm) for place in places]
+def _train(arm: Arm, name: str, places: list[Place], context: Context) -> None:
+    """See to it that every place has a result, and that the tracker hears of it.
+
+    Those that have none are a population, trained from its checkpoint if it has one. It is checkpointed when it is
+    formed: whenever it is resumed it has the members it had, also those that have finished since.
+    """
+    store, by_hash = context.store, {place.hash(arm): place for place in places}
+    path, saved = _checkpoint(arm, name, context), None
     if path.exists():
-        saved = torch.load(path, weights_only=True)
-        if saved["members"] == hashes:
-            population.load(saved["population"])
+        try:
+            saved = torch.load(path, weights_only=True)
+        except Exception:  # a file that the disk has damaged can raise anything: begin again
+            saved = None
+    hashes = saved["members"] if saved and set(saved["members"]) <= by_hash.keys() else None
+    if hashes is None:
+        saved, hashes = None, [member for member in by_hash if store.get(member) is None]
+    if hashes and any(store.get(member) is None for member in hashes):
+        _run_population(arm, [by_hash[member] for member in hashes], saved and saved["population"], path, context)
+    for member, place in by_hash.items():
+        if context.told.get(member) != arm.hash:
+            store.tell(arm.study, member, _standing(arm, place))
+
+
+def _run_population(arm: Arm, places: list[Place], saved: dict[str, Any] | None, path: Path, context: Context) -> None:
+    torch.set_num_threads(1)  # arms run side by side, one to a core
+    engine = choose(context.engine, arm.cell.build())
+    model, members = build(arm, engine), [place.member for place in places]
+    population = Population(model, arm.task.build(), arm.lag, members, Budget(**arm.train.model_dump()))
+    hashes = [place.hash(arm) for place in places]
 
     def save() -> None:
         with appearing(path) as scratch:
             torch.save({"members": hashes, "population": population.save()}, scratch)
 
+    if saved:
+        population.load(saved)
+    else:
+        save()
     saved_at = time.monotonic()
     for event in population.run():
         match event:
             case Left(k, result):
-                context.store.put(record(arm, places[k], model, result, context.engine))
+                context.store.put(hashes[k], _result(arm, places[k], model, result, engine.name))
+                context.store.tell(arm.study, hashes[k], _standing(arm, places[k]))
             case Evaluated(step, active, best):
                 context.report(Progress(arm.hash, places[0].phase, step, active, best))
                 if time.monotonic() - saved_at > CHECKPOINT_SECONDS or context.stopping():
@@ -134,21 +153,15 @@ def _train(arm: Arm, name: str, places: list[Place], context: Context) -> list[R
                     saved_at = time.monotonic()
                 if context.stopping():
                     raise Interrupted
-    save()  # the results are needed again if the searches cannot be told now
-    return population.results
 
 
-def _forget(arm: Arm, name: str, context: Context) -> None:
-    (context.store.checkpoints / f"{arm.hash}-{name}.pt").unlink(missing_ok=True)
+def _checkpoint(arm: Arm, name: str, context: Context) -> Path:
+    return context.store.checkpoints / f"{arm.hash}-{name}.pt"
 
 
-def record(arm: Arm, place: Place, model: Model, result: Result, engine: str) -> dict[str, Any]:
-    """All there is to know of a finished member, as JSON-like data: what the tracker stores."""
-    horizon = arm.task.build().steps(arm.lag)
-    norms = result.curves.get("test/state_norm")
+def _standing(arm: Arm, place: Place) -> dict[str, Any]:
+    """Where a member stands in a study."""
     return {
-        "hash": place.hash(arm),
-        "study": arm.study,
         "arm": arm.hash,
         "phase": place.phase,
         "cell": arm.cell.label,
@@ -157,8 +170,16 @@ def record(arm: Arm, place: Place, model: Model, result: Result, engine: str) ->
         "size": arm.size,
         "search": place.search,
         "trial": place.trial,
+    }
+
+
+def _result(arm: Arm, place: Place, model: Model, result: Result, engine: str) -> dict[str, Any]:
+    """All there is to know of a finished member wherever it stands, as JSON-like data."""
+    horizon = arm.task.build().steps(arm.lag)
+    norms = result.curves.get("test/state_norm")
+    return {
         "seed": place.member.seed,
-        "engine": choose(engine).name,
+        "engine": engine,
         "status": result.status,
         "settings": place.member.settings,
         "hidden_size": model.hidden,
@@ -208,7 +229,7 @@ class Search:
         plan = [] if arm.tune.sampler == "random" else [arm.tune.round, arm.tune.trials]
         identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
-            study_name=f"{arm} · search {index} · {identity}",
+            study_name=f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}",
             storage=storage,
             direction="maximize",
             load_if_exists=True,

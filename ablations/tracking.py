@@ -1,7 +1,6 @@
 """The tracker: writes finished members to MLflow, and reads a study back as tidy tables. Only here is mlflow imported."""
 
 import json
-import logging
 import math
 import os
 import tempfile
@@ -20,22 +19,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from ablations.database import relocate
 from ablations.messages import InputError
-from ablations.store import Store, appearing, write
+from ablations.store import Store, write
 from ablations.view import save_view
+from ablations.workers import Ended
 
 MANIFEST = "study.json"
 PAGE = 1000
 LOG_RATE = "log10_learning_rate"
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
-
-
-def create_database(store: Store) -> None:
-    """Make the store's MLflow database if it has none, so that it is never seen half-made."""
-    if not store.mlflow.exists():
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        with appearing(store.mlflow) as scratch:
-            MlflowClient(f"sqlite:///{scratch}").search_experiments()
 
 
 class Tracker:
@@ -46,40 +39,49 @@ class Tracker:
     """
 
     def __init__(self, store: Store, study: str) -> None:
-        """Raises InputError when the tracking server cannot be reached, or the store's database was never made."""
+        """Raises InputError when the tracking server cannot be used, or the store's database was never made."""
         if store.local and not store.mlflow.exists():
             raise InputError(f"--store {store.folder}: nothing was swept here yet")
         self.store, self.study = store, study
-        self.client = MlflowClient(store.tracking_uri)
         self.arms: dict[str, str] = {}
+        self.members: dict[str, tuple[str, str]] = {}
+        """The run and the arm of every member that is known to be told."""
+        self.doubtful: set[str] = set()
+        """Members whose telling failed: the tracker may know them all the same."""
         try:
+            self.client = MlflowClient(store.tracking_uri)
             found = self.client.get_experiment_by_name(study)
-        except (MlflowException, OSError) as error:
-            raise InputError(
-                f"the MLflow server at {store.tracking_uri} does not answer: {_first_line(error)}"
-            ) from None
+        except (MlflowException, OSError, ImportError) as error:
+            problem = f"the MLflow server at {store.tracking_uri} cannot be used: {_first_line(error)}"
+            raise InputError(f"{problem} (MLFLOW_TRACKING_URI names an http or https address)") from None
+        if found and found.lifecycle_stage != "active":
+            raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
         self.experiment = found.experiment_id if found else None
+        if found and store.local:
+            relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
 
     def begin(self, manifest: dict[str, Any]) -> dict[str, str]:
-        """Make the experiment ready for a sweep; the finished members' arms by their hash."""
+        """Make the experiment ready for a sweep; the arm of every member that was told before. Raises InputError."""
+        try:
+            self._prepare(manifest)
+            for run in self._runs("tags.kind = 'member'"):
+                if run.info.status == "FINISHED":
+                    self.members[run.data.tags["hash"]] = (run.info.run_id, run.data.tags["arm"])
+                else:
+                    self.client.delete_run(run.info.run_id)  # cut off while it was written; it will be told again
+        except (MlflowException, OSError) as error:
+            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {_first_line(error)}") from None
+        return {member: arm for member, (_, arm) in self.members.items()}
+
+    def _prepare(self, manifest: dict[str, Any]) -> None:
         if self.experiment is None:
             location = (self.store.artifacts / self.study).as_uri() if self.store.local else None
             self.experiment = self.client.create_experiment(self.study, artifact_location=location)
         self.client.set_experiment_tag(self.experiment, "mlflow.note.content", _description(manifest))
-        hyperparameters = sorted(manifest["definition"]["tune"]["space"])
-        save_view(self.client, self.experiment, hyperparameters)
+        save_view(self.client, self.experiment, sorted(manifest["definition"]["tune"]["space"]))
         if not any(self._runs("tags.kind = 'study'")):
             self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
         self.client.log_dict(self.study_run(), manifest, MANIFEST)
-        finished = {}
-        for run in self._runs("tags.kind = 'member'"):
-            if run.info.status == "FINISHED":
-                finished[run.data.tags["hash"]] = run.data.tags["arm"]
-            else:
-                self.client.delete_run(
-                    run.info.run_id
-                )  # cut off while it was written; its record is still in the spool
-        return finished
 
     def study_run(self) -> str:
         """The id of the run that carries the manifest and the report. Raises InputError when the study has none."""
@@ -101,8 +103,32 @@ class Tracker:
                 self.arms[arm] = self._create(name, tags, parent=self.study_run())
         return self.arms[arm]
 
-    def deliver(self, record: dict[str, Any]) -> None:
-        """Write one finished member. Raises MlflowException or OSError when the tracker cannot take it now."""
+    def deliver(self, record: dict[str, Any]) -> bool:
+        """Tell of a finished member; whether it was news. Raises MlflowException or OSError when it cannot be told now."""
+        member, arm = record["hash"], record["arm"]
+        if member in self.doubtful:
+            self._settle(member)
+        if member in self.members:
+            run_id, known = self.members[member]
+            if known != arm:  # an earlier definition of the arm trained it
+                moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
+                self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
+                self.members[member] = (run_id, arm)
+            return False
+        self.doubtful.add(member)
+        self.members[member] = (self._write(record), arm)
+        self.doubtful.discard(member)
+        return True
+
+    def _settle(self, member: str) -> None:
+        """Find out what became of a telling that failed: it is complete, or it is taken back."""
+        for run in self._runs(f"tags.hash = '{member}'"):
+            if run.info.status == "FINISHED" and member not in self.members:
+                self.members[member] = (run.info.run_id, run.data.tags["arm"])
+            else:
+                self.client.delete_run(run.info.run_id)
+
+    def _write(self, record: dict[str, Any]) -> str:
         tags = {key: str(record[key]) for key in ("hash", "arm", "phase", "cell", "task", "lag", "engine", "status")}
         tags |= {"kind": "member", "study": self.study}
         place = f"{record['phase']}{record['search']}.{record['trial']}"
@@ -119,24 +145,27 @@ class Tracker:
         for first in range(PAGE, len(points), PAGE):
             self.client.log_batch(run_id, points[first : first + PAGE])
         self.client.set_terminated(run_id)
+        return run_id
 
-    def adopt(self, arm: str, members: set[str], fields: dict[str, Any]) -> None:
-        """Take members that an earlier definition of the arm trained under the present one."""
-        for run in self._runs("tags.kind = 'member'"):
-            tags = run.data.tags
-            if tags["hash"] in members and tags["arm"] != arm:
-                moved = {"arm": arm, "mlflow.parentRunId": self.arm_run(arm, fields)}
-                self.client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in moved.items()])
-
-    def end_arm(self, arm: str, fields: dict[str, Any], status: str, error: str = "") -> None:
-        """Close an arm's run as FINISHED, FAILED (with the traceback), or SCHEDULED when it is to be continued."""
-        run_id = self.arm_run(arm, fields)
-        if error:
-            self.client.log_text(run_id, error, "traceback.txt")
-        if status == "SCHEDULED":
-            self.client.update_run(run_id, status=status)
+    def end_arm(self, ended: Ended) -> None:
+        """Close an arm's run: FINISHED, FAILED with the traceback, or SCHEDULED when it is to be continued."""
+        arm = ended.arm
+        fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
+        run_id = self.arm_run(arm.hash, fields)
+        if ended.error:
+            self.client.log_text(run_id, ended.error, "traceback.txt")
+        if ended.status == "interrupted":
+            self.client.update_run(run_id, status="SCHEDULED")
         else:
-            self.client.set_terminated(run_id, status)
+            self.client.set_terminated(run_id, "FINISHED" if ended.status == "done" else "FAILED")
+
+    def solved(self, manifest: dict[str, Any]) -> dict[tuple[str, str], list[int]]:
+        """Whether each told member solved its task, by arm and phase."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for run in self._members(manifest):
+            key = (run.data.tags["arm"], run.data.tags["phase"])
+            found.setdefault(key, []).append(int(run.data.metrics["solved"]))
+        return found
 
     def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         """The manifest's arms, each with its `state` and the members done, solved and diverged of each phase."""
@@ -157,8 +186,12 @@ class Tracker:
         return list(arms.values())
 
     def attach(self, folder: Path) -> None:
-        """Store a report on the study's run, where the UI shows it."""
-        self.client.log_artifacts(self.study_run(), str(folder), "report")
+        """Store a report on the study's run, where the UI shows it: what a report is made of, whatever else lies there."""
+        for name in ("report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"):
+            if (folder / name).is_file():
+                self.client.log_artifact(self.study_run(), str(folder / name), "report")
+        for figure in sorted((folder / "figures").glob("*.svg")):
+            self.client.log_artifact(self.study_run(), str(figure), "report/figures")
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of the last sweep. Raises InputError when the study was never swept here."""
@@ -178,8 +211,9 @@ class Tracker:
 
     def results(self, manifest: dict[str, Any]) -> pd.DataFrame:
         """One row per finished member of the study's present definition: see the `reports` package for the columns."""
+        arms = {arm["hash"]: arm for arm in manifest["arms"]}
         groups = {label: task["group"] for label, task in manifest["tasks"].items()}
-        rows = [_row(run, self.study, groups) for run in self._members(manifest)]
+        rows = [_row(run, self.study, arms[run.data.tags["arm"]], groups) for run in self._members(manifest)]
         if not rows:
             raise InputError(
                 f"study {self.study!r} has no finished member yet; `whygates status {self.study}` tells more"
@@ -200,9 +234,12 @@ class Tracker:
         return table.sort_values(["hash", "metric", "step"], ignore_index=True)
 
     def _members(self, manifest: dict[str, Any]) -> Iterator[Run]:
-        arms = {arm["hash"] for arm in manifest["arms"]}
+        """The finished members of the manifest's arms, each once."""
+        arms, seen = {arm["hash"] for arm in manifest["arms"]}, set()
         for run in self._runs("tags.kind = 'member'"):
-            if run.info.status == "FINISHED" and run.data.tags["arm"] in arms:
+            tags = run.data.tags
+            if run.info.status == "FINISHED" and tags["arm"] in arms and tags["hash"] not in seen:
+                seen.add(tags["hash"])
                 yield run
 
     def _runs(self, where: str) -> Iterator[Run]:
@@ -220,16 +257,13 @@ class Tracker:
         return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
 
 
-def _row(run: Run, study: str, groups: dict[str, str]) -> dict[str, Any]:
+def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> dict[str, Any]:
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
-    row: dict[str, Any] = {
-        "study": study,
-        **{key: tags[key] for key in ("phase", "cell", "task")},
-        "lag": int(tags["lag"]),
-    }
-    row |= {key: _value(text) for key, text in params.items()}
+    row: dict[str, Any] = {"study": study, "phase": tags["phase"]}
+    row |= {key: arm[key] for key in ("cell", "task", "lag", "size")}
+    row |= {key: _value(text) for key, text in params.items() if key != "size"}
     row |= {key: value for key, value in metrics.items() if "/" not in key and key != LOG_RATE}
-    row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[tags["task"]]}
+    row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
     for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "left_at", "flops_per_step"):
         row[name] = int(row[name])
     return row

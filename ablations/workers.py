@@ -1,7 +1,7 @@
 """Where arms run: local worker processes, one thread each. The parent alone talks to the tracker.
 
-A worker leaves finished members in the store's spool; the parent delivers them to MLflow between two looks at its
-workers. So training never waits for the tracker, never dies of it, and the database has one writer.
+A worker leaves finished members in the store; the parent delivers them to MLflow between two looks at its workers. So
+training never waits for the tracker, never dies of it, and the database has one writer.
 """
 
 import os
@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,13 +22,16 @@ from ablations import sweep
 from ablations.store import Store
 from ablations.study import Arm
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DEATHS = 2
+"""An arm whose worker dies this often has failed; the first time it is taken for bad luck."""
+
 
 class Ended(NamedTuple):
     """How an arm ended: `done`, `failed` (with the traceback) or `interrupted`."""
 
     arm: Arm
     status: str
-    members: list[str]
     error: str = ""
 
 
@@ -36,7 +40,7 @@ class _Worker:
 
     progress: Any
     stop: Any
-    finished: frozenset[str]
+    told: dict[str, str]
 
 
 def run(
@@ -44,55 +48,89 @@ def run(
     store: Store,
     workers: int,
     engine: str,
-    finished: frozenset[str],
+    told: dict[str, str],
     on_progress: Callable[[sweep.Progress], None],
     on_idle: Callable[[], None],
+    on_stop: Callable[[], None],
 ) -> Iterator[Ended]:
     """Run arms on `workers` processes; yields each as it ends.
 
-    `finished` holds the hashes of members whose results are safe. `on_idle` is called several times a second. Ctrl-C and
-    SIGTERM make the workers save their populations; the arms they were at end as `interrupted`.
+    `told` holds the members that the tracker knows, and under which arm. `on_idle` is called several times a second.
+    Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; what they were at ends `interrupted`.
     """
     context = get_context("spawn")  # torch's threads do not survive a fork
     progress, stop = context.Queue(), context.Event()
-    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(progress, stop, finished, os.getpid()))
-    with _stopping(stop), pool:
-        pending: dict[Future[tuple[str, list[str], str]], Arm] = {
-            pool.submit(_arm, arm, store, engine): arm for arm in arms
-        }
-        while pending:
+    waiting, deaths = list(arms), Counter[str]()
+
+    def stopping(*_: object) -> None:
+        if not stop.is_set():
+            stop.set()
+            on_stop()
+
+    def drain() -> None:
+        until = time.monotonic() + 0.1
+        while (left := until - time.monotonic()) > 0:
             try:
-                while True:
-                    on_progress(progress.get(timeout=0.1))
+                seen = progress.get(timeout=left)
             except queue.Empty:
-                on_idle()
-            for future in [future for future in pending if future.done()]:
-                yield _ended(future, pending.pop(future))
+                break
+            begun.add(seen.arm)
+            on_progress(seen)
+        on_idle()
 
-
-def _ended(future: Future[tuple[str, list[str], str]], arm: Arm) -> Ended:
-    try:
-        status, members, error = future.result()
-    except BrokenProcessPool:
-        return Ended(arm, "failed", [], "a worker process died: killed from outside, or out of memory")
-    return Ended(arm, status, members, error)
+    with _handling(stopping):
+        while waiting:
+            begun: set[str] = set()
+            with ProcessPoolExecutor(
+                workers, context, initializer=_start, initargs=(progress, stop, told, os.getpid())
+            ) as pool:
+                with _blocked():  # a worker inherits this, and unblocks when it is ready to ignore them
+                    pending: dict[Future[Ended], Arm] = {pool.submit(_arm, arm, store, engine): arm for arm in waiting}
+                waiting = []
+                while pending:
+                    drain()
+                    for future in [future for future in pending if future.done()]:
+                        arm = pending.pop(future)
+                        try:
+                            yield future.result()
+                        except BrokenProcessPool:
+                            if stop.is_set():
+                                yield Ended(arm, "interrupted")
+                            else:
+                                waiting.append(arm)
+            # A worker died, and took the pool with it. Whoever may have been its death is given one more chance.
+            suspects = [arm for arm in waiting if arm.hash in begun] or waiting[:workers]
+            deaths.update(arm.hash for arm in suspects)
+            for arm in [arm for arm in waiting if deaths[arm.hash] >= DEATHS]:
+                waiting.remove(arm)
+                yield Ended(arm, "failed", "its worker process died: killed from outside, or out of memory")
 
 
 @contextmanager
-def _stopping(stop: Any) -> Iterator[None]:
-    """While inside, Ctrl-C and SIGTERM ask the workers to save and stop."""
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+def _handling(handler: Callable[..., None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
-def _start(progress: Any, stop: Any, finished: frozenset[str], parent: int) -> None:
-    """A worker begins: it leaves Ctrl-C to its parent, and does not outlive it."""
-    _Worker.progress, _Worker.stop, _Worker.finished = progress, stop, finished
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _blocked() -> Iterator[None]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _start(progress: Any, stop: Any, told: dict[str, str], parent: int) -> None:
+    """A worker begins: it leaves signals to its parent, and does not outlive it."""
+    _Worker.progress, _Worker.stop, _Worker.told = progress, stop, told
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -102,13 +140,14 @@ def _start(progress: Any, stop: Any, finished: frozenset[str], parent: int) -> N
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _arm(arm: Arm, store: Store, engine: str) -> tuple[str, list[str], str]:
+def _arm(arm: Arm, store: Store, engine: str) -> Ended:
     if _Worker.stop.is_set():
-        return "interrupted", [], ""
-    context = sweep.Context(store, engine, _Worker.finished, _Worker.progress.put, _Worker.stop.is_set)
+        return Ended(arm, "interrupted")
+    context = sweep.Context(store, engine, _Worker.told, _Worker.progress.put, _Worker.stop.is_set)
     try:
-        return "done", sweep.run(arm, context), ""
+        sweep.run(arm, context)
     except sweep.Interrupted:
-        return "interrupted", [], ""
+        return Ended(arm, "interrupted")
     except Exception:  # any cell may be broken in any way: it fails its own arm, and the others go on
-        return "failed", [], traceback.format_exc()
+        return Ended(arm, "failed", traceback.format_exc())
+    return Ended(arm, "done")

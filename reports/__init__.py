@@ -4,7 +4,7 @@
     build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*.svg
 
 This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `stats`
-estimates, `contrasts` compares two cells, `claims` are data, `rules` give them a meaning, `decision` applies them, `words`
+estimates, `strata` say where cells meet, `contrasts` compares two of them, `claims` are data, `rules` give them a meaning, `decision` applies them, `words`
 says what was found, `figures` draws, `build` writes.
 
 results.csv: one row per member (one trained network)
@@ -32,7 +32,8 @@ Optional (a missing column or an empty cell means "not known"):
 
 search          number of the independent tuning search that the member belongs to
 size            size the cells were matched at (parameters, hidden units or state, by the study's `match`)
-group           what the task separates: latch, erase, order, capacity, short, ...; else looked up by task name
+group           what the task separates: latch, erase, order, capacity, short, ...; `control` counts in no claim;
+                else looked up by task name, where `+reset` makes a control
 lag_means       what the lag counts, in a few words
 engine          eager, fused or triton
 status          solved, unsolved, diverged, pruned or failed
@@ -45,7 +46,8 @@ learning_rate, clip_norm, forget_bias, input_bias, recurrent_init
 state_norm_first, state_norm_last
                 continual tasks: norm of the state in the first and in the last window of the test stream
 
-Other columns are kept as text. Numbers are finite everywhere: `diverged` says what NaN would.
+Other columns are kept as text. Numbers are finite everywhere (`diverged` says what NaN would) and
+believable: counts and settings up to 1e15, measurements up to 1e100, learning rates above 0.
 
 curves.csv: learning curves, one row per (member, step, metric)
 ---------------------------------------------------------------
@@ -64,6 +66,6 @@ tasks           label -> task, group, lag_means, criterion, reference, options
 versions        package -> version
 hardware        the machine
 commit          version of the code, or null
-arms            one entry per arm: cell, task, lag, size, hidden_size, parameters, ...
-not_run, failed what is missing and why
+arms            one entry per arm: cell, task, lag, size, and its networks in each phase, tune and confirm; fewer rows
+                in results.csv are reported as missing
 """

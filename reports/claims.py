@@ -9,9 +9,10 @@ from __future__ import annotations
 import pandas as pd
 
 from reports import decision
-from reports.contrasts import GROUPS, LEVEL, Compare, Contrast, Stratum, Where
+from reports.contrasts import LEVEL, Compare, Contrast
 from reports.decision import Verdict
 from reports.rules import Claim, Every, Some, keeps_up, leads, ties, trails
+from reports.strata import GROUPS, Stratum, Where
 
 __all__ = ["CLAIMS", "GROUPS", "LEVEL", "Claim", "Contrast", "Stratum", "Verdict", "decide"]
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from reports import exhibits, lattice, methods, prose, style, summary
 from reports.claims import CLAIMS, Verdict
-from reports.contrasts import STRATA, Estimate, Evidence, Stratum, evidence
+from reports.contrasts import STRATA, Estimate, Evidence, evidence
+from reports.strata import CONTROL, Stratum
 from reports.summary import Table
 from reports.tables import Tables
 
@@ -34,7 +35,7 @@ class View(NamedTuple):
     confirm: Table
     cells: list[str]
     groups: dict[str, list[str]]
-    """The tasks of each group; a control (`+reset`) is in none."""
+    """The tasks of each group; controls are left out."""
     evidence: Evidence
     looks: dict[str, style.Look]
 
@@ -43,7 +44,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Everything that the templates show, by name."""
     view, study = _view(tables), tables.study
     rates = summary.solve_rates(view.confirm)
-    grouped = summary.group_rates(view.confirm[~view.confirm["task"].str.contains("+", regex=False)])
+    grouped = summary.group_rates(view.confirm[view.confirm["group"] != CONTROL])
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     placed = lattice.nodes(view.cells, study)
     effects = lattice.effects(placed, list(view.groups), view.evidence)
@@ -97,7 +98,7 @@ def _view(tables: Tables) -> View:
     ).sort_values(["task_order", "lag", "cell_order"], kind="stable")
     groups: dict[str, list[str]] = {}
     for task, group in zip(results["task"], results["group"], strict=True):
-        if "+" not in task and task not in groups.setdefault(group, []):
+        if group != CONTROL and task not in groups.setdefault(group, []):
             groups[group].append(task)
     return View(results, summary.pick(results, phase="confirm"), cells, groups, counted, style.palette(cells))
 

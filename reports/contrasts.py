@@ -11,27 +11,7 @@ import numpy as np
 import pandas as pd
 
 from reports import stats
-
-GROUPS = {
-    "n_back": "short",
-    "recall": "latch",
-    "adding": "latch",
-    "multiplication": "latch",
-    "embedded_reber": "latch",
-    "continual_adding": "erase",
-    "continual_reber": "erase",
-    "flip_flop": "overwrite",
-    "temporal_order": "order",
-    "copy": "capacity",
-    "selective_copy": "capacity",
-    "associative_recall": "content",
-    "counting": "count",
-    "parity": "state",
-}
-"""Base name of a task -> its group, what it separates (the table's `group` column wins where it is filled)."""
-
-SHORT = {"n_back": 2, "adding": 10}
-"""Tasks that are in the group `short` up to this lag: at such distances everybody should tie."""
+from reports.strata import Stratum, Where, group_at
 
 LEVEL = 0.90
 """Level of every interval shown: the one that ≈ and ≽ are decided on, so that what is shown cannot contradict it."""
@@ -39,17 +19,6 @@ FLOOR, CEILING = 0.05, 0.95  # share solved outside which a lag does not separat
 STRATA = 3  # a difference on fewer lags may be the luck of a lag
 TIE_SEEDS = 10  # on fewer, a is seldom "not worse" but for having been ahead by luck
 HETEROGENEITY = 0.05  # a tie on average is no tie where one lag differs at this level (after Holm over the lags)
-
-
-class Stratum(NamedTuple):
-    """One (task, lag, size): where two cells meet on equal terms. `str()` gives "recall lag 20"."""
-
-    task: str
-    lag: float
-    size: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.task} lag {self.lag:g}"
 
 
 @dataclass(frozen=True)
@@ -68,28 +37,6 @@ class Contrast:
     seeds: int  # smallest number of confirmation seeds per (cell, stratum); 0 when missing
     outcome: str  # better | worse | equivalent | not worse | undecided | missing
     left_out: tuple[str, ...] = ()  # "recall lag 160: floor, 2 % of trials solved"
-
-
-@dataclass(frozen=True)
-class Where:
-    """The strata of a group, or of one task, up to a lag.
-
-    A control (a label with a plus sign, such as `continual_adding+reset`) belongs to no group; it is used only where
-    it is named as `task`.
-    """
-
-    group: str = ""
-    task: str = ""
-    longest: float = math.inf
-
-    def __contains__(self, member: tuple[Stratum, str]) -> bool:
-        stratum, group = member
-        if stratum.lag > self.longest:
-            return False
-        return stratum.task == self.task if self.task else group == self.group and "+" not in stratum.task
-
-    def __str__(self) -> str:
-        return (self.task or self.group) + (f" up to lag {self.longest:g}" if self.longest < math.inf else "")
 
 
 @dataclass(frozen=True)
@@ -137,7 +84,7 @@ class Estimate(NamedTuple):
     high: float
     p: float
     strata: tuple[Stratum, ...]
-    depth: int  # strata, of the smaller side of an interaction
+    depth: int  # lags, counted once per task whatever the sizes; of the smaller side of an interaction
     seeds: int  # smallest number per (cell, stratum)
     searches: int  # smallest number per (cell, stratum); 1: the spread between searches is not in the interval
     share: float  # of the runs of both cells that solved
@@ -159,12 +106,16 @@ class Measurement:
     """What a comparison measured, before it is known how many others there are."""
 
     compare: Compare
-    missing: bool
+    absent: tuple[Where, ...] = ()  # the places of a side where the two cells nowhere met
     strict: Estimate | None = None  # for better and worse: lags that everybody solves left out, they only dilute
     loose: Estimate | None = None  # for equivalent and not worse: they are kept, both can do it
     floors: tuple[str, ...] = ()
     ceilings: tuple[str, ...] = ()
     differing: tuple[Stratum, ...] = ()  # strata with a difference of their own
+
+    @property
+    def missing(self) -> bool:
+        return bool(self.absent)
 
     def grown(self, seeds: int) -> Measurement:
         strict, loose = (estimate and estimate.grown(seeds) for estimate in (self.strict, self.loose))
@@ -188,7 +139,7 @@ def evidence(results: pd.DataFrame) -> Evidence:
     for key, solved, runs in zip(counts.index, counts["sum"], counts["count"], strict=True):
         phase, cell, task, lag, size, group, _ = key
         stratum = Stratum(task, lag, None if math.isnan(size) else size)
-        groups[stratum] = _group(group, stratum)
+        groups[stratum] = group_at(group, stratum)
         if phase == "confirm":
             arm = confirmed.setdefault((cell, stratum), ([], []))
             arm[0].append(solved)
@@ -200,13 +151,6 @@ def evidence(results: pd.DataFrame) -> Evidence:
     return Evidence(arms, tuned, groups)
 
 
-def _group(group: str, stratum: Stratum) -> str:
-    longest = SHORT.get(stratum.task)
-    if longest is not None and stratum.lag <= longest:
-        return "short"
-    return "" if group == "short" and longest is not None else group
-
-
 def measure(compare: Compare, evidence: Evidence) -> Measurement:
     """Choose the strata and estimate the difference on them.
 
@@ -214,9 +158,11 @@ def measure(compare: Compare, evidence: Evidence) -> Measurement:
     two cells together, so that confirmation data choose nothing; without tuning rows every lag is. In an interaction
     the side that is subtracted keeps lags that everybody solves: they show that there is no difference there.
     """
-    sides = [_met(compare, places, evidence) for places in (compare.where, compare.minus)]
-    if not sides[0] or (compare.minus and not sides[1]):
-        return Measurement(compare, missing=True)
+    named = compare.where, compare.minus
+    sides = [_met(compare, places, evidence) for places in named]
+    absent = [place for places, side in zip(named, sides, strict=True) if not side for place in places]
+    if absent:
+        return Measurement(compare, tuple(absent))
     floors, ceilings = [], []
     met = sides[0] + sides[1]
     several = len({stratum.size for stratum in met}) > 1
@@ -238,7 +184,7 @@ def measure(compare: Compare, evidence: Evidence) -> Measurement:
     strict = [[stratum for stratum in side if stratum not in saturated] for side in loose]
     estimates = [_estimate(compare, side, evidence) for side in (strict, loose)]
     return Measurement(
-        compare, False, estimates[0], estimates[1], tuple(floors), tuple(ceilings), _differing(compare, loose, evidence)
+        compare, (), estimates[0], estimates[1], tuple(floors), tuple(ceilings), _differing(compare, loose, evidence)
     )
 
 
@@ -288,7 +234,7 @@ def _estimate(compare: Compare, sides: list[list[Stratum]], evidence: Evidence) 
             p = 1.0
     bound = 2 if minus else 1
     low, high = max(interval.low, -bound), min(interval.high, bound)
-    depth = min(len(plus), len(minus)) if minus else len(plus)
+    depth = min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side)
     share = float(sum(arm.solved.sum() for arm in a + b) / runs.sum())
     return Estimate(interval.estimate, low, high, p, strata, depth, int(runs.min()), searches, share)
 

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from reports.contrasts import Compare, Estimate, Evidence, Where, measure
+from reports.contrasts import Compare, Estimate, Evidence, measure
+from reports.strata import Where, base_name
 from reports.style import FAINT, INK, RULE, WIDTH, Look, short
 from reports.summary import Table
-from reports.tables import base_name
 
 QUESTIONS = (
     {"cell": "lstm_no_forget", "parent": "lstm", "change": "no forget gate"},

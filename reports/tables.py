@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from reports.contrasts import GROUPS
+from reports.strata import group_of
 
 TEXT = ("study", "phase", "cell", "task", "hash")
 NUMBERS = ("lag", "seed", "hidden_size", "parameters", "score", "steps_to_solve", "seconds")
@@ -25,6 +25,9 @@ REQUIRED = ("study", "phase", "cell", "task", "lag", "seed", "trial", "hidden_si
 REQUIRED += ("steps_to_solve", "censored", "diverged", "seconds", "hash")
 CURVES = ("hash", "step", "metric", "value")
 PHASES = ("tune", "confirm")
+MEASURED = ("score", "loss", "objective", "flops_per_step", "state_norm_first", "state_norm_last", "value")
+LARGEST, LARGEST_MEASURED = 1e15, 1e100
+"""What can be believed of a count or a setting, and what sums of a measurement survive (float32 ends at 3e38)."""
 TRUTH = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 
 
@@ -60,11 +63,6 @@ def read(path: Path | str) -> Tables:
     )
 
 
-def base_name(label: str) -> str:
-    """The registered name under a label: `continual_adding+reset` -> `continual_adding`."""
-    return label.split("+", 1)[0]
-
-
 def _results(file: Path) -> pd.DataFrame:
     table = _csv(file, REQUIRED)
     for column in TEXT:
@@ -81,7 +79,7 @@ def _results(file: Path) -> pd.DataFrame:
         if column in table:
             table[column] = _numbers(file, table, column, empty=True)
     group = table["group"] if "group" in table else pd.Series("", index=table.index, dtype="str")
-    table["group"] = group.where(group != "", table["task"].map(lambda task: GROUPS.get(base_name(task), "")))
+    table["group"] = group.where(group != "", table["task"].map(group_of))
     return table
 
 
@@ -132,6 +130,11 @@ def _numbers(file: Path, table: pd.DataFrame, column: str, empty: bool = False) 
     if empty:
         bad &= np.asarray(cells != "")
     _refuse(file, table, column, bad, "must be a finite number" + (" or empty" if empty else ""))
+    if column == "learning_rate":
+        _refuse(file, table, column, numbers <= 0, "must be above 0 or empty")
+    if column != "seed":  # any 64 bits
+        largest = LARGEST_MEASURED if column in MEASURED else LARGEST
+        _refuse(file, table, column, numbers.abs() > largest, f"must be a number between −{largest:g} and {largest:g}")
     return numbers
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Estimate, Measurement, Stratum, Where
+from reports.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Estimate, Measurement
+from reports.strata import Stratum, Where
 
 
 def points(share: float) -> str:
@@ -44,11 +45,11 @@ def finding(measurement: Measurement, outcome: str, p: float, alpha: float, delt
 
 
 def missing(measurements: Sequence[Measurement]) -> list[str]:
-    """A sentence for each pair of cells that was nowhere confirmed side by side, with all the places it is about."""
+    """A sentence for each pair of cells, with all the places where it was not confirmed side by side."""
     where: dict[tuple[str, str], list[str]] = {}
     for one in measurements:
-        compare = one.compare
-        where.setdefault((compare.a, compare.b), []).extend(_places(compare.where + compare.minus))
+        a, b = sorted((one.compare.a, one.compare.b))
+        where.setdefault((a, b), []).extend(_places(one.absent))
     return [f"No lag has confirmation runs of both {a} and {b} on {_listed(named)}." for (a, b), named in where.items()]
 
 
@@ -57,9 +58,9 @@ def _places(side: Sequence[Where]) -> list[str]:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """One, two and three."""
+    """One, two or three."""
     words = list(dict.fromkeys(words))
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def left_out_of(measurement: Measurement, outcome: str) -> tuple[str, ...]:

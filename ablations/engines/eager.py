@@ -76,3 +76,16 @@ class _Tap:
         if name in self.recorded:
             self.recorded[name].append(value)
         return value
+
+
+def linear(
+    x: Float[Tensor, "members rows inputs"],
+    V: Float[Tensor, "members inputs outputs"],
+    b: Float[Tensor, "members 1 outputs"],
+) -> Float[Tensor, "members rows outputs"]:
+    """x V + b, member by member: the readout."""
+    return x @ V + b
+
+
+Linear = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Any engine's readout."""

@@ -1,22 +1,31 @@
 """The command line, as a user types it: in a process of its own, with what it prints and how it exits."""
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pandas as pd
 import pytest
 from filelock import FileLock
+from rich.console import Console
 
+from ablations.cli import CORES, _command
+from ablations.console import Display
 from ablations.store import Store
-from ablations.study import load
+from ablations.study import Study, load
+from ablations.sweep import Progress
+from ablations.workers import Ended
 
 TINY = """
 name = "tiny"
@@ -59,7 +68,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = whygates("sweep", "tiny.toml", "--workers", "2", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 arms done" in done.stdout
-    assert "engine eager" in done.stdout
+    assert re.search("engine (fused|eager)", done.stdout)
     assert "whygates report tiny" in done.stdout
     return folder
 
@@ -80,7 +89,9 @@ def test_help_is_instant_and_names_every_command(tmp_path: Path) -> None:
     shown = whygates("--help", cwd=tmp_path)
     for command in ("demo", "sweep", "status", "report", "ui", "cells", "tasks"):
         assert re.search(rf"\b{command}\b", shown.stdout)
-        assert whygates(command, "--help", cwd=tmp_path).returncode == 0
+        own = whygates(command, "--help", cwd=tmp_path)
+        assert own.returncode == 0
+        assert "[[" not in own.stdout
 
 
 @pytest.mark.parametrize(
@@ -153,6 +164,7 @@ def test_a_second_sweep_runs_nothing_again(swept: Path) -> None:
     before = pd.read_csv(swept / "report" / "results.csv") if (swept / "report").exists() else None
     done = whygates("sweep", "tiny.toml", cwd=swept)
     assert done.returncode == 0
+    assert re.search(r"recall +│ +2 │ +60 │ +\d/4 │ +\d/4 ", done.stdout)  # also those that it did not run itself
     assert whygates("report", "tiny", "--out", "second", cwd=swept).returncode == 0
     after = pd.read_csv(swept / "second" / "results.csv")
     assert len(after) == 32
@@ -172,6 +184,8 @@ REFUSALS = {
     "unwritable report": (["demo", "--out", "/proc/nowhere/report"], "cannot be written to"),
     "missing columns": (["report", "--from", "full/results.csv", "--out", "r"], "phase"),
     "missing table": (["report", "--from", "nowhere.csv", "--out", "r"], "nowhere.csv"),
+    "never swept": (["report", "smoke", "--store", "empty", "--out", "r"], "nothing was swept here yet"),
+    "nothing to browse": (["ui", "--store", "empty"], "nothing was swept here yet"),
     "nothing named": (["report"], "name either a STUDY or --from"),
 }
 
@@ -180,10 +194,12 @@ REFUSALS = {
 def test_bad_input_gets_one_clear_message_and_leaves_all_untouched(tmp_path: Path, case: str) -> None:
     arguments, said = REFUSALS[case]
     (tmp_path / "broken.toml").write_text("name = ")
+    Store.create(tmp_path / "empty")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "results.csv").write_text("study,cell,task\na,b,c\n")
     before = digests(tmp_path)
     done = whygates(*arguments, cwd=tmp_path)
+    assert not (tmp_path / "r").exists()
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -202,7 +218,7 @@ def test_an_unreachable_server_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TINY)
     done = whygates("sweep", "tiny.toml", cwd=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("whygates: the MLflow server at http://127.0.0.1:9 does not")
+    assert done.stderr.strip().splitlines()[-1].startswith("whygates: the MLflow server at http://127.0.0.1:9 ")
 
 
 def test_a_failing_arm_fails_alone_and_keeps_its_traceback(tmp_path: Path) -> None:
@@ -212,7 +228,7 @@ def test_a_failing_arm_fails_alone_and_keeps_its_traceback(tmp_path: Path) -> No
     assert shown.returncode == 0
     store = Store.create(tmp_path / "whygates-store")
     arm = load(str(tmp_path / "tiny.toml"), small[2::2]).arms()[0]
-    (store.checkpoints / f"{arm.hash}-tune-0.pt").write_text("a disk that lies")
+    (store.checkpoints / f"{arm.hash}-tune-0.pt").mkdir()  # no checkpoint can be written there
     done = whygates("sweep", *small, cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "3 of 4 arms done" in done.stdout
@@ -244,7 +260,50 @@ def test_the_ui_opens_on_the_saved_view(swept: Path) -> None:
         second = whygates("ui", "--port", str(port), cwd=swept)
         assert second.returncode == 2
         assert "something else is using it" in second.stderr
+        address = f"http://127.0.0.1:{port}"
+        elsewhere = whygates("ui", cwd=swept, MLFLOW_TRACKING_URI=address)
+        assert elsewhere.returncode == 0
+        assert re.search(rf"tiny\s+{re.escape(address)}/#/experiments/", elsewhere.stdout)
+        server.terminate()
+        assert server.wait(20) == 0
+        with pytest.raises(URLError):
+            urlopen(address)
     finally:
-        os.killpg(server.pid, 15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, 9)
         server.wait(20)
         server.stdout.close()
+
+
+def test_a_command_to_go_on_with_can_be_pasted() -> None:
+    told = _command(
+        "sweep", "my study.toml", "--set", "cells=['rnn']", store=Path("a b"), workers=CORES + 1, engine="eager"
+    )
+    words = ["whygates", "sweep", "my study.toml", "--set", "cells=['rnn']"]
+    assert shlex.split(told) == [*words, "--store", "a b", "--workers", str(CORES + 1), "--engine", "eager"]
+    assert _command("ui", store=Path("whygates-store"), workers=CORES, engine="auto") == "whygates ui"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_display_takes_labels_and_errors_as_they_are_and_counts_what_was_known(terminal: bool) -> None:
+    cells = [{"cell": "rnn", "label": "a[/x]"}, {"cell": "gru", "label": "b[red] :x:"}]
+    tasks = [{"name": "recall", "lags": [2]}]
+    study = Study.model_validate({"name": "odd", "cells": cells, "task": tasks})
+    first, second = study.arms()
+    shown = Console(
+        file=io.StringIO(), markup=False, emoji=False, width=160, force_terminal=terminal, color_system=None
+    )
+    with Display(study, shown) as display:
+        display.known({(first.hash, "confirm"): [1, 0]})
+        display.delivered({"arm": first.hash, "phase": "confirm", "metrics": {"solved": 1}})
+        display.progress(Progress(second.hash, "tune", 1, 2, 0.5))
+        display.warn("a[/warning]")
+        display.stopping()
+        ended = [Ended(first, "done"), Ended(second, "failed", "Trouble: d[k[/v]]")]
+        for arm in ended:
+            display.ended(arm)
+    display.summary(ended)
+    text = shown.file.getvalue()  # type: ignore[attr-defined]
+    assert "stopping: populations are being saved" in text
+    for part in ("a[/x]", "b[red] :x:", "a[/warning]", "Trouble: d[k[/v]]", "2/3", "2 of 3 confirmed seeds solved"):
+        assert part in text

@@ -52,14 +52,19 @@ def test_one_sweep_at_a_time(tmp_path: Path) -> None:
         assert first.busy
 
 
-def test_waiting_records_come_back_by_study(tmp_path: Path) -> None:
+def test_what_waits_comes_back_whole_by_study(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
+    assert store.get("a") is None
     for name, study in (("b", "one"), ("a", "one"), ("c", "two")):
-        store.put({"hash": name, "study": study})
-    assert [record["hash"] for _, record in store.waiting("one")] == ["a", "b"]
+        store.put(name, {"score": 0.5})
+        store.tell(study, name, {"phase": "tune"})
+    assert [record for _, record in store.waiting("one")] == [
+        {"hash": name, "study": "one", "phase": "tune", "score": 0.5} for name in "ab"
+    ]
     for path, _ in store.waiting("one"):
         path.unlink()
     assert [record["hash"] for _, record in store.waiting("two")] == ["c"]
+    assert store.get("a") == {"score": 0.5}
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

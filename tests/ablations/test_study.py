@@ -66,6 +66,13 @@ def test_labels_say_what_is_not_as_usual(tiny: Path) -> None:
     assert [cell.label for cell in study.cells] == ["rnn", "lstm+forget_bias=0.0"]
 
 
+def test_an_option_that_is_as_usual_changes_nothing(tiny: Path) -> None:
+    before = load(str(tiny))
+    after = load(change(tiny, 'name = "recall"', 'name = "recall"\nalphabet = 4'))
+    assert after == before
+    assert hashes(after) == hashes(before)
+
+
 def test_what_a_cell_fixes_is_not_searched(tiny: Path) -> None:
     rnn, lstm = load(str(tiny)).arms()[:2]
     assert list(rnn.space) == ["learning_rate", "clip_norm", "recurrent_init"]
@@ -88,12 +95,22 @@ def test_presets_are_valid_and_named_like_their_files(name: str) -> None:
         ("lags = [2, 3]", "lags = [2, 2]", "name a lag twice"),
         ("lags = [2, 3]", "lags = []", "task.0.lags: List should have at least 1 item"),
         ("lags = [2, 3]", 'lags = ["a"]', "task.0.lags.0: Input should be a valid integer"),
-        ("reset = true", "rest = true", "unknown option of continual_adding 'rest'; did you mean 'reset'?"),
+        ("reset = true", "rest = true", "unknown key of task continual_adding 'rest'; did you mean 'reset'? allowed: name, lags, label, reset"),
         ("lags = [2, 3]", "lags = [2]\nalphabet = 1", "option 'alphabet' is 1"),
+        ("lags = [2, 3]", "lag = [2, 3]", "unknown key of task recall 'lag'; did you mean 'lags'?"),
+        ("lags = [2, 3]", "lags = [1_000_000_000_000]", "task.0.lags.0: Input should be less than or equal to 10000000"),
+        ("[100]", "[1_000_000_000_000]", "sizes.0: Input should be less than or equal to 10000000"),
+        ("[tune]", "[train]\nbatch = 1_000_000_000_000\n[tune]", "train.batch: Input should be less than or equal to 100000"),
+        ("[tune]", "[train]\ntest = 1\n[tune]", "train.test: Input should be greater than or equal to 2 (it is 1)"),
+        ("trials = 3", "trials = 90_000", "searches × trials × seeds are 180,000 networks per arm: at most 100,000"),
         ("searches = 2", "serches = 2", "unknown key 'serches'; did you mean 'searches'?"),
         ("searches = 2", "searches = 0", "tune.searches: Input should be greater than 0 (it is 0)"),
         ("searches = 2", "searches = 3", "confirm.seeds = 4 does not share out among 3 searches"),
         ("forget_bias = 0", 'forget_bias = "large"', "forget_bias = 'large' is no number and not chrono"),
+        ("forget_bias = 0", "forget_bias = nan", "forget_bias = nan must lie between -1e6 and 1e6"),
+        ("[confirm]", "[tune.space]\nforget_bias = [0, inf]\n[confirm]", "forget_bias = inf must lie between -1e6 and 1e6"),
+        ("[confirm]", "[tune.space]\nclip_norm = { low = 1, high = inf }\n[confirm]", "high: Input should be a finite number (it is inf)"),
+        ("[confirm]", "[tune.space]\nclip_norm = { low = nan, high = 1 }\n[confirm]", "low: Input should be a finite number (it is nan)"),
         ("forget_bias", "forget_bia", "unknown initialiser of lstm 'forget_bia'; did you mean 'forget_bias'?"),
         ("sizes = [100]", 'sizes = [100]\nmatch = "params"', "match: Input should be 'parameters', 'hidden' or 'state'"),
         ('name = "tiny"', 'name = "a/b"', "name: String should match pattern"),

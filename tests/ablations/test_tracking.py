@@ -1,17 +1,20 @@
 """What is written to MLflow comes back as the same table, once."""
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
 
+from ablations.database import create_database
 from ablations.manifest import manifest
 from ablations.messages import InputError
 from ablations.run import Delivery
 from ablations.store import Store
 from ablations.study import Study
-from ablations.tracking import Tracker, create_database
+from ablations.tracking import Tracker
 from ablations.workers import Ended
 
 STUDY = Study.model_validate(
@@ -41,6 +44,8 @@ class Silent:
     def progress(self, progress: Any) -> None: ...
     def delivered(self, record: dict[str, Any]) -> None: ...
     def ended(self, ended: Ended) -> None: ...
+    def known(self, rates: dict[tuple[str, str], list[int]]) -> None: ...
+    def stopping(self) -> None: ...
     def warn(self, message: str) -> None:
         self.warnings.append(message)
 
@@ -58,9 +63,15 @@ def record(name: str, index: int = 0, **changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def leave(store: Store, name: str) -> None:
+    """As a worker leaves a finished member."""
+    store.put(name, record(name))
+    store.tell("tiny", name, {})
+
+
 def tracker(store: Store) -> Tracker:
     opened = Tracker(store, "tiny")
-    opened.begin(manifest(STUDY, "eager"))
+    opened.begin(manifest(STUDY))
     return opened
 
 
@@ -98,19 +109,19 @@ def test_only_the_present_definitions_members_are_in_the_table(store: Store) -> 
     opened.deliver(record("a"))
     opened.deliver(record("b", arm="another"))
     assert list(opened.results(opened.manifest()).hash) == ["a"]
-    opened.adopt(STUDY.arms()[0].hash, {"b"}, record("b"))
+    assert not opened.deliver(record("b"))
     assert sorted(opened.results(opened.manifest()).hash) == ["a", "b"]
 
 
 def test_a_member_cut_off_in_writing_is_delivered_again_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = tracker(store)
-    store.put(record("a"))
+    leave(store, "a")
     with monkeypatch.context() as patch:
         patch.setattr(opened.client, "set_terminated", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            Delivery(store, opened, Silent(), {}).work()
-    again = Tracker(store, "tiny")
-    Delivery(store, again, Silent(), again.begin(manifest(STUDY, "eager"))).work()
+            Delivery(store, opened, Silent()).work()
+    again = tracker(store)
+    Delivery(store, again, Silent()).work()
     assert list(again.results(again.manifest()).hash) == ["a"]
     assert len(list(again._runs("tags.kind = 'member'"))) == 1
     assert not list(store.waiting("tiny"))
@@ -118,26 +129,26 @@ def test_a_member_cut_off_in_writing_is_delivered_again_once(store: Store, monke
 
 def test_a_delivered_member_is_not_delivered_twice(store: Store) -> None:
     opened = tracker(store)
-    delivery = Delivery(store, opened, Silent(), {})
+    delivery = Delivery(store, opened, Silent())
     for _ in range(2):
-        store.put(record("a"))
+        leave(store, "a")
         delivery.work()
     assert len(list(opened._runs("tags.kind = 'member'"))) == 1
-    assert Tracker(store, "tiny").begin(manifest(STUDY, "eager")) == {"a": STUDY.arms()[0].hash}
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": STUDY.arms()[0].hash}
 
 
 def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, watched = tracker(store), Silent()
-    delivery = Delivery(store, opened, watched, {})
+    delivery = Delivery(store, opened, watched)
 
     def down(*_: Any, **__: Any) -> None:
         raise MlflowException("connection refused")
 
     with monkeypatch.context() as patch:
         patch.setattr(opened.client, "log_batch", down)
-        store.put(record("a"))
+        leave(store, "a")
         delivery.work()
-        delivery.close(Ended(STUDY.arms()[0], "done", ["a"]))
+        delivery.close(Ended(STUDY.arms()[0], "done"))
         delivery.flush()
         assert len(list(store.waiting("tiny"))) == 1
         assert "connection refused" in watched.warnings[0]
@@ -153,11 +164,66 @@ def test_status_counts_what_is_done(store: Store) -> None:
     solved = record("a")["metrics"] | {"solved": 1}
     for changed in (record("a", metrics=solved), record("b"), record("c", phase="tune")):
         opened.deliver(changed)
-    opened.end_arm(STUDY.arms()[1].hash, record("x", index=1), "FAILED", "Traceback: boom")
+    opened.end_arm(Ended(STUDY.arms()[1], "failed", "Traceback: boom"))
     first, second = opened.status(opened.manifest())
     assert (first["confirm"]["done"], first["confirm"]["solved"], first["tune"]["done"]) == (2, 1, 1)
     assert (first["tune"]["of"], first["confirm"]["of"]) == (40, 5)
     assert (first["state"], second["state"]) == ("running", "failed")
+
+
+def test_a_telling_whose_answer_was_lost_is_not_repeated(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tracker(store)
+    delivery = Delivery(store, opened, Silent())
+    leave(store, "a")
+    original = opened.client.set_terminated
+
+    def told_and_lost(*arguments: Any) -> None:
+        original(*arguments)
+        raise MlflowException("timeout")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opened.client, "set_terminated", told_and_lost)
+        delivery.work()
+    delivery.flush()
+    assert len(list(opened._runs("tags.kind = 'member'"))) == 1
+    assert list(opened.results(opened.manifest()).hash) == ["a"]
+    assert not list(store.waiting("tiny"))
+
+
+def test_what_is_told_is_known_by_arm_and_phase(store: Store) -> None:
+    opened = tracker(store)
+    solved = record("a")["metrics"] | {"solved": 1}
+    opened.deliver(record("a", metrics=solved))
+    opened.deliver(record("b"))
+    assert sorted(opened.solved(opened.manifest())[STUDY.arms()[0].hash, "confirm"]) == [0, 1]
+
+
+def test_only_a_reports_own_files_are_attached(store: Store, tmp_path: Path) -> None:
+    opened = tracker(store)
+    for name in ("report.html", "other.bin"):
+        (tmp_path / name).write_text("x")
+    opened.attach(tmp_path)
+    assert [path.name for path in store.artifacts.rglob("report/*")] == ["report.html"]
+
+
+def test_a_store_that_was_copied_keeps_its_artifacts_to_itself(store: Store, tmp_path: Path) -> None:
+    tracker(store)
+    copied = Store.open(Path(shutil.copytree(store.folder, tmp_path / "copy")))
+    opened = Tracker(copied, "tiny")
+    assert opened.experiment
+    here = copied.artifacts.as_uri()
+    assert opened.client.get_experiment(opened.experiment).artifact_location.startswith(here)
+    assert opened.client.get_run(opened.study_run()).info.artifact_uri.startswith(here)
+    assert (
+        Tracker(store, "tiny").client.get_run(opened.study_run()).info.artifact_uri.startswith(store.artifacts.as_uri())
+    )
+
+
+def test_a_deleted_experiment_is_named(store: Store) -> None:
+    opened = tracker(store)
+    opened.client.delete_experiment(opened.experiment)
+    with pytest.raises(InputError, match="study 'tiny' was deleted in MLflow"):
+        Tracker(store, "tiny")
 
 
 def test_a_study_that_was_never_swept_is_named_beside_those_that_were(store: Store) -> None:
@@ -166,7 +232,8 @@ def test_a_study_that_was_never_swept_is_named_beside_those_that_were(store: Sto
         Tracker(store, "other").manifest()
 
 
-def test_a_server_that_does_not_answer_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(InputError, match=r"the MLflow server at http://127\.0\.0\.1:9 does not answer"):
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "foo", "file:///nowhere", "ftp://x", "postgresql://x/y"])
+def test_a_server_that_cannot_be_used_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(InputError, match=f"the MLflow server at {re.escape(address)} cannot be used"):
         Tracker(store, "tiny")

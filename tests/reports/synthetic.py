@@ -207,10 +207,18 @@ def _manifest(lags: dict[str, list[int]], searches: int, trials: int, confirm: i
         "hardware": {"machine": "x86_64", "cores": 2, "memory_gib": 8},
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "arms": [
-            {"cell": cell, "task": task, "lag": lag, "size": 5000, "hidden_size": CELLS[cell][4], "parameters": 5000}
+            {
+                "cell": cell,
+                "task": task,
+                "lag": lag,
+                "size": 5000,
+                "hidden_size": CELLS[cell][4],
+                "parameters": 5000,
+                "tune": searches * trials,
+                "confirm": confirm,
+            }
             for task, task_lags in lags.items()
             for lag in task_lags
             for cell in CELLS
         ],
-        "not_run": [],
     }

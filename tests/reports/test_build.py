@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.tables import BadTable
+from reports.methods import POWER
+from reports.tables import LARGEST, LARGEST_MEASURED, MEASURED, NUMBERS, NUMBERS_OR_EMPTY, BadTable
 from tests.reports import synthetic
 
 
@@ -164,6 +165,73 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
 def test_little_data_still_makes_a_report(change, said: str, tables: Path, tmp_path: Path) -> None:
     results = pd.read_csv(tables / "results.csv", dtype={"hash": str})
     assert said in rebuilt(tmp_path, change(results[results["cell"].isin(["lstm", "lstm_no_forget"])]))
+
+
+def test_numbers_at_the_limits_still_make_a_report(tmp_path: Path) -> None:
+    """Every column at the largest and the smallest that is let through, without a warning."""
+    made = synthetic.study({"recall": [20]}, searches=1, trials=2, confirm=2)
+    for sign in (1, -1):
+        results = made.results.astype(object)
+        for column in {*NUMBERS, *NUMBERS_OR_EMPTY} & {*results}:
+            limit = LARGEST_MEASURED if column in MEASURED else LARGEST
+            results.loc[results["cell"] == "lstm", column] = limit if column == "learning_rate" else sign * limit
+        assert "lstm" in rebuilt(tmp_path, results)
+
+
+def failures(page: str) -> str:
+    return page.split("Diverged or missing")[1].split("Threats")[0]
+
+
+def test_missing_networks_are_counted_against_the_study(tables: Path, report: Path, tmp_path: Path) -> None:
+    assert "Every network that the study defines is in these tables." in failures((report / "report.md").read_text())
+    made = synthetic.study()
+    first = made.results.index[(made.results["cell"] == "gru") & (made.results["phase"] == "confirm")]
+    recall = (made.results["cell"] == "rnn") & (made.results["task"] == "recall")
+    results = made.results.drop(index=first[:2]).loc[~recall]
+    folder = synthetic.write(tmp_path / "in", made._replace(results=results))
+    said = failures(build(folder, tmp_path / "out").with_name("report.md").read_text(encoding="utf-8"))
+    assert (
+        "8 of 120 tuning networks are missing, failed or not run, in 1 of 15 arms: rnn on recall lag 20 (0 of 8)."
+        in said
+    )
+    assert (
+        "8 of 90 confirmation networks are missing, failed or not run, in 2 of 15 arms: "
+        "rnn on recall lag 20 (0 of 6) and gru on recall lag 20 (4 of 6)."
+    ) in said
+
+
+def test_many_missing_arms_are_counted_not_named(tmp_path: Path) -> None:
+    made = synthetic.study()
+    arms = [arm | {"size": size} for arm in made.study["arms"] for size in (5000, 9000)]
+    folder = synthetic.write(tmp_path / "in", made._replace(study=made.study | {"arms": arms}))
+    said = failures(build(folder, tmp_path / "out").with_name("report.md").read_text(encoding="utf-8"))
+    assert "90 of 180 confirmation networks are missing" in said
+    assert "rnn on recall lag 20 at size 9000 (0 of 6)" in said
+    assert "and 7 more." in said
+
+
+@pytest.mark.parametrize("arms", [None, [], [{"cell": "lstm", "task": "recall", "lag": 20}]])
+def test_without_arms_it_is_not_known_what_is_missing(arms, tmp_path: Path) -> None:
+    made = synthetic.study({"recall": [20]}, searches=1, trials=1, confirm=2)
+    folder = synthetic.write(tmp_path / "in", made._replace(study={} if arms is None else made.study | {"arms": arms}))
+    page = build(folder, tmp_path / "out").read_text(encoding="utf-8")
+    assert "it is not known which networks are missing" in failures(page)
+
+
+def test_controls_are_shown_but_in_no_group(tmp_path: Path) -> None:
+    made = synthetic.study({"continual_adding": [10]}, searches=1, trials=1, confirm=2)
+    control = made.results.assign(task="continual_adding+reset", group="control", hash="c" + made.results["hash"])
+    variant = made.results.assign(task="continual_adding+terms=3", hash="v" + made.results["hash"])
+    text = rebuilt(tmp_path, pd.concat([made.results, control, variant]))
+    assert "On erase tasks (continual_adding and continual_adding+terms=3)" in text
+    assert "On control tasks" not in text
+    assert "continual_adding+reset" in text
+
+
+def test_the_threats_say_how_much_these_rules_find(report: Path) -> None:
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert POWER in page
+    assert "when 3 validations in a row and then the test set agree: one at the border may ask" in page
 
 
 def test_nothing_is_written_from_a_bad_table(tables: Path, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.claims import CLAIMS, GROUPS, LEVEL, Contrast, Verdict, decide
-from reports.contrasts import CEILING, STRATA, Compare, Where, evidence, measure
+from reports.claims import CLAIMS, LEVEL, Contrast, Verdict, decide
+from reports.contrasts import CEILING, STRATA, Compare, evidence, measure
 from reports.decision import LOOKS
 from reports.rules import Every, Is, Some
+from reports.strata import Where, group_of
 from tests.reports.worlds import WORLDS
 
 RECALL = (20, 40, 80)
@@ -27,7 +28,7 @@ def arm(cell, task, lag, solved, runs=20, searches=5, phase="confirm", size=5000
             "task": task,
             "lag": lag,
             "size": size,
-            "group": GROUPS.get(task.split("+")[0], ""),
+            "group": group_of(task),
             "search": numbers % searches if searches else np.nan,
             "solved": numbers < solved,
             "diverged": False,
@@ -270,6 +271,7 @@ def test_controls_count_in_no_group():
     assert verdict(4, *forget(2, 20), control) == verdict(4, *forget(2, 20))
     cells = table({"lstm+bias0": 0, "single_network": 20, "lstm": 20})
     assert verdict(1, cells).verdict == "supported"
+    assert verdict(4, *forget(2, 20), control.assign(group="erase")).effect != verdict(4, *forget(2, 20)).effect
     named = Compare("reset", "lstm", "lstm_no_forget", (Where(task="continual_adding+reset"),))
     assert not measure(named, evidence(control)).missing
 
@@ -361,11 +363,41 @@ def test_one_search_of_an_arm_is_left_out_beside_others():
     assert found.left_out == ("recall lag 160: only one search was confirmed, its luck cannot be told from the cell's",)
 
 
-def test_sizes_are_strata():
-    rows = [table({"single_network": 0, "lstm": 20}, lags=(20, 40), size=size) for size in (5000, 40000)]
-    one = verdict(1, *rows)
-    assert (one.verdict, len(one.contrasts[0].lags)) == ("refuted", 4)
-    assert "lags 20, 40 at size 5000; lags 20, 40 at size 40000" in one.why
+def test_a_task_with_options_counts_in_its_group():
+    """Only the group decides; at a short lag the task's base name does, unless it is a control."""
+    lags = {"copy+symbols=3": (10, 20, 40), "adding+terms=3": (10, 20), "n_back+reset": (1,)}
+    tables = [table({"gru": 20, "lstm": 20}, own, task) for task, own in lags.items()]
+    groups = {str(stratum): group for stratum, group in evidence(pd.concat(tables)).groups.items()}
+    assert groups == {
+        **dict.fromkeys((f"copy+symbols=3 lag {lag}" for lag in (10, 20, 40)), "capacity"),
+        "adding+terms=3 lag 10": "short",
+        "adding+terms=3 lag 20": "latch",
+        "n_back+reset lag 1": "control",
+    }
+    found = contrast(verdict(9, *tables), "capacity")
+    assert (found.outcome, found.tasks) == ("equivalent", ("copy+symbols=3",))
+
+
+def test_sizes_are_strata_but_no_lags():
+    """Three lags are three distances, not one at three sizes."""
+    both = {"single_network": 0, "lstm": 20}
+    one = verdict(1, *(table(both, size=size) for size in (5000, 40000)))
+    assert (one.verdict, len(one.contrasts[0].lags)) == ("refuted", 6)
+    assert "lags 20, 40, 80 at size 5000; lags 20, 40, 80 at size 40000" in one.why
+    shallow = verdict(1, *(table(both, lags=(20,), size=size) for size in (5000, 40000, 80000)))
+    assert (shallow.verdict, len(shallow.contrasts[0].lags)) == ("inconclusive", 3)
+    assert "undecided: 1 informative lag, and a decision needs 3" in shallow.why
+    deep, flat = forget(2, 20)
+    sides = [deep, flat[flat["lag"] == 20], flat[flat["lag"] == 20].assign(size=9), flat[flat["lag"] == 40]]
+    assert contrast(verdict(4, *sides), "interaction").outcome == "undecided"
+
+
+def test_what_is_missing_is_said_once():
+    erase, latch = forget(2, 20)
+    both = "No lag has confirmation runs of both lstm and lstm_no_forget on"
+    assert verdict(4, erase).why.startswith(f"{both} latch tasks. lstm solves 90 points more")
+    assert verdict(4, latch).why.startswith(f"{both} erase tasks. lstm_no_forget and lstm solve equally many")
+    assert verdict(4, table({"rnn": 20})).why == f"{both} erase tasks or latch tasks."
 
 
 def test_size_and_search_may_be_missing():

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports
-from reports.tables import CURVES, NUMBERS, NUMBERS_OR_EMPTY, REQUIRED, BadTable, base_name, read
+from reports.strata import base_name
+from reports.tables import CURVES, NUMBERS, NUMBERS_OR_EMPTY, REQUIRED, BadTable, read
 
 ROW = {
     "study": "s",
@@ -68,13 +69,16 @@ def test_text_stays_text(write):
 
 
 def test_group_is_looked_up_by_base_name(write):
-    table = read(write({"task": "continual_adding+reset"}, {"task": "recall"}, {"task": "mine"})).results
-    assert table["group"].tolist() == ["erase", "latch", ""]
+    tasks = ("continual_adding+reset", "continual_adding+reset+x=2", "copy+symbols=3", "recall", "mine")
+    table = read(write(*({"task": task} for task in tasks))).results
+    assert table["group"].tolist() == ["control", "control", "capacity", "latch", ""]
 
 
 def test_group_in_the_table_wins(write):
     table = read(write({"task": "recall", "group": "mine"}, {"task": "recall", "group": ""})).results
     assert table["group"].tolist() == ["mine", "latch"]
+    reset = {"task": "continual_adding+reset"}
+    assert read(write(reset | {"group": "erase"})).results["group"].tolist() == ["erase"]
 
 
 def test_folder(write, tmp_path):
@@ -120,11 +124,27 @@ def test_optional_numbers_may_be_empty(write, column):
         ({"solved": "maybe"}, "column solved, row 2: 'maybe'"),
         ({"censored": ""}, "column censored, row 2: ''"),
         ({"diverged": "2"}, "column diverged, row 2: '2'"),
+        ({"lag": "1e300"}, "column lag, row 2: '1e300' is wrong, it must be a number between −1e+15 and 1e+15"),
+        ({"seconds": "-1e16"}, "column seconds, row 2: '-1e16'"),
+        ({"score": "1e300"}, "column score, row 2: '1e300' is wrong, it must be a number between −1e+100 and 1e+100"),
+        ({"learning_rate": "0"}, "column learning_rate, row 2: '0' is wrong, it must be above 0 or empty"),
         ({"cell": ""}, "column cell, row 2: '' is wrong, it must not be empty"),
     ],
 )
 def test_bad_cells(write, change, said):
     assert said in refusal(write(change))
+
+
+def test_what_explodes_may_be_huge(write):
+    huge = {
+        "score": "-1e38",
+        "loss": "1e38",
+        "flops_per_step": "1e18",
+        "state_norm_last": "3e38",
+        "seed": "1" + "0" * 18,
+    }
+    table = read(write(huge)).results
+    assert all(table[column].tolist() == [float(value)] for column, value in huge.items())
 
 
 def test_duplicate_hashes(write):
@@ -158,6 +178,7 @@ def test_nothing_there(tmp_path):
     [
         ("curves.csv", "hash,step,metric\nh0,1,x\n", "curves.csv: missing column value"),
         ("curves.csv", "hash,step,metric,value\nh0,1,x,nan\n", "curves.csv: column value, row 2: 'nan'"),
+        ("curves.csv", "hash,step,metric,value\nh0,1e300,x,1\n", "curves.csv: column step, row 2: '1e300'"),
         ("study.json", "{", "study.json: this is not JSON"),
         ("study.json", "[]", "study.json: must hold one JSON object, not a list"),
     ],

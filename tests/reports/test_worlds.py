@@ -28,6 +28,7 @@ or a later look. What is not found is left open.
 """
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ from scipy.stats import binom
 
 from reports.claims import decide
 from reports.contrasts import TIE_SEEDS
+from reports.methods import POWER
 from tests.reports.worlds import WORLDS, Setting, is_false, right, studies, verdicts
 
 PER_WORLD = 4  # studies per world and setting
@@ -42,6 +44,28 @@ SETTINGS = [
     Setting(base, spread, strata, tuned=number % 3 > 0)
     for number, (base, spread, strata) in enumerate(itertools.product((0.5, 0.8, 0.97), (0.2, 0.3, None), (3, 4)))
 ]
+
+
+def measured(title: str, lags: int, searches: bool) -> tuple[int, int]:
+    """Lowest and highest share, in percent, of the rows of the table above with this title; with or without a spread."""
+    part = (__doc__ or "").split("lags a group\n")[lags - 2]
+    rows = [re.findall(r"\d?\.\d+", line) for line in part.splitlines() if re.match(rf"\s+({title})\b", line)]
+    shares = [round(100 * float(share)) for row in rows for share in (row[3:] if searches else row[:3])]
+    assert len(rows[0]) == 9
+    return min(shares), max(shares)
+
+
+def test_the_report_tells_the_measured_power():
+    """The numbers of the report's sentence are those of the table above."""
+    told = [int(number) for number in re.findall(r"\d+", POWER.split("a single lead")[1].split("(all rates")[0])]
+    leads = "1 refuted|13 refuted"
+    (a, b), (c, d) = (measured(leads, lags, searches=False) for lags in (3, 4))
+    (e, f), (g, h) = (measured(leads, lags, searches=True) for lags in (3, 4))
+    keeps_up = [measured("1 supported", lags, searches) for lags in (3, 4) for searches in (True, False)]
+    ties = [float(x) for line in re.findall(r"9 supported(.*)", __doc__ or "") for x in line.split()]
+    below = [round(100 * share) for number, share in enumerate(ties) if number % 3 < 2]  # base rates .5 and .8
+    low, high = min(low for low, _ in keeps_up), max(high for _, high in keeps_up)
+    assert told == [a, b, 3, c, d, 4, e, f, g, h, low, high, min(below), max(below)]
 
 
 def test_false_verdicts_are_rare():

@@ -1,0 +1,182 @@
+// What every generated kernel stands on: vectors, elementary functions, one product. GCC and Clang vector extensions
+// only, so that the same source runs on AVX2, AVX-512 and Arm.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#ifdef DOUBLE
+typedef double real;
+typedef int64_t integer;
+#else
+typedef float real;
+typedef int32_t integer;
+#endif
+
+constexpr int VL = 64 / sizeof(real);  // numbers in a vector: one AVX-512 register, or two or four smaller ones
+typedef real V __attribute__((vector_size(64)));
+typedef integer VI __attribute__((vector_size(64)));
+
+static inline V load(const real* p) { V v; memcpy(&v, p, 64); return v; }
+static inline void store(real* p, V v) { memcpy(p, &v, 64); }
+static inline V all(real x) { return V{} + x; }
+static inline int pad(int n) { return (n + VL - 1) / VL * VL; }
+
+#ifdef DOUBLE
+// float64 is for checking: the library's functions, number by number.
+static inline V exp_(V x) { for (int i = 0; i < VL; i++) x[i] = std::exp(x[i]); return x; }
+static inline V tanh_(V x) { for (int i = 0; i < VL; i++) x[i] = std::tanh(x[i]); return x; }
+#else
+// e^x = 2^n e^r with |r| <= ln2/2; the polynomial is Cephes' expf (Moshier 1989). At most 2 ulp where the result is normal;
+// 0 below, so that nothing subnormal arises.
+static inline V exp_(V x) {
+  V inside = x > -87.3f ? x : all(-87.3f);
+  inside = inside < 88.3762f ? inside : all(88.3762f);
+  V n = inside * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: the addition rounds to the nearest whole number
+  VI exponent;
+  memcpy(&exponent, &n, 64);
+  n = n - 12582912.0f;
+  V r = inside - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  V p = all(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  exponent = (exponent + 127) << 23;  // the low bits of the rounded sum are n
+  V scale;
+  memcpy(&scale, &exponent, 64);
+  V y = p * scale;
+  y = x > 88.3762f ? all(INFINITY) : y;
+  y = x < -87.3f ? all(0.0f) : y;
+  return x == x ? y : x;
+}
+// Near 0 an odd polynomial, Cephes' tanhf (Moshier 1989): 1 - 2 / (e^2x + 1) would lose all digits there.
+static inline V tanh_(V x) {
+  V size = x < 0 ? -x : x, s = x * x;
+  V p = all(-5.70498872745e-3f);
+  p = p * s + 2.06390887954e-2f;
+  p = p * s - 5.37397155531e-2f;
+  p = p * s + 1.33314422036e-1f;
+  p = p * s - 3.33332819422e-1f;
+  p = p * s * x + x;
+  V far = 1.0f - 2.0f / (exp_(size + size) + 1.0f);
+  far = x < 0 ? -far : far;
+  return size < 0.625f ? p : far;
+}
+#endif
+static inline V sigmoid_(V x) { return (real)1 / ((real)1 + exp_(-x)); }
+static inline V relu_(V x) { return x > 0 ? x : (x == x ? all(0) : x); }
+static inline V sigmoid_backward_(V g, V y) { return g * (((real)1 - y) * y); }
+static inline V tanh_backward_(V g, V y) { return g * ((real)1 - y * y); }
+static inline V threshold_backward_(V g, V x, real limit) { return x <= limit ? all(0) : g; }
+
+// One left operand of a product and what it is multiplied with: element (row, k) of the left is a[row * row_step + k * k_step].
+struct Segment { const real* a; long row_step, k_step; int k; const real* b; };
+
+// C[R, N vectors] (+)= bias + the sum over segments of left * right, all in registers.
+template <int R, int N> static inline void block(
+    const Segment* segments, int count, long row, int column, int ldb, const real* bias, bool add, real* c, long ldc) {
+  V sum[R][N];
+  for (int r = 0; r < R; r++)
+    for (int n = 0; n < N; n++)
+      sum[r][n] = bias ? load(bias + column + n * VL) : V{};
+  for (int s = 0; s < count; s++) {
+    const Segment& g = segments[s];
+    const real *a = g.a + row * g.row_step, *b = g.b + column;
+    for (int k = 0; k < g.k; k++, b += ldb) {
+      V right[N];
+      for (int n = 0; n < N; n++) right[n] = load(b + n * VL);
+      for (int r = 0; r < R; r++) {
+        V left = all(a[r * g.row_step + k * g.k_step]);
+        for (int n = 0; n < N; n++) sum[r][n] += left * right[n];
+      }
+    }
+  }
+  for (int r = 0; r < R; r++)
+    for (int n = 0; n < N; n++) {
+      real* to = c + (row + r) * ldc + column + n * VL;
+      store(to, add ? load(to) + sum[r][n] : sum[r][n]);  // sums of sums: rounding grows with their depth, not their length
+    }
+}
+
+template <int N> static void rows_(
+    int rows, const Segment* segments, int count, int column, int ldb, const real* bias, bool add, real* c, long ldc) {
+  int row = 0, sixes = rows / 6;
+  while (sixes && (rows - 6 * sixes) % 4) sixes--;  // sixes and fours, if they fit: ones are slow
+  if ((rows - 6 * sixes) % 4) sixes = rows / 6;
+  for (; sixes; sixes--, row += 6) block<6, N>(segments, count, row, column, ldb, bias, add, c, ldc);
+  for (; row + 4 <= rows; row += 4) block<4, N>(segments, count, row, column, ldb, bias, add, c, ldc);
+  for (; row + 2 <= rows; row += 2) block<2, N>(segments, count, row, column, ldb, bias, add, c, ldc);
+  for (; row < rows; row++) block<1, N>(segments, count, row, column, ldb, bias, add, c, ldc);
+}
+
+// C[rows, columns] (+)= bias + sum of left * right. `columns` is a multiple of VL; the order of additions does not depend on rows.
+static void product(
+    int rows, int columns, const Segment* segments, int count, int ldb, const real* bias, bool add, real* c, long ldc) {
+  int column = 0;
+  for (; column + 4 * VL <= columns; column += 4 * VL) rows_<4>(rows, segments, count, column, ldb, bias, add, c, ldc);
+  if (column + 2 * VL <= columns) rows_<2>(rows, segments, count, column, ldb, bias, add, c, ldc), column += 2 * VL;
+  if (column < columns) rows_<1>(rows, segments, count, column, ldb, bias, add, c, ldc);
+}
+
+// A matrix [rows, columns] into a corner of a wider one, on its side if asked.
+static void place(const real* from, int rows, int columns, bool transposed, real* to, int ld) {
+  for (int r = 0; r < rows; r++)
+    for (int j = 0; j < columns; j++) (transposed ? to[(long)j * ld + r] : to[(long)r * ld + j]) = from[(long)r * columns + j];
+}
+
+static void copy_rows(int rows, int columns, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++) memcpy(to + r * to_step, from + r * from_step, columns * sizeof(real));
+}
+
+static void add_into(int rows, int columns, const real* from, real* to, long to_step) {
+  for (int r = 0; r < rows; r++)
+    for (int j = 0; j < columns; j++) to[r * to_step + j] += from[(long)r * columns + j];
+}
+
+static void add_rows(int rows, int width, const real* from, long step, real* to) {
+  for (int j = 0; j < width; j += VL) {
+    V sum = {};
+    for (int r = 0; r < rows; r++) sum += load(from + r * step + j);
+    store(to + j, load(to + j) + sum);
+  }
+}
+
+static void zero_rows(const uint8_t* which, int rows, int width, real* to) {
+  for (int r = 0; which && r < rows; r++)
+    if (which[r]) memset(to + (long)r * width, 0, width * sizeof(real));
+}
+
+// A thread's scratch memory, taken in pieces; it only ever grows.
+struct Memory {
+  std::vector<std::vector<real>> blocks;
+  size_t used = 0;
+  void clear() { used = 0; }
+  real* take(long count, bool zero = false) {
+    if (used == blocks.size()) blocks.emplace_back();
+    auto& block = blocks[used++];
+    if ((long)block.size() < count + VL) block.resize(count + VL);
+    auto at = reinterpret_cast<uintptr_t>(block.data());
+    real* p = block.data() + ((64 - at % 64) % 64) / sizeof(real);
+    if (zero) memset(p, 0, count * sizeof(real));
+    return p;
+  }
+};
+
+constexpr int CHUNK = 8;  // steps back after which weights' gradients are added up, their operands still in cache
+
+// Tasks 0 .. count-1, each to whichever thread is free: what a task computes does not depend on which one.
+template <class Task> static void parallel(int count, int threads, Task task) {
+  std::atomic<int> next{0};
+  auto work = [&] { for (int i; (i = next++) < count;) task(i); };
+  std::vector<std::thread> others;
+  for (int i = 1; i < std::min(threads, count); i++) others.emplace_back(work);
+  work();
+  for (auto& other : others) other.join();
+}
