@@ -56,8 +56,8 @@ class Tracker:
             raise InputError(f"{problem} (MLFLOW_TRACKING_URI names an http or https address)") from None
         if found and found.lifecycle_stage != "active":
             raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
-        self.experiment = found.experiment_id if found else None
-        if found and store.local:
+        self.experiment = found.experiment_id if found and study != "Default" else None  # that one is MLflow's own
+        if self.experiment and found and store.local:
             relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
 
     def begin(self, manifest: dict[str, Any]) -> dict[str, str]:

@@ -94,3 +94,18 @@ def test_a_sweep_killed_at_any_point_ends_with_the_undisturbed_table(folder: Pat
     assert len(undisturbed) == MEMBERS
     assert undisturbed.hash.is_unique
     pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
+
+
+def test_a_worker_that_dies_costs_no_arm(folder: Path) -> None:
+    process = start(folder, "store")
+    deadline = time.monotonic() + 60
+    while finished(folder / "store") == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
+    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, output + errors
+    assert "4 of 4 arms done" in output
+    results = table(folder / "store")
+    assert len(results) == MEMBERS
+    assert results.hash.is_unique

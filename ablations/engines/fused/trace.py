@@ -8,7 +8,7 @@ calls) is noticed too.
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -217,8 +217,8 @@ def _op(node: Node) -> str:
     return "input" if node.op == "placeholder" else node.op
 
 
-def _outputs(module: GraphModule) -> list[Node]:
-    return cast(list[Node], module.graph.output_node().args[0])
+def _outputs(module: GraphModule) -> Sequence[Node]:
+    return cast(Sequence[Node], module.graph.output_node().args[0])
 
 
 def _alike(first: GraphModule, second: GraphModule) -> None:
