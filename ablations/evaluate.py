@@ -13,7 +13,7 @@ from tasks import Batch, Task
 
 VALIDATION_SEQUENCES = 256
 NUMBERS = 2**25
-"""Members are evaluated together as long as they take no more numbers than this at once: 128 MiB."""
+"""Members are computed together as long as they take no more numbers than this at once: 128 MiB."""
 GATE_SEQUENCES = 32
 VALIDATION_SEED, TEST_SEED = 1, 2  # members' seeds are 48-bit hashes and do not meet these
 
@@ -26,6 +26,11 @@ class Stacked(NamedTuple):
     weight: Tensor
     reset: Tensor | None
     """Where the state is zeroed from outside before the step; None for tasks without that control."""
+
+    def of(self, rows: slice) -> "Stacked":
+        """Those of some members."""
+        reset = None if self.reset is None else self.reset[rows]
+        return Stacked(self.inputs[rows], self.targets[rows], self.weight[rows], reset)
 
 
 def stack(task: Task, batches: Sequence[Batch]) -> Stacked:
@@ -60,14 +65,19 @@ def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool)
     return EvaluationSet([stack(task, [stream.next()]) for _ in range(warmup + scored)], warmup)
 
 
+def together(members: int, each: int) -> list[slice]:
+    """Members in groups that take no more than NUMBERS at once, if `each` takes so many: memory is bounded, results are not
+    touched. One member is never divided."""
+    most = max(1, NUMBERS // each)
+    return [slice(first, first + most) for first in range(0, members, most)]
+
+
 @torch.no_grad()
 def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
     """Run members over an evaluation set, from the zero state, without gradients."""
     members = next(iter(w.values())).shape[0]
     _, steps, batch, features = data.windows[0].inputs.shape
-    each = steps * batch * (features + 4 * model.hidden)  # what one member's window takes, roughly
-    together = max(1, NUMBERS // each)
-    groups = [slice(first, first + together) for first in range(0, members, together)]
+    groups = together(members, steps * batch * (features + 4 * model.hidden))  # roughly
     parts = [_evaluate(model, {name: x[group] for name, x in w.items()}, task, data) for group in groups]
     return Evaluation(*(torch.cat(values) for values in zip(*parts, strict=True)))
 

@@ -12,17 +12,19 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from ablations.cells import Weights
+from ablations.cells import State, Weights
 from ablations.cells.initial import Setting
 from ablations.evaluate import (
     TEST_SEED,
     VALIDATION_SEED,
     VALIDATION_SEQUENCES,
     Evaluation,
+    Stacked,
     evaluate,
     evaluation_set,
     gate_statistics,
     stack,
+    together,
 )
 from ablations.model import Model
 from ablations.optim import Adam, clip
@@ -126,17 +128,30 @@ class Population:
 
     def train_step(self) -> tuple[Tensor, Tensor]:
         """One gradient step of every active member: their losses, and the norms of their gradients before clipping."""
-        inputs, targets, weight, reset = stack(self.task, [stream.next() for stream in self.streams])
+        batch = stack(self.task, [stream.next() for stream in self.streams])
         if not self.task.continual:
             self.state = self.model.zero_state(len(self.active), self.budget.batch)
-        flat = self.weights.requires_grad_()
-        outputs, self.state = self.model(self.unpack(flat), inputs, self.state, reset)
-        loss = self.task.loss(outputs, targets, weight)
-        (gradient,) = torch.autograd.grad(loss.sum(), flat)
+        _, steps, sequences, features = batch.inputs.shape
+        each = steps * sequences * (features + _KEPT * self.model.hidden * self.model.layers)
+        groups = [self._gradient(rows, batch.of(rows)) for rows in together(len(self.active), each)]
+        loss, gradient = (torch.cat(values) for values in list(zip(*groups, strict=True))[:2])
+        self.state = [
+            {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            for parts in zip(*(state for _, _, state in groups), strict=True)
+        ]
         gradient, norm = clip(gradient, self.clip_norm)
-        self.adam.step(flat.requires_grad_(False), gradient)
+        self.adam.step(self.weights, gradient)
         self.step += 1
-        return loss.detach(), norm
+        return loss, norm
+
+    def _gradient(self, rows: slice, batch: Stacked) -> tuple[Tensor, Tensor, list[State]]:
+        """The losses of some members, their gradients, and their state after the batch."""
+        flat = self.weights[rows].requires_grad_()
+        state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
+        outputs, state = self.model(self.unpack(flat), batch.inputs, state, batch.reset)
+        loss = self.task.loss(outputs, batch.targets, batch.weight)
+        (gradient,) = torch.autograd.grad(loss.sum(), flat)
+        return loss.detach(), gradient, state
 
     def unpack(self, flat: Tensor) -> Weights:
         """Named weights, as views of the flat ones."""
@@ -246,6 +261,7 @@ class Population:
         self.results = [Result(**result) for result in saved["results"]]
 
 
+_KEPT = 12  # numbers that a step keeps for the way back, roughly, per unit: gates, state, what is computed on the way
 _LARGEST = 1e30  # float32 norms overflow; a tracker cannot show infinity
 
 

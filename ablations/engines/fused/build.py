@@ -7,10 +7,13 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
+from torch import Tensor
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
 
@@ -92,3 +95,13 @@ def _load(library: Path) -> ctypes.CDLL | None:
         library.unlink()
         return None
     return loaded
+
+
+def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    """A tensor as a kernel takes it."""
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def pointers(tensors: Collection[Tensor]) -> Any:
+    """Several tensors as a kernel takes them."""
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))

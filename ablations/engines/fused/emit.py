@@ -261,11 +261,11 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
             for i, (name, v) in enumerate(self.states)
         ]
         shown = self.trace.output
-        return f"""static void forward_tile(const Shape& z, const ForwardWeights& w, const Sequences& q, int k, int b0, int R,
+        return f"""static void forward_tile(const Shape z, const ForwardWeights w, const Sequences q, int k, int b0, int R,
     const real* input, const real* const* s0, real* output, real* const* sT) {{
   thread_local Memory memory;
 {scratch}
-  memset(q.x, 0, sizeof(real) * (z.save ? z.T : 1) * R * z.p{x.columns});
+  if (z.{x.columns} < z.p{x.columns}) memset(q.x, 0, sizeof(real) * (z.save ? z.T : 1) * R * z.p{x.columns});
 {chr(10).join(first)}
   for (long t = 0; t < z.T; t++) {{
     real* x = q.x + (z.save ? t : 0) * R * z.p{x.columns};
@@ -289,6 +289,8 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
         where |= {v: (f"d_{n}", f"z.p{v.columns}") for n, v in trace.d_state.items()}
         for G, (buffer, at, width) in self.gradients.items():
             where.setdefault(G, (f"({buffer} + c * R * ({width}) + {at})", f"({width})"))
+        for n, v in trace.state_gradients.items():
+            where.setdefault(v, (f"next_{n}", f"z.p{v.columns}"))
         scratch, body = self._levels(program, where)
         also = [
             f"    copy_rows(R, z.{G.columns}, {where[G][0]}, {where[G][1]}, {b} + c * R * ({width}) + {at}, {width});"
@@ -308,13 +310,14 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
             keep.append(
                 f"  real* next_{n} = memory.take((long)R * z.p{size});\n  real* d_{n} = memory.take((long)R * z.p{size}, true);"
             )
-            carry.append(f"    copy_rows(R, z.p{size}, {where[v][0]}, {where[v][1]}, next_{n}, z.p{size});")
+            if where[v][0] != f"next_{n}":
+                carry.append(f"    copy_rows(R, z.p{size}, {where[v][0]}, {where[v][1]}, next_{n}, z.p{size});")
         carry += [
             f"    std::swap(d_{n}, next_{n});\n    zero_rows(z.resets(k, t, b0), R, z.p{v.columns}, d_{n});"
             for n, v in self.states
         ]
         buffers = {b: width for b, _, width in self.gradients.values()}
-        keep += [f"  real* {b} = memory.take((long)CHUNK * R * ({width}));" for b, width in buffers.items()]
+        keep += [f"  real* {b} = memory.take((long)chunk * R * ({width}));" for b, width in buffers.items()]
         dx = ""
         if program is self.plan.backward_x:
             v = trace.x_gradient
@@ -340,23 +343,24 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
             f"  copy_rows(R, z.{v.columns}, d_{n}, z.p{v.columns}, ds0[{i}] + ((long)k * z.B + b0) * z.{v.columns}, z.{v.columns});"
             for i, (n, v) in enumerate(self.states)
         ]
-        return f"""static void {name}(const Shape& z, const BackwardWeights& w, const Sequences& q, const Sums& sums, int k, int b0, int R,
+        return f"""static void {name}(const Shape z, const BackwardWeights w, const Sequences q, const Sums sums, int k, int b0, int R,
     const real* doutput, [[maybe_unused]] real* dx, real* const* ds0) {{
   thread_local Memory memory;
+  const int chunk = std::max(1, ROWS / R);
 {scratch}
 {chr(10).join(keep)}
   for (long t = z.T - 1; t >= 0; t--) {{
-    const long c = t % CHUNK;
+    const long c = t % chunk;
 {chr(10).join(begin)}
     add_into(R, z.outputs(), doutput + (((long)k * z.T + t) * z.B + b0) * z.outputs(), d_{shown}, pad(z.outputs()));
 {body}
 {chr(10).join(also)}
 {dx}
 {chr(10).join(carry)}
-    if (c == 0) {{  // the steps t .. t + CHUNK - 1 are done: their share of the weights' gradients
+    if (c == 0) {{  // the steps t .. t + chunk - 1 are done: their share of the weights' gradients
       const long from = t;
-      const int steps = std::min<long>(CHUNK, z.T - t);
-      Segment s[CHUNK];
+      const int steps = std::min<long>(chunk, z.T - t);
+      Segment s[ROWS];
 {chr(10).join(outer)}
     }}
   }}
@@ -382,10 +386,12 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
         scratch = ["  memory.clear();"]
         for level in program.levels:
             for group in level.products:
+                if len(group) == 1 and group[0].result in where:
+                    continue  # the product goes where its result has to be
                 name, width = _name(group), _width(group)
                 scratch.append(f"  real* {name} = memory.take((long)R * {width});")
                 for m, linear in enumerate(group):
-                    where.setdefault(linear.result, (f"({name} + {m} * z.p{linear.result.columns})", width))
+                    where.setdefault(linear.result, _part(group, m))
             for value in level.store:
                 if value not in where:
                     scratch.append(f"  real* t_{value.name} = memory.take((long)R * z.p{value.columns});")
@@ -401,22 +407,19 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
                 for s, (left, _, _) in enumerate(group[0].terms)
             )
             bias = f"w.{name}_bias" if any(linear.biases for linear in group) else "nullptr"
+            to, step = where[group[0].result] if len(group) == 1 else (name, width)
             lines.append(f"    {{\n      const Segment s[] = {{{segments}}};")
             lines.append(
-                f"      product(R, {width}, s, {len(group[0].terms)}, {width}, {bias}, false, {name}, {width});\n    }}"
+                f"      product(R, {width}, s, {len(group[0].terms)}, {width}, {bias}, false, {to}, {step});\n    }}"
             )
-        # A product's result that has a place of its own is brought there.
-        moved = [
-            linear.result
-            for group in level.products
-            for linear in group
-            if not where[linear.result][0].startswith(f"({_name(group)} ")
-        ]
+        # Results that were multiplied side by side and have places of their own are brought there.
         homes = {
-            linear.result: (f"({_name(g)} + {m} * z.p{linear.result.columns})", _width(g))
-            for g in level.products
-            for m, linear in enumerate(g)
+            linear.result: _part(group, m)
+            for group in level.products
+            if len(group) > 1
+            for m, linear in enumerate(group)
         }
+        moved = [value for value, place in homes.items() if where[value] != place]
         for size in dict.fromkeys(value.columns for value in [*level.compute, *moved]):
             compute = [value for value in level.compute if value.columns == size]
             here = dict.fromkeys(compute)
@@ -473,6 +476,11 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
 
 def _name(group: list[Linear]) -> str:
     return f"p_{group[0].result.name}"
+
+
+def _part(group: list[Linear], m: int) -> Place:
+    """Where a packed product leaves the result of its m-th output."""
+    return f"({_name(group)} + {m} * z.p{group[m].result.columns})", _width(group)
 
 
 def _width(group: list[Linear]) -> str:

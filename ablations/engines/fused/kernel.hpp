@@ -29,48 +29,47 @@ static inline int pad(int n) { return (n + VL - 1) / VL * VL; }
 // float64 is for checking: the library's functions, number by number.
 static inline V exp_(V x) { for (int i = 0; i < VL; i++) x[i] = std::exp(x[i]); return x; }
 static inline V tanh_(V x) { for (int i = 0; i < VL; i++) x[i] = std::tanh(x[i]); return x; }
+static inline V sigmoid_(V x) { return 1.0 / (1.0 + exp_(-x)); }
 #else
-// e^x = 2^n e^r with |r| <= ln2/2; the polynomial is Cephes' expf (Moshier 1989). At most 2 ulp where the result is normal;
-// 0 below, so that nothing subnormal arises.
-static inline V exp_(V x) {
-  V inside = x > -87.3f ? x : all(-87.3f);
-  inside = inside < 88.3762f ? inside : all(88.3762f);
-  V n = inside * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: the addition rounds to the nearest whole number
-  VI exponent;
-  memcpy(&exponent, &n, 64);
-  n = n - 12582912.0f;
-  V r = inside - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
-  V p = all(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  exponent = (exponent + 127) << 23;  // the low bits of the rounded sum are n
-  V scale;
-  memcpy(&scale, &exponent, 64);
-  V y = p * scale;
-  y = x > 88.3762f ? all(INFINITY) : y;
-  y = x < -87.3f ? all(0.0f) : y;
-  return x == x ? y : x;
+// The operand that is compared comes second: where it is NaN, NaN comes out.
+static inline V bounded(V x, real low, real high) {
+  x = all(low) > x ? all(low) : x;
+  return all(high) < x ? all(high) : x;
 }
-// Near 0 an odd polynomial, Cephes' tanhf (Moshier 1989): 1 - 2 / (e^2x + 1) would lose all digits there.
+// e^x = 2^n e^r with |r| <= ln2/2, for -87 <= x <= 88.3, where it is normal.
+struct Power {
+  V minus_one, scale;  // e^r - 1 and 2^n
+  explicit Power(V x) {
+    V n = x * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: the addition rounds to the nearest whole number
+    VI exponent;
+    memcpy(&exponent, &n, 64);
+    exponent = (exponent + 127) << 23;  // the low bits of the rounded sum are n
+    memcpy(&scale, &exponent, 64);
+    n = n - 12582912.0f;
+    V r = x - n * 0.693359375f;  // ln2 in two parts, so that nothing is lost
+    r = r + n * 2.12194440e-4f;
+    V p = all(1.388251653616163e-3f);  // fitted to (e^r - 1 - r) / r^2: the relative error of e^r - 1 is 2^-26
+    p = p * r + 8.366547217557817e-3f;
+    p = p * r + 4.166720071358497e-2f;
+    p = p * r + 1.6666543423632335e-1f;
+    p = p * r + 4.9999998149606417e-1f;
+    minus_one = p * (r * r) + r;
+  }
+  V value() const { return minus_one * scale + scale; }
+};
+static inline V exp_(V x) {
+  V y = Power(bounded(x, -87.0f, 88.3f)).value();
+  y = x > 88.3f ? all(INFINITY) : y;
+  return x < -87.0f ? all(0.0f) : y;  // so that nothing subnormal arises
+}
+static inline V sigmoid_(V x) { return 1.0f / (1.0f + Power(bounded(-x, -87.0f, 87.0f)).value()); }
+// (e^2x - 1) / (e^2x + 1), with the 1 taken off before anything is lost to it.
 static inline V tanh_(V x) {
-  V size = x < 0 ? -x : x, s = x * x;
-  V p = all(-5.70498872745e-3f);
-  p = p * s + 2.06390887954e-2f;
-  p = p * s - 5.37397155531e-2f;
-  p = p * s + 1.33314422036e-1f;
-  p = p * s - 3.33332819422e-1f;
-  p = p * s * x + x;
-  V far = 1.0f - 2.0f / (exp_(size + size) + 1.0f);
-  far = x < 0 ? -far : far;
-  return size < 0.625f ? p : far;
+  Power e(bounded(x + x, -20.0f, 20.0f));
+  V y = e.minus_one * e.scale + (e.scale - 1.0f);
+  return y / (y + 2.0f);
 }
 #endif
-static inline V sigmoid_(V x) { return (real)1 / ((real)1 + exp_(-x)); }
 static inline V relu_(V x) { return x > 0 ? x : (x == x ? all(0) : x); }
 static inline V sigmoid_backward_(V g, V y) { return g * (((real)1 - y) * y); }
 static inline V tanh_backward_(V g, V y) { return g * ((real)1 - y * y); }
@@ -131,7 +130,20 @@ static void place(const real* from, int rows, int columns, bool transposed, real
     for (int j = 0; j < columns; j++) (transposed ? to[(long)j * ld + r] : to[(long)r * ld + j]) = from[(long)r * columns + j];
 }
 
+template <int N> static void copy_narrow(int rows, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++) memcpy(to + r * to_step, from + r * from_step, N * sizeof(real));
+}
+
 static void copy_rows(int rows, int columns, const real* from, long from_step, real* to, long to_step) {
+  if (from_step == columns && to_step == columns) columns *= rows, rows = 1;
+  switch (columns) {  // a call per row costs more than a few numbers do
+    case 1: return copy_narrow<1>(rows, from, from_step, to, to_step);
+    case 2: return copy_narrow<2>(rows, from, from_step, to, to_step);
+    case 3: return copy_narrow<3>(rows, from, from_step, to, to_step);
+    case 4: return copy_narrow<4>(rows, from, from_step, to, to_step);
+    case 6: return copy_narrow<6>(rows, from, from_step, to, to_step);
+    case 8: return copy_narrow<8>(rows, from, from_step, to, to_step);
+  }
   for (int r = 0; r < rows; r++) memcpy(to + r * to_step, from + r * from_step, columns * sizeof(real));
 }
 
@@ -169,7 +181,9 @@ struct Memory {
   }
 };
 
-constexpr int CHUNK = 8;  // steps back after which weights' gradients are added up, their operands still in cache
+// Rows of a tile, over some steps, whose part of the weights' gradients is added up at once: enough for the product to be
+// worth its sums' way to memory and back, few enough for its operands to be in cache still.
+constexpr int ROWS = 192;
 
 // Tasks 0 .. count-1, each to whichever thread is free: what a task computes does not depend on which one.
 template <class Task> static void parallel(int count, int threads, Task task) {

@@ -8,19 +8,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ablations.cells import Cell, Drive, State, Tap, Weight, Weights
+from ablations.cells import Cell, State, Weights
 from ablations.engines import eager
 from ablations.engines.eager import Scanned
-from ablations.engines.fused.build import build
+from ablations.engines.fused.build import build, pointer, pointers
 from ablations.engines.fused.emit import emit, sizes
+from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
 from ablations.engines.fused.trace import Untraceable, trace
 
 TILE = 24
-"""Rows that run through the sequence together: their state and gates stay in the first-level cache."""
-
-THREADS = 1
-"""Threads over (member, tile). A sweep runs an arm per process and core instead, which wins: arms share nothing."""
+"""Rows that run through the sequence together, their state and gates in cache. From 12 to 64 it makes no difference."""
 
 
 class Kernel:
@@ -36,7 +34,7 @@ class Kernel:
         self.sizes = sizes(planned)
         self.library = build(emit(planned, cell.name), double)
         self.dtype = torch.float64 if double else torch.float32
-        self.spare: dict[int, list[Tensor]] = {}
+        self.spare: list[Tensor] = []
 
     def numbers(self, w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
         """The sizes by their names' order, as the kernel wants them. ValueError where two tensors disagree: it sees memory."""
@@ -56,13 +54,13 @@ class Kernel:
 
     def borrow(self, count: int) -> Tensor:
         """Memory for `count` numbers: what was given back before, if it fits. New memory is slow: it comes page by page."""
-        spare = self.spare.get(count)
-        return spare.pop() if spare else torch.empty(count, dtype=self.dtype)
+        fitting = [memory for memory in self.spare if memory.numel() >= count]
+        memory = min(fitting or self.spare, key=Tensor.numel, default=None)
+        self.spare = [other for other in self.spare if other is not memory]  # what is too small makes room
+        return memory if fitting and memory is not None else torch.empty(count, dtype=self.dtype)
 
     def give_back(self, memory: Tensor) -> None:
-        kept = self.spare.setdefault(memory.numel(), [])
-        if len(kept) < 4:
-            kept.append(memory)
+        self.spare.append(memory)
 
 
 _kernels: dict[tuple[Any, ...], Kernel] = {}
@@ -83,6 +81,7 @@ def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
 def prepare(cell: Cell) -> None:
     """Have a cell's kernel ready. Raises Untraceable or NotBuilt, with a sentence that says why."""
     _kernel(cell, torch.float32)
+    library(torch.float32)
 
 
 def scan(
@@ -109,64 +108,36 @@ def scan(
     built = _kernel(cell, x.dtype)
     lift = torch.func.vmap(built.trace.lift) if built.trace.lift_computes else built.trace.lift
     lifted = lift(*(w[name] for name in built.trace.names))
-    outputs, *last = _Scan.apply(built, reset, len(lifted), x, *lifted, *(state[part] for part in cell.state))
+    tensors = (x, *lifted, *(state[part] for part in cell.state))
+    save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    outputs, *last = _Scan.apply(built, reset, save, len(lifted), *tensors)
     return Scanned(outputs, dict(zip(cell.state, last, strict=True)), {})
-
-
-class _Affine(Cell):
-    """A layer without memory, y = x V + b, as a cell: a readout is computed by the same products as the recurrence."""
-
-    state = ("y",)
-    output = "y"
-
-    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
-        return {"V": Weight(inputs, hidden, "uniform"), "b": Weight(1, hidden, "zeros")}
-
-    def drive(self, w: Weights, x: Tensor) -> Drive:
-        return {"y": x @ w["V"] + w["b"]}
-
-    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
-        return {"y": drive["y"]}
-
-
-_Affine.name = "readout"  # not in the class body, which would put it into the catalogue
-
-
-def linear(
-    x: Float[Tensor, "members rows inputs"],
-    V: Float[Tensor, "members inputs outputs"],
-    b: Float[Tensor, "members 1 outputs"],
-) -> Float[Tensor, "members rows outputs"]:
-    """See `ablations.engines.eager.linear`. A member's result is the same to the last bit whoever its neighbours are."""
-    nothing = x.new_zeros(x.shape[0], x.shape[1], V.shape[-1])
-    return scan(_Affine(), {"V": V, "b": b}, x.unsqueeze(1), {"y": nothing}).outputs.squeeze(1)
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, built: Kernel, reset: Tensor | None, weights: int, x: Tensor, *rest: Tensor
+        ctx: Any, built: Kernel, reset: Tensor | None, save: bool, weights: int, x: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         x, rest = x.contiguous(), tuple(tensor.contiguous() for tensor in rest)
         w, s = rest[:weights], rest[weights:]
         K, T, B, _ = x.shape
         n = built.numbers(w, x, s)
         mask = None if reset is None else reset.contiguous().view(torch.uint8)
-        save = any(ctx.needs_input_grad)
         needs = [ctypes.c_long() for _ in range(3)]
         built.library.needs(K, T, B, n, TILE, int(save), int(mask is not None), *map(ctypes.byref, needs))
         kept, work = built.borrow(needs[0].value), built.borrow(needs[1].value)
         outputs = x.new_empty(K, T, B, s[list(built.trace.state).index(built.trace.output)].shape[-1])
         last = [torch.empty_like(part) for part in s]
         built.library.forward(
-            K, T, B, n, TILE, int(save), _pointer(mask), THREADS, _pointer(x), _pointers(w), _pointers(s),
-            _pointer(outputs), _pointers(last), _pointer(kept), _pointer(work),
+            K, T, B, n, TILE, int(save), pointer(mask), torch.get_num_threads(), pointer(x), pointers(w), pointers(s),
+            pointer(outputs), pointers(last), pointer(kept), pointer(work),
         )  # fmt: skip
         built.give_back(work)
         if save:
             ctx.save_for_backward(*w)
             ctx.built, ctx.n, ctx.mask, ctx.kept, ctx.back = built, n, mask, kept, needs[2].value
-            ctx.shape, ctx.states, ctx.wants_x = (K, T, B), [part.shape for part in s], ctx.needs_input_grad[3]
+            ctx.shape, ctx.states, ctx.wants_x = (K, T, B), [part.shape for part in s], ctx.needs_input_grad[4]
         else:
             built.give_back(kept)
         ctx.mark_non_differentiable(*last)
@@ -184,18 +155,10 @@ class _Scan(torch.autograd.Function):
         ds = [d_outputs.new_empty(shape) for shape in ctx.states]
         work = built.borrow(ctx.back)
         built.library.backward(
-            K, T, B, ctx.n, TILE, _pointer(ctx.mask), THREADS, _pointers(w), _pointer(d_outputs), _pointers(dw),
-            _pointer(dx), _pointers(ds), _pointer(ctx.kept), _pointer(work),
+            K, T, B, ctx.n, TILE, pointer(ctx.mask), torch.get_num_threads(), pointers(w), pointer(d_outputs), pointers(dw),
+            pointer(dx), pointers(ds), pointer(ctx.kept), pointer(work),
         )  # fmt: skip
         built.give_back(work)
         built.give_back(ctx.kept)
         ctx.kept = None
-        return None, None, None, dx, *dw, *ds
-
-
-def _pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-def _pointers(tensors: Collection[Tensor]) -> Any:
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+        return None, None, None, None, dx, *dw, *ds

@@ -1,0 +1,74 @@
+"""The readout by the products of the recurrence, so that a member's numbers are its own to the last bit."""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ablations.engines.fused.build import build, pointer
+
+TILE = 192
+"""Rows that are multiplied at once; their inputs and outputs fit the second-level cache many times over."""
+
+
+def linear(
+    x: Float[Tensor, "members rows inputs"],
+    V: Float[Tensor, "members inputs outputs"],
+    b: Float[Tensor, "members 1 outputs"],
+) -> Float[Tensor, "members rows outputs"]:
+    """See `ablations.engines.eager.linear`. A member's result is the same to the last bit whoever its neighbours are.
+
+    ValueError where the shapes do not fit, TypeError where the types differ: the kernel sees memory.
+    """
+    (K, _, inputs), outputs = x.shape, V.shape[-1]
+    if V.shape != (K, inputs, outputs) or b.shape != (K, 1, outputs):
+        raise ValueError(f"V is {list(V.shape)} and b {list(b.shape)}, which do not fit rows {list(x.shape)}")
+    if not x.dtype == V.dtype == b.dtype or x.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"rows are {x.dtype}, V {V.dtype}, b {b.dtype}; all have to be float32, or all float64")
+    return _Linear.apply(x, V, b)
+
+
+@cache
+def library(dtype: torch.dtype) -> ctypes.CDLL:
+    """The readout's kernel, for float64 or float32. Raises NotBuilt."""
+    folder = Path(__file__).parent
+    source = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("kernel.hpp", "linear.hpp"))
+    built = build(source, double=dtype == torch.float64)
+    built.needs.restype = ctypes.c_long
+    return built
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, V: Tensor, b: Tensor) -> Tensor:
+        x, V, b = x.contiguous(), V.contiguous(), b.contiguous()
+        sizes = (*x.shape, V.shape[-1], TILE)
+        y = x.new_empty(*x.shape[:2], V.shape[-1])
+        library(x.dtype).forward(*sizes, torch.get_num_threads(), pointer(x), pointer(V), pointer(b), pointer(y))
+        ctx.save_for_backward(x, V)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        x, V = ctx.saved_tensors
+        dy = dy.contiguous()
+        sizes = (*x.shape, V.shape[-1], TILE)
+        kernel = library(x.dtype)
+        work = x.new_empty(kernel.needs(*sizes))
+        dx, dV, db = torch.empty_like(x), torch.zeros_like(V), V.new_zeros(V.shape[0], 1, V.shape[2])
+        kernel.backward(
+            *sizes,
+            torch.get_num_threads(),
+            pointer(x),
+            pointer(V),
+            pointer(dy),
+            pointer(dx),
+            pointer(dV),
+            pointer(db),
+            pointer(work),
+        )
+        return dx, dV, db
