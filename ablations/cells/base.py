@@ -37,6 +37,9 @@ class Cell(ABC):
 
     The rules that make a step traceable by every engine: products have a weight as right operand; rows never mix; no
     in-place operation, no random number, no branch on values or on the batch size, no captured tensor.
+
+    Options are keyword arguments of the constructor, each with a default; it raises ValueError for a value that is not
+    allowed. What it keeps of them is hashable and never changes, so that engines can tell two cells apart by it.
     """
 
     name: ClassVar[str]
@@ -88,6 +91,12 @@ class Cell(ABC):
         """The recurrence as the docstring writes it: its indented lines."""
         lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
         return "\n".join(line.strip() for line in lines if line.startswith("    "))
+
+
+def check_option(option: str, value: object, fits: bool, allowed: str) -> None:
+    """Raise ValueError for an option's value that does not fit; `allowed` says in words what would."""
+    if not fits:
+        raise ValueError(f"option {option!r} is {value!r}; allowed: {allowed}")
 
 
 _registry: dict[str, type[Cell]] = {}
