@@ -1,11 +1,9 @@
-"""Every cell against an independent form of its equations, and the rules that all cells keep."""
+"""The rules that all cells keep. Their equations are checked in `test_equations.py`."""
 
 import types
 
 import pytest
 import torch
-from torch import Tensor
-from torch.func import functional_call
 
 from ablations.cells import base, catalogue
 
@@ -13,86 +11,6 @@ CELLS = [pytest.param(cell, id=name) for name, cell in catalogue().items()]
 GATES = [pytest.param(cell, gate, id=f"{name}-{gate}") for name, cell in catalogue().items() for gate in cell.gates]
 every_cell = pytest.mark.parametrize("cls", CELLS)
 every_gate = pytest.mark.parametrize(("cls", "gate"), GATES)
-
-TORCH = {  # torch's class, its gates in the order in which it packs them, and the parts of its state
-    "rnn": (torch.nn.RNN, ("",), ("h",)),
-    "lstm": (torch.nn.LSTM, ("_i", "_f", "_z", "_o"), ("h", "c")),
-    "gru": (torch.nn.GRU, ("_r", "_z", "_n"), ("h",)),
-}
-
-
-def close(a, b):
-    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
-
-
-def by_torch(problem, name: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """Outputs and final state by torch's own module, member by member."""
-    kind, gates, parts = TORCH[name]
-    size = problem.state["h"].shape[-1]
-    module = kind(problem.x.shape[-1], size, dtype=torch.float64)
-    outputs, final = [], []
-    for k, x in enumerate(problem.x):
-        w = {name: weight[k] for name, weight in problem.w.items()}
-        nothing = torch.zeros(1, size, dtype=torch.float64)
-        packed = {
-            "weight_ih_l0": torch.cat([w[f"W{g}"].T for g in gates]),
-            "weight_hh_l0": torch.cat([w[f"U{g}"].T for g in gates]),
-            "bias_ih_l0": torch.cat([w[f"b{g}"] for g in gates], 1)[0],
-            "bias_hh_l0": torch.cat([w.get(f"d{g}", nothing) for g in gates], 1)[0],
-        }
-        state = tuple(problem.state[part][k : k + 1] for part in parts)
-        y, last = functional_call(module, packed, (x, state if len(parts) > 1 else state[0]))
-        outputs.append(y)
-        final.append(last if len(parts) > 1 else (last,))
-    return torch.stack(outputs), {
-        part: torch.cat(last) for part, last in zip(parts, zip(*final, strict=True), strict=True)
-    }
-
-
-@pytest.mark.parametrize("name", TORCH)
-def test_torch_computes_the_same(name, draw):
-    problem = draw(catalogue()[name], K=2, T=7, B=3, I=4, H=5)
-    outputs, final, _ = problem.scan()
-    expected, expected_final = by_torch(problem, name)
-    close(outputs, expected)
-    close(final, {part: value.detach() for part, value in expected_final.items()})
-    close(problem.gradients(outputs), problem.gradients(expected))
-
-
-def lstm_no_forget(w, x, h, c):
-    i = torch.sigmoid(x @ w["W_i"] + h @ w["U_i"] + w["b_i"])
-    z = torch.tanh(x @ w["W_z"] + h @ w["U_z"] + w["b_z"])
-    o = torch.sigmoid(x @ w["W_o"] + h @ w["U_o"] + w["b_o"])
-    new = c + i * z
-    return o * torch.tanh(new), new
-
-
-def single_network(w, x, h, c):
-    m = torch.tanh(x @ w["W_m"] + h @ w["U_m"] + c @ w["V_m"] + w["b_m"])
-    new = torch.tanh(m @ w["U_c"] + w["b_c"])
-    o = torch.sigmoid(x @ w["W_o"] + h @ w["U_o"] + w["b_o"])
-    return o * torch.tanh(new), new
-
-
-@pytest.mark.parametrize("equations", [lstm_no_forget, single_network])
-def test_a_loop_over_members_rows_and_steps_computes_the_same(equations, draw):
-    problem = draw(catalogue()[equations.__name__], K=2, T=5, B=3, I=4, H=5)
-    members, steps, rows, _ = problem.x.shape
-    shown = [[[] for _ in range(rows)] for _ in range(members)]
-    held = torch.empty_like(problem.state["c"])
-    for k in range(members):
-        w = {name: weight[k].squeeze(0) for name, weight in problem.w.items()}  # vectors lose their first axis
-        for row in range(rows):
-            h, c = problem.state["h"][k, row], problem.state["c"][k, row]
-            for t in range(steps):
-                h, c = equations(w, problem.x[k, t, row], h, c)
-                shown[k][row].append(h)
-            held[k, row] = c.detach()
-    expected = torch.stack([torch.stack([torch.stack(row) for row in member], 1) for member in shown])
-    outputs, final, _ = problem.scan()
-    close(outputs, expected)
-    close(final, {"h": expected[:, -1].detach(), "c": held})
-    close(problem.gradients(outputs), problem.gradients(expected))
 
 
 @every_cell
@@ -150,16 +68,10 @@ def test_gradients_pass_through_an_override_and_not_behind_it(cls, gate, draw):
     assert torch.autograd.gradcheck(lambda v: problem.scan(override={gate: v}).outputs, values)
     outputs = problem.scan(override={gate: values}).outputs
     own = [w for name, w in problem.w.items() if name.endswith(f"_{gate}")]
+    if not own:  # both of janet's gates are of s: test_identities.py overrides both
+        assert cls.name == "janet"
+        return
     assert all(g is None for g in torch.autograd.grad(outputs.sum(), own, allow_unused=True))
-
-
-def test_a_forget_gate_held_open_is_no_forget_gate(draw):
-    full = draw(catalogue()["lstm"])
-    less = draw(catalogue()["lstm_no_forget"])
-    less.w, less.x, less.state = {name: full.w[name] for name in less.w}, full.x, full.state
-    always = {"f": torch.ones_like(full.scan().outputs)}
-    close(full.scan(override=always).outputs, less.scan().outputs)
-    assert {name.removesuffix("_f") for name in full.w.keys() - less.w.keys()} == {"W", "U", "b"}
 
 
 @every_cell
