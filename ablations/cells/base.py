@@ -21,7 +21,8 @@ State = dict[str, Tensor]
 """The recurrent state by name: rows `[.., size]`."""
 
 Tap = Callable[[str, Tensor], Tensor]
-"""A tap on the gates: is told each gate's name and value, and returns the value the cell goes on with."""
+"""A tap on the gates: is told each gate's name and value, and returns the value the cell goes on with. The value is rows
+`[.., size]`, or one row for all where a gate is a constant."""
 
 
 class Weight(NamedTuple):
@@ -85,6 +86,10 @@ class Cell(ABC):
     def state_sizes(self, hidden: int) -> dict[str, int]:
         """The size of each part of the state."""
         return dict.fromkeys(self.state, hidden)
+
+    def parameters(self, inputs: int, hidden: int) -> int:
+        """Trainable numbers of one layer."""
+        return sum(weight.rows * weight.columns for weight in self.weights(inputs, hidden).values())
 
     @classmethod
     def equations(cls) -> str:

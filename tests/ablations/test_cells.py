@@ -1,11 +1,12 @@
 """The rules that all cells keep. Their equations are checked in `test_equations.py`."""
 
+import re
 import types
 
 import pytest
 import torch
 
-from ablations.cells import base, catalogue
+from ablations.cells import base, catalogue, recurrence
 
 CELLS = [pytest.param(cell, id=name) for name, cell in catalogue().items()]
 GATES = [pytest.param(cell, gate, id=f"{name}-{gate}") for name, cell in catalogue().items() for gate in cell.gates]
@@ -89,11 +90,74 @@ def test_the_catalogue_has_every_cell_after_its_parent():
     assert catalogue().keys() == base._registry.keys()
     names = list(catalogue())
     assert all(names.index(cls.parent) < names.index(name) for name, cls in catalogue().items() if cls.parent)
-    assert {"rnn", "gru", "lstm", "lstm_no_forget", "single_network"} <= set(names)
 
 
 def test_equations_are_the_indented_lines():
     assert catalogue()["rnn"].equations() == "h' = tanh(W x + U h + b)"
+
+
+@every_cell
+def test_equations_name_every_weight_and_no_other(cls):
+    named = re.findall(r"\b[A-Zb-d](?:_\w+)?\b(?!:)", "\n".join(recurrence(cls)))
+    assert set(named) - set(cls.state) == set(cls().weights(2, 3))
+
+
+@every_cell
+def test_equations_define_every_gate_and_the_new_state(cls):
+    defined = [line.partition("=")[0].strip() for line in recurrence(cls)]
+    assert set(cls.gates) <= {letter.removesuffix("'") for letter in defined}
+    assert {f"{part}'" for part in cls.state} <= set(defined)
+    assert len(set(defined)) == len(defined)
+
+
+def test_a_recurrence_is_the_parents_with_the_change():
+    assert [line.split("  ")[0] for line in recurrence(catalogue()["lstm_no_forget"])] == [
+        "i",
+        "z",
+        "o",
+        "c' = c + i ⊙ z",
+        "h' = o ⊙ tanh(c')",
+    ]
+    assert recurrence(catalogue()["single_network_residual"]) == [
+        "o  = σ(W_o x + U_o h + b_o)       how much to show",
+        "m  = tanh(W_m x + U_m h + V_m c + b_m)",
+        "c' = c + U_c m + b_c",
+        "h' = o ⊙ tanh(c')",
+    ]
+    letters = [line.partition("=")[0].strip() for line in recurrence(catalogue()["lstm_network_readout"])]
+    assert letters == ["i", "f", "z", "c'", "m", "h'"]
+
+
+def test_the_parameters_of_a_layer_by_hand():
+    count = {name: kind().parameters(2, 3) for name, kind in catalogue().items()}
+    assert count["identity_rnn"] == count["rnn"] == 2 * 3 + 3 * 3 + 3
+    assert count["lstm_static_leak"] == 3 * count["rnn"] + 3
+    assert count["lstm_static_gates"] == count["rnn"] + 3 * 3
+    assert count["lstm_full_recurrence"] == 4 * count["rnn"] + 3 * 3 + 9 * 3 * 3
+    assert count["lstm_coupled"] == count["memory_gated"] == 3 * count["rnn"]
+    assert count["janet"] == count["minimal_gated"] == 2 * count["rnn"]
+    assert count["min_gru"] == 2 * (2 * 3 + 3)
+    assert count["lstm_network_readout"] == 3 * count["rnn"] + (2 + 3 + 3 + 1) * 3 + (3 + 1) * 3
+    deep = catalogue()["single_network"](depth=2, width=4)
+    assert deep.parameters(2, 3) == count["rnn"] + (2 + 3 + 3 + 1) * 12 + (12 + 1) * 12 + (12 + 1) * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("lstm_coupled", {"peephole": 1}, "option 'peephole' is 1; allowed: true, false"),
+        ("single_network", {"depth": 0}, "option 'depth' is 0; allowed: whole numbers from 1 to 16"),
+        ("single_network", {"depth": True}, "option 'depth' is True; allowed: whole numbers from 1 to 16"),
+        ("single_network", {"width": 0.5}, "option 'width' is 0.5; allowed: whole numbers from 1 to 16"),
+        ("single_network", {"activation": "tan"}, "option 'activation' is 'tan'; allowed: 'tanh', 'sigmoid', 'relu', 'linear'"),
+        ("single_network", {"activation": ["tanh"]}, "option 'activation' is ['tanh']"),
+        ("lstm_static_leak", {"leak": 1.0}, "option 'leak' is 1.0; allowed: numbers above 0 and below 1"),
+        ("lstm_static_gates", {"leak": "0.9"}, "option 'leak' is '0.9'"),
+    ],
+)  # fmt: skip
+def test_an_option_that_does_not_fit_is_named(name, options, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        catalogue()[name](**options)
 
 
 @pytest.fixture
