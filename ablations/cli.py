@@ -143,12 +143,20 @@ def cells(
     as_json: JsonOption = False,
     inputs: Annotated[int, typer.Option("--inputs", min=1, help="Input features to count parameters for.")] = 8,
     hidden: Annotated[int, typer.Option("--hidden", min=1, help="Hidden units to count parameters for.")] = 32,
+    pair: Annotated[
+        tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="Only what tells two cells apart.")
+    ] = None,
 ) -> None:
     """The catalogue of cells: equations, parents, parameters, references."""
+    from ablations.diff import diff, show_diff
     from ablations.listing import cell_rows, show_cells
 
-    rows = cell_rows(inputs, hidden)
-    print(json.dumps(rows, indent=2, ensure_ascii=False)) if as_json else show_cells(rows, out)
+    if pair:
+        found = diff(*pair, inputs, hidden)
+        print(json.dumps(found, indent=2, ensure_ascii=False)) if as_json else show_diff(found, out)
+    else:
+        rows = cell_rows(inputs, hidden)
+        print(json.dumps(rows, indent=2, ensure_ascii=False)) if as_json else show_cells(rows, out)
 
 
 @app.command()

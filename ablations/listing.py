@@ -14,7 +14,8 @@ from ablations.schema import defaults
 
 
 def cell_rows(inputs: int, hidden: int) -> list[dict[str, Any]]:
-    """The catalogue of cells as data, with the parameters of one layer."""
+    """The catalogue of cells as data, with the parameters of one layer. A cell's `equations` are those it does not share
+    with its parent, its `recurrence` is all of them."""
     return [
         {
             "name": kind.name,
@@ -23,25 +24,31 @@ def cell_rows(inputs: int, hidden: int) -> list[dict[str, Any]]:
             "reference": kind.reference,
             "summary": _summary(kind),
             "equations": kind.equations().splitlines(),
+            "recurrence": cells.recurrence(kind),
+            "options": defaults(kind),
             "gates": list(kind.gates),
             "state": kind().state_sizes(hidden),
-            "hyperparameters": list(hyperparameters(kind)),
+            "hyperparameters": list(hyperparameters(kind())),
             "inputs": inputs,
             "hidden": hidden,
-            "parameters": sum(weight.rows * weight.columns for weight in kind().weights(inputs, hidden).values()),
+            "parameters": kind().parameters(inputs, hidden),
         }
         for kind in cells.catalogue().values()
     ]
 
 
 def show_cells(rows: list[dict[str, Any]], out: Console) -> None:
-    """The cells as a tree: a branch is a cell with one change."""
+    """The cells as a tree: a branch is a cell with one change, the equations that it changes, and options of its own."""
+    options = {row["name"]: row["options"] for row in rows}
     tree = Tree(f"cells, with the parameters of a layer of {rows[0]['hidden']} units on {rows[0]['inputs']} inputs")
     branches: dict[str | None, Tree] = {None: tree}
     for row in rows:
         title = Text.assemble((row["name"], "bold"), f"  {row['parameters']:,} parameters  ", (row["reference"], "dim"))
         equations = (Text(f"  {line}", "cyan") for line in row["equations"])
-        lines = Text("\n").join([title, Text(row["change"] or row["summary"]), *equations])
+        inherited = options.get(row["parent"], {})
+        new = ", ".join(f"{name}={value}" for name, value in row["options"].items() if name not in inherited)
+        chosen = [Text(f"  options: {new}", "dim")] if new else []
+        lines = Text("\n").join([title, Text(row["change"] or row["summary"]), *equations, *chosen])
         branches[row["name"]] = branches[row["parent"]].add(lines)
     out.print(tree)
 

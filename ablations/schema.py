@@ -45,6 +45,7 @@ class CellChoice(Strict):
     init: dict[str, Setting] = {}
     """Initialisers fixed for this cell instead of searched, such as `{ forget_bias = 0.0 }`."""
     options: dict[str, Any] = {}
+    """Options of the cell's constructor, such as `{ peephole = true }`; those that are as usual are left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -54,10 +55,11 @@ class CellChoice(Strict):
     @model_validator(mode="after")
     def _check(self) -> Self:
         kind = known("cell", self.cell, cells.catalogue())
-        for name, value in self.init.items():
-            known(f"initialiser of {self.cell}", name, dict.fromkeys(hyperparameters(kind)))
-            check_setting(name, value)
         object.__setattr__(self, "options", _unusual(kind, self.options))
+        has = dict.fromkeys(hyperparameters(self.build()))
+        for name, value in self.init.items():
+            known(f"initialiser of {self.cell}", name, has)
+            check_setting(name, value)
         if not self.label:
             extras = {**({"layers": self.layers} if self.layers > 1 else {}), **self.init, **self.options}
             object.__setattr__(self, "label", _label(self.cell, extras))

@@ -123,12 +123,12 @@ class Arm(BaseModel):
     @property
     def space(self) -> dict[str, Values]:
         """What is searched for this cell: of the study's space, what the cell has and its options leave open."""
-        has = {"learning_rate", "clip_norm", *hyperparameters(cells.catalogue()[self.cell.cell])}
+        has = {"learning_rate", "clip_norm", *hyperparameters(self.cell.build())}
         return {name: values for name, values in self.tune.space.items() if name in has and name not in self.cell.init}
 
     def settings(self, chosen: dict[str, Setting]) -> dict[str, Setting]:
         """A member's hyperparameters: those chosen in a trial, those the study fixes, and the usual ones."""
-        has = ("learning_rate", "clip_norm", *hyperparameters(cells.catalogue()[self.cell.cell]))
+        has = ("learning_rate", "clip_norm", *hyperparameters(self.cell.build()))
         return {name: {**SETTINGS, **self.cell.init, **chosen}[name] for name in has}
 
     def derive(self, *parts: str | int) -> int:

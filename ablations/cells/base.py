@@ -21,7 +21,8 @@ State = dict[str, Tensor]
 """The recurrent state by name: rows `[.., size]`."""
 
 Tap = Callable[[str, Tensor], Tensor]
-"""A tap on the gates: is told each gate's name and value, and returns the value the cell goes on with."""
+"""A tap on the gates: is told each gate's name and value, and returns the value the cell goes on with. The value is rows
+`[.., size]`, or one row for all where a gate is a constant."""
 
 
 class Weight(NamedTuple):
@@ -37,6 +38,9 @@ class Cell(ABC):
 
     The rules that make a step traceable by every engine: products have a weight as right operand; rows never mix; no
     in-place operation, no random number, no branch on values or on the batch size, no captured tensor.
+
+    Options are keyword arguments of the constructor, each with a default; it raises ValueError for a value that is not
+    allowed. What it keeps of them is hashable and never changes, so that engines can tell two cells apart by it.
     """
 
     name: ClassVar[str]
@@ -83,11 +87,21 @@ class Cell(ABC):
         """The size of each part of the state."""
         return dict.fromkeys(self.state, hidden)
 
+    def parameters(self, inputs: int, hidden: int) -> int:
+        """Trainable numbers of one layer."""
+        return sum(weight.rows * weight.columns for weight in self.weights(inputs, hidden).values())
+
     @classmethod
     def equations(cls) -> str:
         """The recurrence as the docstring writes it: its indented lines."""
         lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
         return "\n".join(line.strip() for line in lines if line.startswith("    "))
+
+
+def check_option(option: str, value: object, fits: bool, allowed: str) -> None:
+    """Raise ValueError for an option's value that does not fit; `allowed` says in words what would."""
+    if not fits:
+        raise ValueError(f"option {option!r} is {value!r}; allowed: {allowed}")
 
 
 _registry: dict[str, type[Cell]] = {}

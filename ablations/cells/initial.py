@@ -17,15 +17,19 @@ DEFAULTS: dict[str, Setting] = {"recurrent_init": "orthogonal", "forget_bias": 1
   (Le, Jaitly & Hinton 2015).
 - `forget_bias`: the bias of the gate that keeps the memory (the LSTM's f, the GRU's z): a number (Gers et al. 2000;
   Jozefowicz et al. 2015 recommend 1), or `chrono`: log U(1, lag − 1) (Tallec & Ollivier 2018), where the lag counts as 3 at least.
-- `input_bias`: the bias of the gate that writes: a number, or `chrono`: minus the same draw.
+- `input_bias`: the bias of the gate that writes (the LSTM's i; the only gate of cells that keep what they do not write):
+  a number, or `chrono`: minus the same draw.
+
+The other initialisers belong to the cell: `zeros`, `uniform` (within 1/√rows of 0), `near_zero` (within a hundredth of
+that) and `identity`.
 """
 
 RECURRENT = ("uniform", "orthogonal", "identity")
 
 
-def hyperparameters(cell: type[Cell]) -> tuple[str, ...]:
+def hyperparameters(cell: Cell) -> tuple[str, ...]:
     """The searchable initialisers that this cell has a weight for, in the order of `DEFAULTS`."""
-    starts = {weight.start for weight in cell().weights(1, 1).values()}
+    starts = {weight.start for weight in cell.weights(1, 1).values()}
     return tuple(name for name in DEFAULTS if name in starts)
 
 
@@ -51,9 +55,11 @@ def _start(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, gene
             return torch.zeros(shape)
         case ("uniform", _) | ("recurrent_init", "uniform"):
             return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(weight.rows)
+        case "near_zero", _:
+            return 0.01 * (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(weight.rows)
         case "recurrent_init", "orthogonal":
             return torch.nn.init.orthogonal_(torch.empty(shape), generator=generator)
-        case "recurrent_init", "identity":
+        case ("identity", _) | ("recurrent_init", "identity"):
             return torch.eye(*shape)
         case "forget_bias", "chrono":
             return chrono[:, : weight.columns].clone()

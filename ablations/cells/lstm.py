@@ -1,12 +1,9 @@
-"""The LSTM family. An ablation overrides one seam: what a gate sees, how memory is updated, or how it is shown.
+"""The LSTM and its family. An ablation overrides one seam: what a gate sees, how memory is updated, or how it is shown.
 
 A seam names what it needs in its signature: gates by their letter, the old memory `c` and hidden state `h`, the weights
 `w` and the `drive`. The gates that the seams name are the gates that exist: drop `f` from `remember`, and the forget
 gate, its weights and its bias are gone.
 """
-
-# A seam's signature says what it needs, so it differs from its parent's.
-# pyright: reportIncompatibleMethodOverride=false
 
 import inspect
 from collections.abc import Callable
@@ -14,15 +11,22 @@ from typing import Any, ClassVar
 
 from torch import Tensor, sigmoid, tanh
 
-from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
+from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights, check_option
 
 
 class LSTMFamily(Cell):
     """What every cell with a memory `c` beside its hidden state `h` shares: gates, then `remember`, then `expose`."""
 
     state = ("h", "c")
-    activation: ClassVar[dict[str, Callable[[Tensor], Tensor]]] = {"i": sigmoid, "f": sigmoid, "z": tanh, "o": sigmoid}
-    bias: ClassVar[dict[str, str]] = {"i": "input_bias", "f": "forget_bias", "z": "zeros", "o": "zeros"}
+    activation: ClassVar[dict[str, Callable[[Tensor], Tensor]]] = {
+        "i": sigmoid,
+        "f": sigmoid,
+        "z": tanh,
+        "o": sigmoid,
+        "n": tanh,
+    }
+    """The letters that a seam may ask for: three gates, the candidate for the memory, and one for the hidden state."""
+    bias: ClassVar[dict[str, str]] = {"i": "input_bias", "f": "forget_bias", "z": "zeros", "o": "zeros", "n": "zeros"}
 
     remember: Callable[..., Tensor]
     """A seam: the new memory."""
@@ -30,34 +34,53 @@ class LSTMFamily(Cell):
     """A seam: the new hidden state, from the new memory."""
     asks: ClassVar[dict[str, tuple[str, ...]]]
     """What each seam names in its signature."""
+    gates_of: ClassVar[dict[str, tuple[str, ...]]]
+    """The gates that are computed for each seam."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         cls.asks = {
             seam: tuple(p for p in inspect.signature(getattr(cls, seam)).parameters if p != "self")
             for seam in ("remember", "expose")
         }
-        cls.gates = tuple(dict.fromkeys(p for asked in cls.asks.values() for p in asked if p in cls.activation))
+        writing = tuple(p for p in cls.asks["remember"] if p in cls.activation)
+        showing = tuple(p for p in cls.asks["expose"] if p in cls.activation and p not in writing)
+        cls.gates_of = {"remember": writing, "expose": showing}
+        cls.gates = writing + showing
         super().__init_subclass__(**kwargs)
 
+    def __init__(self, *, peephole: bool = False) -> None:
+        """`peephole`: the gates i, f and o also see the memory, unit by unit (see `lstm_peephole`)."""
+        check_option("peephole", peephole, isinstance(peephole, bool), "true, false")
+        self.peephole = peephole
+
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        peepholes = [g for g in self.gates if g in ("i", "f", "o")] if self.peephole else []
         return {
             **{f"W_{g}": Weight(inputs, hidden, "uniform") for g in self.gates},
             **{f"U_{g}": Weight(hidden, hidden, "recurrent_init") for g in self.gates},
+            **{f"P_{g}": Weight(1, hidden, "zeros") for g in peepholes},
             **{f"b_{g}": Weight(1, hidden, self.bias[g]) for g in self.gates},
         }
 
     def drive(self, w: Weights, x: Tensor) -> Drive:
-        return {g: x @ w[f"W_{g}"] + w[f"b_{g}"] for g in self.gates}
+        return {g: x @ w[f"W_{g}"] + w[f"b_{g}"] for g in self.gates if f"W_{g}" in w}
+
+    def net(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
+        """The net input of one gate: of the input, the hidden state and, through a peephole, the memory."""
+        seen = drive[name] + state["h"] @ w[f"U_{name}"]
+        return seen + w[f"P_{name}"] * state["c"] if f"P_{name}" in w else seen
 
     def gate(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
-        """A seam: the value of one gate. It sees the input and the hidden state."""
-        return self.activation[name](drive[name] + state["h"] @ w[f"U_{name}"])
+        """A seam: the value of one gate. Where it serves `expose`, the `c` in `state` is the new memory already."""
+        return self.activation[name](self.net(name, w, drive, state))
 
     def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
-        gates = {g: tap(g, self.gate(g, w, drive, state)) for g in self.gates}
-        known = {"w": w, "drive": drive, **state, **gates}
-        known["c"] = c = self.remember(**{name: known[name] for name in self.asks["remember"]})
-        return {"h": self.expose(**{name: known[name] for name in self.asks["expose"]}), "c": c}
+        known: dict[str, Any] = {"w": w, "drive": drive, **state}
+        seen = dict(state)
+        for seam, compute, part in (("remember", self.remember, "c"), ("expose", self.expose, "h")):
+            known |= {g: tap(g, self.gate(g, w, drive, seen)) for g in self.gates_of[seam]}
+            known[part] = seen[part] = compute(**{name: known[name] for name in self.asks[seam]})
+        return {part: known[part] for part in self.state}
 
 
 class LSTM(LSTMFamily):
@@ -81,20 +104,3 @@ class LSTM(LSTMFamily):
 
     def expose(self, c: Tensor, o: Tensor) -> Tensor:
         return o * tanh(c)
-
-
-class LSTMNoForget(LSTM):
-    """The LSTM of 1997: what is written stays.
-
-        c' = c + i ⊙ z
-
-    Hochreiter & Schmidhuber (1997).
-    """
-
-    name = "lstm_no_forget"
-    parent = "lstm"
-    change = "no forget gate: c' = c + i ⊙ z"
-    reference = "Hochreiter & Schmidhuber 1997"
-
-    def remember(self, c: Tensor, i: Tensor, z: Tensor) -> Tensor:
-        return c + i * z

@@ -1,4 +1,4 @@
-"""The plain recurrent network."""
+"""Recurrent networks of one layer, without gates."""
 
 import torch
 from torch import Tensor
@@ -29,3 +29,29 @@ class RNN(Cell):
 
     def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
         return {"h": torch.tanh(drive["h"] + state["h"] @ w["U"])}
+
+
+class IdentityRNN(Cell):
+    """The recurrent network that starts by keeping everything: rectified linear units, and U = 1 to begin with.
+
+        h' = relu(W x + U h + b)
+
+    Le, Jaitly & Hinton (2015), the IRNN: the recurrent matrix starts as the identity, biases at 0, and W near 0 (there
+    normally distributed with standard deviation 0.001).
+    """
+
+    name = "identity_rnn"
+    reference = "Le, Jaitly & Hinton 2015"
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        return {
+            "W": Weight(inputs, hidden, "near_zero"),
+            "U": Weight(hidden, hidden, "identity"),
+            "b": Weight(1, hidden, "zeros"),
+        }
+
+    def drive(self, w: Weights, x: Tensor) -> Drive:
+        return {"h": x @ w["W"] + w["b"]}
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        return {"h": torch.relu(drive["h"] + state["h"] @ w["U"])}

@@ -114,7 +114,8 @@ def test_rows_and_members_never_mix(cls, draw):
     outputs = problem.scan().outputs
     with torch.no_grad():  # what is broken spreads to whatever it touches
         problem.x[1, :, 2] = torch.nan
-        problem.state["h"][1, 2] = torch.nan
+        for part in problem.state.values():
+            part[1, 2] = torch.nan
     broken = problem.scan().outputs
     assert broken[1, :, 2].isnan().all()
     rest = torch.ones(3, 3, dtype=torch.bool)
@@ -144,7 +145,7 @@ def test_the_past_does_not_know_the_future(cls, draw):
         problem.x[:, 3] += 1
     later = problem.scan().outputs
     assert torch.equal(later[:, :3], outputs[:, :3])
-    assert (later[:, 3:] != outputs[:, 3:]).all()
+    assert (later[:, 3:] != outputs[:, 3:]).any(-1).all()  # a rectified unit may stay at 0
 
 
 @every_cell

@@ -56,7 +56,7 @@ def test_uniform_fills_its_range_evenly():
 def test_recurrent_matrices(cls, recurrent):
     shapes, w = cls().weights(3, 6), of(cls, recurrent_init=recurrent)
     matrices = [w[name] for name, weight in shapes.items() if weight.start == "recurrent_init"]
-    assert matrices
+    assert bool(matrices) == (cls.name not in ("identity_rnn", "min_gru"))  # starts as it must; has none
     for U in matrices:
         if recurrent == "identity":
             assert torch.equal(U, torch.eye(6))
@@ -68,12 +68,36 @@ def test_recurrent_matrices(cls, recurrent):
             assert U.std().item() == pytest.approx(18**-0.5, rel=0.35)
 
 
+def test_near_zero_is_a_hundredth_of_uniform():
+    w = start({"W": Weight(25, 400, "near_zero")})["W"]
+    torch.testing.assert_close(w, start({"W": Weight(25, 400, "uniform")})["W"] / 100)
+
+
+def test_the_identity_rnn_starts_as_the_identity_whatever_the_others_do():
+    for recurrent in RECURRENT:
+        assert torch.equal(of(catalogue()["identity_rnn"], recurrent_init=recurrent)["U"], torch.eye(6))
+
+
+@pytest.mark.parametrize(
+    ("cell", "small"),
+    [
+        ("identity_rnn", ["W"]),
+        ("single_network_residual", ["U_c"]),
+        ("memory_gated", ["U_z"]),
+        ("lstm_full_recurrence", [f"R_{a}{b}" for b in "ifo" for a in "ifo"]),
+    ],
+)
+def test_what_starts_near_zero(cell, small):
+    w = of(catalogue()[cell])
+    assert [name for name, weight in w.items() if 0 < weight.abs().max() < 0.01] == small
+
+
 def test_the_recurrent_default_is_orthogonal():
     U = of(catalogue()["rnn"])["U"]
     assert torch.equal(U, of(catalogue()["rnn"], recurrent_init="orthogonal")["U"])
 
 
-@pytest.mark.parametrize(("cell", "name"), [("lstm", "b_f"), ("gru", "b_z")])
+@pytest.mark.parametrize(("cell", "name"), [("lstm", "b_f"), ("gru", "b_z"), ("janet", "b_s"), ("memory_gated", "b_f")])
 @pytest.mark.parametrize("lag", [3, 50, 400])
 def test_chrono_spreads_time_scales_evenly_up_to_the_lag(cell, name, lag):
     scale = of(catalogue()[cell], hidden=2000, inputs=1, lag=lag, forget_bias="chrono", recurrent_init="identity")[name]
@@ -101,6 +125,14 @@ def test_chrono_opens_the_input_gate_as_the_forget_gate_closes():
     assert (of(catalogue()["lstm"], input_bias="chrono")["b_f"] == 1).all()
 
 
+@pytest.mark.parametrize(("cell", "name"), [("minimal_gated", "b_f"), ("min_gru", "b_z")])
+def test_where_a_gate_writes_a_chrono_bias_keeps_by_being_negative(cell, name):
+    w = of(catalogue()[cell], input_bias="chrono")
+    assert (w[name] < 0).all()
+    assert (w[name].neg().exp() <= LAG - 1 + 1e-3).all()
+    assert torch.equal(w[name], -of(catalogue()["janet"], forget_bias="chrono")["b_s"])  # the same draw
+
+
 @pytest.mark.parametrize("bias", ["forget_bias", "input_bias"])
 @pytest.mark.parametrize("value", [-2.0, 0.0, 3.0])
 def test_a_bias_is_the_number_it_is_set_to(bias, value):
@@ -120,19 +152,31 @@ def test_the_choice_of_a_bias_changes_no_other_weight(cls, bias, value):
 @every_cell
 def test_hyperparameters_are_the_settings_that_matter(cls):
     matter = [name for name in DEFAULTS if any(not torch.equal(a, b) for a, b in _pairs(cls, name))]
-    assert list(hyperparameters(cls)) == matter
-    assert "recurrent_init" in matter
+    assert list(hyperparameters(cls())) == matter
 
 
 def _pairs(cls, setting):
     return zip(of(cls).values(), of(cls, **{setting: OTHER[setting]}).values(), strict=True)
 
 
-def test_which_cells_have_which_gates_to_bias():
-    assert hyperparameters(catalogue()["rnn"]) == ("recurrent_init",)
-    assert hyperparameters(catalogue()["gru"]) == ("recurrent_init", "forget_bias")
-    assert hyperparameters(catalogue()["lstm"]) == ("recurrent_init", "forget_bias", "input_bias")
-    assert hyperparameters(catalogue()["lstm_no_forget"]) == ("recurrent_init", "input_bias")
+SEARCHED = {  # r: recurrent_init, f: forget_bias, i: input_bias
+    "": ["identity_rnn"],
+    "r": ["rnn", "single_network", "single_network_sigmoid", "single_network_residual"],
+    "i": ["min_gru"],
+    "rf": ["gru", "janet", "lstm_no_input", "lstm_coupled"],
+    "ri": ["lstm_no_forget", "minimal_gated"],
+}
+
+
+@every_cell
+def test_which_cells_have_which_gates_to_bias(cls):
+    expected = next((letters for letters, names in SEARCHED.items() if cls.name in names), "rfi")
+    names = {"r": "recurrent_init", "f": "forget_bias", "i": "input_bias"}
+    assert hyperparameters(cls()) == tuple(names[letter] for letter in expected)
+
+
+def test_a_leak_that_is_fixed_has_no_bias_to_search():
+    assert hyperparameters(catalogue()["lstm_static_leak"](leak=0.9)) == ("recurrent_init", "input_bias")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +200,7 @@ def test_a_seed_decides_and_nothing_else(cls):
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     other = of(cls, seed=8, **settings)
-    random = [name for name, weight in cls().weights(3, 6).items() if weight.start != "zeros"]
+    random = [n for n, weight in cls().weights(3, 6).items() if weight.start not in ("zeros", "identity")]
     assert not any(torch.equal(first[name], other[name]) for name in random)
 
 

@@ -86,7 +86,7 @@ def measured(cls, match, hidden, layers):
 @settings(max_examples=10, deadline=None)
 @given(size=st.integers(1, 700))
 def test_the_hidden_size_is_the_nearest_there_is(cls, match, layers, size):
-    error = {h: abs(measured(cls, match, h, layers) - size) for h in range(1, 30 if match == "parameters" else 720)}
+    error = {h: abs(measured(cls, match, h, layers) - size) for h in range(1, 80 if match == "parameters" else 720)}
     hidden = hidden_size(cls(), I, 2, match, size, layers)
     assert hidden == min(error, key=lambda h: (error[h], h))
     assert hidden + 1 in error or match != "parameters"

@@ -80,6 +80,25 @@ def test_what_a_cell_fixes_is_not_searched(tiny: Path) -> None:
     assert lstm.settings({"input_bias": -1.0})["forget_bias"] == 0.0
 
 
+def test_a_cells_options_are_in_its_label_its_hash_and_its_search(tiny: Path) -> None:
+    path = change(tiny, '"rnn"', '"lstm_static_leak", { cell = "lstm_static_leak", options = { leak = 0.9 } }')
+    learned, fixed = load(path).arms()[:2]
+    assert fixed.cell.label == "lstm_static_leak+leak=0.9"
+    assert fixed.hash != learned.hash
+    assert fixed.derive("tune") != learned.derive("tune")
+    assert learned.space.keys() - fixed.space.keys() == {"forget_bias"}
+    assert "forget_bias" not in fixed.settings({})
+    assert fixed.cell.build().leak == 0.9  # type: ignore[attr-defined]
+
+
+def test_a_cells_option_that_is_as_usual_changes_nothing(tiny: Path) -> None:
+    before = load(change(tiny, '"rnn"', '"single_network"'))
+    options = "options = { depth = 1, peephole = false }"
+    after = load(change(tiny, '"single_network"', '{ cell = "single_network", ' + options + " }"))
+    assert after == before
+    assert hashes(after) == hashes(before)
+
+
 @pytest.mark.parametrize("name", presets())
 def test_presets_are_valid_and_named_like_their_files(name: str) -> None:
     assert load(name).name == name
@@ -111,6 +130,10 @@ def test_presets_are_valid_and_named_like_their_files(name: str) -> None:
         ("[confirm]", "[tune.space]\nforget_bias = [0, inf]\n[confirm]", "forget_bias = inf must lie between -1e6 and 1e6"),
         ("[confirm]", "[tune.space]\nclip_norm = { low = 1, high = inf }\n[confirm]", "high: Input should be a finite number (it is inf)"),
         ("[confirm]", "[tune.space]\nclip_norm = { low = nan, high = 1 }\n[confirm]", "low: Input should be a finite number (it is nan)"),
+        ('"rnn"', '{ cell = "lstm", options = { peephol = true } }', "unknown option of lstm 'peephol'; did you mean 'peephole'? allowed: peephole"),
+        ('"rnn"', '{ cell = "rnn", options = { peephole = true } }', "unknown option of rnn 'peephole'; allowed: none"),
+        ('"rnn"', '{ cell = "single_network", options = { depth = "2" } }', "option 'depth' is '2'; allowed: whole numbers from 1 to 16"),
+        ('"rnn"', '{ cell = "lstm_static_leak", init = { forget_bias = 1 }, options = { leak = 0.9 } }', "unknown initialiser of lstm_static_leak 'forget_bias'"),
         ("forget_bias", "forget_bia", "unknown initialiser of lstm 'forget_bia'; did you mean 'forget_bias'?"),
         ("sizes = [100]", 'sizes = [100]\nmatch = "params"', "match: Input should be 'parameters', 'hidden' or 'state'"),
         ('name = "tiny"', 'name = "a/b"', "name: String should match pattern"),

@@ -1,0 +1,44 @@
+"""A gated memory and nothing else."""
+
+from torch import Tensor, sigmoid
+
+from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
+
+
+class MemoryGated(Cell):
+    """The form in which a tutorial introduces gates: everything sees the input and the memory, and there is no h.
+
+        r  = σ(W_r x + U_r c + b_r)         M_R: how much to write
+        f  = σ(W_f x + U_f c + b_f)         M_F: how much to keep
+        z  = W_z x + U_z c + b_z            M_in: what to write
+        c' = f ⊙ c + r ⊙ z
+
+    Each M is a matrix on [x, c], here in its two parts W and U. M_out reads the memory: a linear map, which the
+    network's readout is already. As the candidate z is linear, U_z starts near 0, or the memory would grow with every
+    step: by a factor of up to f + r.
+    """
+
+    name = "memory_gated"
+    reference = "tutorial form"
+    state = ("c",)
+    output = "c"
+    gates = ("r", "f", "z")
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        recurrent = {"r": "recurrent_init", "f": "recurrent_init", "z": "near_zero"}
+        bias = {"r": "input_bias", "f": "forget_bias", "z": "zeros"}
+        return {
+            **{f"W_{g}": Weight(inputs, hidden, "uniform") for g in self.gates},
+            **{f"U_{g}": Weight(hidden, hidden, recurrent[g]) for g in self.gates},
+            **{f"b_{g}": Weight(1, hidden, bias[g]) for g in self.gates},
+        }
+
+    def drive(self, w: Weights, x: Tensor) -> Drive:
+        return {g: x @ w[f"W_{g}"] + w[f"b_{g}"] for g in self.gates}
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        c = state["c"]
+        r = tap("r", sigmoid(drive["r"] + c @ w["U_r"]))
+        f = tap("f", sigmoid(drive["f"] + c @ w["U_f"]))
+        z = tap("z", drive["z"] + c @ w["U_z"])
+        return {"c": f * c + r * z}

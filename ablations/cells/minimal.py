@@ -1,0 +1,107 @@
+"""Cells with fewer gates than the gated recurrent unit, and no memory beside the hidden state.
+
+Where a gate writes, as papers have it, keeping is 1 minus that gate: its bias is an `input_bias`, and a chrono one is
+negative.
+"""
+
+from torch import Tensor, sigmoid, tanh
+
+from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
+
+
+class MinimalGated(Cell):
+    """Minimal gated unit: one gate resets what the candidate sees, and writes.
+
+        f  = σ(W_f x + U_f h + b_f)
+        n  = tanh(W_n x + U_n (f ⊙ h) + b_n)
+        h' = (1 − f) ⊙ h + f ⊙ n
+
+    Zhou et al. (2016).
+    """
+
+    name = "minimal_gated"
+    reference = "Zhou et al. 2016"
+    gates = ("f", "n")
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        return {
+            **{f"W_{g}": Weight(inputs, hidden, "uniform") for g in self.gates},
+            **{f"U_{g}": Weight(hidden, hidden, "recurrent_init") for g in self.gates},
+            "b_f": Weight(1, hidden, "input_bias"),
+            "b_n": Weight(1, hidden, "zeros"),
+        }
+
+    def drive(self, w: Weights, x: Tensor) -> Drive:
+        return {g: x @ w[f"W_{g}"] + w[f"b_{g}"] for g in self.gates}
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        h = state["h"]
+        f = tap("f", sigmoid(drive["f"] + h @ w["U_f"]))
+        n = tap("n", tanh(drive["n"] + (f * h) @ w["U_n"]))
+        return {"h": (1 - f) * h + f * n}
+
+
+class JANET(Cell):
+    """Just another network: the LSTM's forget gate, and nothing else of it.
+
+        s  = W_s x + U_s h + b_s
+        f  = σ(s)                       how much to keep
+        i  = 1 − σ(s − 1)               how much to write: a little more than 1 − f
+        n  = tanh(W_n x + U_n h + b_n)
+        h' = f ⊙ h + i ⊙ n
+
+    Van der Westhuizen & Lasenby (2018), with β = 1.
+    """
+
+    name = "janet"
+    reference = "van der Westhuizen & Lasenby 2018"
+    gates = ("f", "i", "n")
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        return {
+            **{f"W_{part}": Weight(inputs, hidden, "uniform") for part in ("s", "n")},
+            **{f"U_{part}": Weight(hidden, hidden, "recurrent_init") for part in ("s", "n")},
+            "b_s": Weight(1, hidden, "forget_bias"),
+            "b_n": Weight(1, hidden, "zeros"),
+        }
+
+    def drive(self, w: Weights, x: Tensor) -> Drive:
+        return {part: x @ w[f"W_{part}"] + w[f"b_{part}"] for part in ("s", "n")}
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        h = state["h"]
+        s = drive["s"] + h @ w["U_s"]
+        f = tap("f", sigmoid(s))
+        i = tap("i", 1 - sigmoid(s - 1))
+        n = tap("n", tanh(drive["n"] + h @ w["U_n"]))
+        return {"h": f * h + i * n}
+
+
+class MinGRU(Cell):
+    """A gate and a candidate that see the input alone, so that the recurrence is linear in its state.
+
+        z  = σ(W_z x + b_z)             how much to write
+        n  = W_n x + b_n
+        h' = (1 − z) ⊙ h + z ⊙ n
+
+    Feng et al. (2024), the minGRU.
+    """
+
+    name = "min_gru"
+    reference = "Feng et al. 2024"
+    gates = ("z", "n")
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        return {
+            **{f"W_{g}": Weight(inputs, hidden, "uniform") for g in self.gates},
+            "b_z": Weight(1, hidden, "input_bias"),
+            "b_n": Weight(1, hidden, "zeros"),
+        }
+
+    def drive(self, w: Weights, x: Tensor) -> Drive:
+        return {g: x @ w[f"W_{g}"] + w[f"b_{g}"] for g in self.gates}
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        z = tap("z", sigmoid(drive["z"]))
+        n = tap("n", drive["n"])
+        return {"h": (1 - z) * state["h"] + z * n}

@@ -1,0 +1,276 @@
+"""Every cell against its equations, written down here from the papers: a loop over members, rows and steps."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, relu, sigmoid, tanh
+from torch.func import functional_call
+
+from ablations.cells import catalogue
+from ablations.engines import fused
+
+TORCH = {  # torch's class, its gates in the order in which it packs them, and the parts of its state
+    "rnn": (torch.nn.RNN, ("",), ("h",)),
+    "lstm": (torch.nn.LSTM, ("_i", "_f", "_z", "_o"), ("h", "c")),
+    "gru": (torch.nn.GRU, ("_r", "_z", "_n"), ("h",)),
+}
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def by_torch(problem, name: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """Outputs and final state by torch's own module, member by member."""
+    kind, gates, parts = TORCH[name]
+    size = problem.state["h"].shape[-1]
+    module = kind(problem.x.shape[-1], size, dtype=torch.float64)
+    outputs, final = [], []
+    for k, x in enumerate(problem.x):
+        w = {name: weight[k] for name, weight in problem.w.items()}
+        nothing = torch.zeros(1, size, dtype=torch.float64)
+        packed = {
+            "weight_ih_l0": torch.cat([w[f"W{g}"].T for g in gates]),
+            "weight_hh_l0": torch.cat([w[f"U{g}"].T for g in gates]),
+            "bias_ih_l0": torch.cat([w[f"b{g}"] for g in gates], 1)[0],
+            "bias_hh_l0": torch.cat([w.get(f"d{g}", nothing) for g in gates], 1)[0],
+        }
+        state = tuple(problem.state[part][k : k + 1] for part in parts)
+        y, last = functional_call(module, packed, (x, state if len(parts) > 1 else state[0]))
+        outputs.append(y)
+        final.append(last if len(parts) > 1 else (last,))
+    return torch.stack(outputs), {
+        part: torch.cat(last) for part, last in zip(parts, zip(*final, strict=True), strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_torch_computes_the_same(name, draw):
+    problem = draw(catalogue()[name], K=2, T=7, B=3, I=4, H=5)
+    outputs, final, _ = problem.scan()
+    expected, expected_final = by_torch(problem, name)
+    close(outputs, expected)
+    close(final, {part: value.detach() for part, value in expected_final.items()})
+    close(problem.gradients(outputs), problem.gradients(expected))
+
+
+# -- one step each, of one row: weights, input, old state -> new state, the output first --
+
+
+def identity_rnn(w, x, h):
+    return {"h": relu(x @ w["W"] + h @ w["U"] + w["b"])}
+
+
+def minimal_gated(w, x, h):
+    f = sigmoid(x @ w["W_f"] + h @ w["U_f"] + w["b_f"])
+    candidate = tanh(x @ w["W_n"] + (f * h) @ w["U_n"] + w["b_n"])
+    return {"h": (1 - f) * h + f * candidate}
+
+
+def janet(w, x, h):
+    s = x @ w["W_s"] + h @ w["U_s"] + w["b_s"]
+    candidate = tanh(x @ w["W_n"] + h @ w["U_n"] + w["b_n"])
+    return {"h": sigmoid(s) * h + (1 - sigmoid(s - 1.0)) * candidate}
+
+
+def min_gru(w, x, h):
+    z = sigmoid(x @ w["W_z"] + w["b_z"])
+    return {"h": (1 - z) * h + z * (x @ w["W_n"] + w["b_n"])}
+
+
+def memory_gated(w, x, c):
+    both = torch.cat([x, c])
+    m_r, m_f, m_in = (torch.cat([w[f"W_{g}"], w[f"U_{g}"]]) for g in "rfz")
+    write, keep = sigmoid(both @ m_r + w["b_r"]), sigmoid(both @ m_f + w["b_f"])
+    return {"c": keep * c + write * (both @ m_in + w["b_z"])}
+
+
+def block(w, g, x, h):
+    """The net input of a gate of the LSTM."""
+    return x @ w[f"W_{g}"] + h @ w[f"U_{g}"] + w[f"b_{g}"]
+
+
+def lstm_no_forget(w, x, h, c):
+    new = c + sigmoid(block(w, "i", x, h)) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def lstm_no_input(w, x, h, c):
+    new = sigmoid(block(w, "f", x, h)) * c + tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def lstm_coupled(w, x, h, c):
+    f = sigmoid(block(w, "f", x, h))
+    new = f * c + (1 - f) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def memory(w, x, h, c):
+    """The LSTM's new memory."""
+    return sigmoid(block(w, "f", x, h)) * c + sigmoid(block(w, "i", x, h)) * tanh(block(w, "z", x, h))
+
+
+def lstm_no_output(w, x, h, c):
+    new = memory(w, x, h, c)
+    return {"h": tanh(new), "c": new}
+
+
+def lstm_no_output_tanh(w, x, h, c):
+    new = memory(w, x, h, c)
+    return {"h": sigmoid(block(w, "o", x, h)) * new, "c": new}
+
+
+def lstm_no_candidate_tanh(w, x, h, c):
+    new = sigmoid(block(w, "f", x, h)) * c + sigmoid(block(w, "i", x, h)) * block(w, "z", x, h)
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def lstm_peephole(w, x, h, c):
+    i = sigmoid(block(w, "i", x, h) + w["P_i"] * c)
+    f = sigmoid(block(w, "f", x, h) + w["P_f"] * c)
+    new = f * c + i * tanh(block(w, "z", x, h))
+    o = sigmoid(block(w, "o", x, h) + w["P_o"] * new)
+    return {"h": o * tanh(new), "c": new}
+
+
+def lstm_full_recurrence(w, x, h, c, i, f, o):
+    new_i = sigmoid(block(w, "i", x, h) + w["P_i"] * c + i @ w["R_ii"] + f @ w["R_fi"] + o @ w["R_oi"])
+    new_f = sigmoid(block(w, "f", x, h) + w["P_f"] * c + i @ w["R_if"] + f @ w["R_ff"] + o @ w["R_of"])
+    new_c = new_f * c + new_i * tanh(block(w, "z", x, h))
+    new_o = sigmoid(block(w, "o", x, h) + w["P_o"] * new_c + i @ w["R_io"] + f @ w["R_fo"] + o @ w["R_oo"])
+    return {"h": new_o * tanh(new_c), "c": new_c, "i": new_i, "f": new_f, "o": new_o}
+
+
+def lstm_static_leak(w, x, h, c):
+    new = sigmoid(w["b_f"]) * c + sigmoid(block(w, "i", x, h)) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def lstm_static_gates(w, x, h, c):
+    new = sigmoid(w["b_f"]) * c + sigmoid(w["b_i"]) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(w["b_o"]) * tanh(new), "c": new}
+
+
+def network(w, y, x, h, c):
+    m = tanh(x @ w["W_m"] + h @ w["U_m"] + c @ w["V_m"] + w["b_m"])
+    return m @ w[f"U_{y}"] + w[f"b_{y}"]
+
+
+def single_network(w, x, h, c):
+    new = tanh(network(w, "c", x, h, c))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def single_network_sigmoid(w, x, h, c):
+    new = sigmoid(network(w, "c", x, h, c))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def single_network_residual(w, x, h, c):
+    new = c + network(w, "c", x, h, c)
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def lstm_sigmoid_cell(w, x, h, c):
+    new = memory(w, x, h, c)
+    return {"h": tanh(block(w, "n", x, h)) * sigmoid(new), "c": new}
+
+
+def lstm_network_readout(w, x, h, c):
+    new = memory(w, x, h, c)
+    return {"h": tanh(network(w, "h", x, h, new)), "c": new}
+
+
+# -- and with options --
+
+
+def leak_of_nine_tenths(w, x, h, c):
+    new = 0.9 * c + sigmoid(block(w, "i", x, h)) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+def nothing_but_a_leak(w, x, h, c):
+    new = 0.5 * c + sigmoid(w["b_i"]) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(w["b_o"]) * tanh(new), "c": new}
+
+
+def static_leak_with_peepholes(w, x, h, c):
+    i = sigmoid(block(w, "i", x, h) + w["P_i"] * c)
+    new = sigmoid(w["b_f"]) * c + i * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h) + w["P_o"] * new) * tanh(new), "c": new}
+
+
+def coupled_with_peepholes(w, x, h, c):
+    f = sigmoid(block(w, "f", x, h) + w["P_f"] * c)
+    new = f * c + (1 - f) * tanh(block(w, "z", x, h))
+    return {"h": sigmoid(block(w, "o", x, h) + w["P_o"] * new) * tanh(new), "c": new}
+
+
+def three_wide_layers(w, x, h, c):
+    assert w["U_m"].shape == w["V_m"].shape == (5, 10)
+    m = tanh(x @ w["W_m"] + h @ w["U_m"] + c @ w["V_m"] + w["b_m"])
+    m = tanh(m @ w["U_m2"] + w["b_m2"])
+    m = tanh(m @ w["U_m3"] + w["b_m3"])
+    new = relu(m @ w["U_c"] + w["b_c"])
+    return {"h": sigmoid(block(w, "o", x, h) + w["P_o"] * new) * tanh(new), "c": new}
+
+
+def linear_memory(w, x, h, c):
+    new = network(w, "c", x, h, c)
+    return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
+
+
+PLAIN = [
+    identity_rnn, minimal_gated, janet, min_gru, memory_gated, lstm_no_forget, lstm_no_input, lstm_coupled, lstm_no_output,
+    lstm_no_output_tanh, lstm_no_candidate_tanh, lstm_peephole, lstm_full_recurrence, lstm_static_leak, lstm_static_gates,
+    single_network, single_network_sigmoid, single_network_residual, lstm_sigmoid_cell, lstm_network_readout,
+]  # fmt: skip
+OPTIONS = [
+    ("lstm", {"peephole": True}, lstm_peephole),
+    ("lstm_coupled", {"peephole": True}, coupled_with_peepholes),
+    ("lstm_static_leak", {"peephole": True}, static_leak_with_peepholes),
+    ("lstm_static_leak", {"leak": 0.9}, leak_of_nine_tenths),
+    ("lstm_static_gates", {"leak": 0.5}, nothing_but_a_leak),
+    ("single_network", {"depth": 3, "width": 2, "activation": "relu", "peephole": True}, three_wide_layers),
+    ("single_network", {"activation": "linear"}, linear_memory),
+    ("single_network", {"activation": "sigmoid"}, single_network_sigmoid),
+]
+CASES = [pytest.param(e.__name__, {}, e, id=e.__name__) for e in PLAIN] + [
+    pytest.param(name, options, e, id=f"{name}-{'-'.join(options)}") for name, options, e in OPTIONS
+]
+
+
+def test_every_cell_has_its_equations_here():
+    assert {equations.__name__ for equations in PLAIN} | TORCH.keys() == catalogue().keys()
+
+
+@pytest.mark.parametrize(("name", "options", "equations"), CASES)
+def test_a_loop_over_members_rows_and_steps_computes_the_same(name, options, equations, draw):
+    problem = draw(partial(catalogue()[name], **options), K=2, T=5, B=3, I=4, H=5)
+    members, steps, rows, _ = problem.x.shape
+    shown = torch.empty(members, steps, rows, 5, dtype=torch.float64)
+    held = {part: torch.empty_like(value) for part, value in problem.state.items()}
+    for k in range(members):
+        w = {name: weight[k].squeeze(0) for name, weight in problem.w.items()}  # vectors lose their first axis
+        for row in range(rows):
+            state = {part: value[k, row] for part, value in problem.state.items()}
+            for t in range(steps):
+                state = equations(w, problem.x[k, t, row], **state)
+                shown[k, t, row] = next(iter(state.values()))
+            for part, value in state.items():
+                held[part][k, row] = value.detach()
+    outputs, final, _ = problem.scan()
+    close(outputs, shown)
+    close(final, held)
+    close(problem.gradients(outputs), problem.gradients(shown))
+
+
+@pytest.mark.parametrize(("name", "options"), [pytest.param(n, o, id=f"{n}-{'-'.join(o)}") for n, o, _ in OPTIONS])
+def test_options_mean_the_same_to_the_fused_engine(name, options, draw):
+    problem = draw(partial(catalogue()[name], **options), K=2, T=6, B=9, I=3, H=5)
+    expected = problem.scan().outputs
+    found, _, _ = fused.scan(problem.cell, problem.w, problem.x, problem.state)
+    close(found, expected)
+    close(problem.gradients(found), problem.gradients(expected))
