@@ -92,7 +92,9 @@ class Packed:
                     values[linear.result] = total[..., m * each : (m + 1) * each]
                 number += 1
             for value in level.compute:
-                values[value] = self._apply(value, [values[a] if isinstance(a, Value) else a for a in self._args(value)])
+                values[value] = self._apply(
+                    value, [values[a] if isinstance(a, Value) else a for a in self._args(value)]
+                )
         return {name: values[value] for name, value in self.trace.new_state.items()}
 
     def _args(self, value: Value) -> tuple[Value | float, ...]:

@@ -33,7 +33,9 @@ def interleaved(runs: list[Callable[[], Any]], seconds: float, least: int = 5) -
         begun = time.perf_counter()
         run()
         once.append(time.perf_counter() - begun)
-    repeats = [max(1, int(0.02 / each)) for each in once]  # a reading takes at least 20 ms: the clock is not what is read
+    repeats = [
+        max(1, int(0.02 / each)) for each in once
+    ]  # a reading takes at least 20 ms: the clock is not what is read
     times: list[list[float]] = [[] for _ in runs]
     until = time.perf_counter() + seconds
     while len(times[0]) < least or time.perf_counter() < until:

@@ -36,7 +36,7 @@ static inline V bounded(V x, real low, real high) {
   x = all(low) > x ? all(low) : x;
   return all(high) < x ? all(high) : x;
 }
-// e^x = 2^n e^r with |r| <= ln2/2, for -87 <= x <= 88.3, where it is normal.
+// e^x = 2^n e^r with |r| <= ln2/2, for -87 <= x <= 88.3, where it is normal; infinity at 89.
 struct Power {
   V minus_one, scale;  // e^r - 1 and 2^n
   explicit Power(V x) {
@@ -55,14 +55,14 @@ struct Power {
     p = p * r + 4.9999998149606417e-1f;
     minus_one = p * (r * r) + r;
   }
-  V value() const { return minus_one * scale + scale; }
+  V value() const { return (minus_one + 1.0f) * scale; }  // not less exact, and infinite where the scale is
 };
 static inline V exp_(V x) {
   V y = Power(bounded(x, -87.0f, 88.3f)).value();
   y = x > 88.3f ? all(INFINITY) : y;
   return x < -87.0f ? all(0.0f) : y;  // so that nothing subnormal arises
 }
-static inline V sigmoid_(V x) { return 1.0f / (1.0f + Power(bounded(-x, -87.0f, 87.0f)).value()); }
+static inline V sigmoid_(V x) { return 1.0f / (1.0f + Power(bounded(-x, -87.0f, 89.0f)).value()); }
 // (e^2x - 1) / (e^2x + 1), with the 1 taken off before anything is lost to it.
 static inline V tanh_(V x) {
   Power e(bounded(x + x, -20.0f, 20.0f));

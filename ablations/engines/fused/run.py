@@ -106,8 +106,12 @@ def scan(
     if reset is not None and (reset.dtype != torch.bool or reset.shape != x.shape[:3] or reset.device != x.device):
         raise ValueError(f"reset is {reset.dtype} {list(reset.shape)}, and has to be bool {list(x.shape[:3])}")
     built = _kernel(cell, x.dtype)
-    lift = torch.func.vmap(built.trace.lift) if built.trace.lift_computes else built.trace.lift
-    lifted = lift(*(w[name] for name in built.trace.names))
+    lifted = [w[name] for name in built.trace.names]
+    if built.trace.lift_computes:  # member by member: torch rounds by where in memory a number lies
+        each = [built.trace.lift(*one) for one in zip(*lifted, strict=True)]
+        lifted = [torch.stack(parts) for parts in zip(*each, strict=True)]
+    else:
+        lifted = built.trace.lift(*lifted)
     tensors = (x, *lifted, *(state[part] for part in cell.state))
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     outputs, *last = _Scan.apply(built, reset, save, len(lifted), *tensors)
