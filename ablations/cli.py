@@ -33,6 +33,10 @@ StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A preset's 
 StoreOption = Annotated[Path, typer.Option("--store", help="The folder that holds the runs.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes, one thread each.")]
 EngineOption = Annotated[str, typer.Option("--engine", help="How cells are run: auto, fused or eager.")]
+PluginOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="A Python file with cells or tasks of your own; give one or more."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -63,6 +67,7 @@ def sweep(
     store: StoreOption = DEFAULT_STORE,
     workers: WorkersOption = CORES,
     engine: EngineOption = "auto",
+    plugin: PluginOption = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change the study: key=value, as in train.steps=500 or task.recall.lags=[10]."),
@@ -74,6 +79,7 @@ def sweep(
     """Tune and confirm every arm of a study. Stop it anywhere: the same command goes on."""
     from ablations import study as studies
 
+    _load(plugin)
     if not study:
         for name, path in studies.presets().items():
             _say(f"{name}: {studies.load(str(path)).description}")
@@ -84,18 +90,25 @@ def sweep(
 
         plan(loaded, engine, workers, out)
         return
-    sets = [word for change in changes or [] for word in ("--set", change)]
-    again = _command("sweep", study, *sets, store=store, workers=workers, engine=engine)
+    words = [word for file in plugin or [] for word in ("--plugin", str(file))]
+    words += [word for change in changes or [] for word in ("--set", change)]
+    again = _command("sweep", study, *words, store=store, workers=workers, engine=engine)
     raise typer.Exit(_sweep(loaded, store, workers, engine, again))
 
 
 @app.command()
-def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def status(
+    study: StudyArgument,
+    store: StoreOption = DEFAULT_STORE,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """How far a study has come: its arms, phase by phase."""
     from ablations.listing import show_status
     from ablations.store import Store
     from ablations.tracking import Tracker
 
+    _load(plugin)
     opened = Store.open(store)
     tracker = Tracker(opened, _name(study))
     arms = tracker.status(tracker.manifest())
@@ -113,6 +126,7 @@ def report(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A preset's name or a TOML file.")] = "",
     store: StoreOption = DEFAULT_STORE,
     out_folder: Annotated[Path | None, typer.Option("--out", help="The folder for the report.")] = None,
+    plugin: PluginOption = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Rebuild from tables instead: a folder, or results.csv.")
     ] = None,
@@ -120,6 +134,7 @@ def report(
     """Write the report of a study: HTML, Markdown, verdicts, tables and figures."""
     if bool(study) == bool(source):
         raise InputError("report: name either a STUDY or --from TABLES")
+    _load(plugin)
     if source:
         _build(source, out_folder or DEFAULT_OUT / "rebuilt")
     else:
@@ -141,6 +156,7 @@ def ui(
 @app.command()
 def cells(
     as_json: JsonOption = False,
+    plugin: PluginOption = None,
     inputs: Annotated[int, typer.Option("--inputs", min=1, help="Input features to count parameters for.")] = 8,
     hidden: Annotated[int, typer.Option("--hidden", min=1, help="Hidden units to count parameters for.")] = 32,
     pair: Annotated[
@@ -151,6 +167,7 @@ def cells(
     from ablations.diff import diff, show_diff
     from ablations.listing import cell_rows, show_cells
 
+    _load(plugin)
     if pair:
         found = diff(*pair, inputs, hidden)
         print(json.dumps(found, indent=2, ensure_ascii=False)) if as_json else show_diff(found, out)
@@ -160,12 +177,29 @@ def cells(
 
 
 @app.command()
-def tasks(as_json: JsonOption = False) -> None:
+def tasks(as_json: JsonOption = False, plugin: PluginOption = None) -> None:
     """The catalogue of tasks: what they ask for, what their lag means, when they count as solved."""
     from ablations.listing import show_tasks, task_rows
 
+    _load(plugin)
     rows = task_rows()
     print(json.dumps(rows, indent=2, ensure_ascii=False)) if as_json else show_tasks(rows, out)
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file with cells or tasks.")]) -> None:
+    """Check the cells and tasks of a file: the contract that those of the catalogue keep."""
+    from ablations.check import check_file
+
+    raise typer.Exit(0 if check_file(file, out) else 1)
+
+
+def _load(files: list[Path] | None) -> None:
+    """Make the cells and tasks of plug-ins known. Raises InputError."""
+    if files:  # else nothing is imported for them
+        from ablations.plugins import load
+
+        load(files)
 
 
 def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str) -> int:
@@ -276,6 +310,12 @@ def main() -> None:
         app()
     except InputError as error:
         sys.exit(_refuse(str(error)))
+    except Exception as error:  # a plug-in may raise anything, wherever it is called
+        from ablations.plugins import blame
+
+        if blamed := blame(error):
+            sys.exit(_refuse(blamed))
+        raise
 
 
 def _refuse(message: str) -> int:

@@ -22,20 +22,21 @@ def derive(*content: Any) -> int:
 
 @cache
 def source(kind: type) -> str:
-    """A digest of what a class does: its source, its ancestors', and that of everything of its package they name.
+    """A digest of what a class does: its source, its ancestors', and that of everything of ours that they name.
 
-    Taken from the syntax tree, without comments and docstrings. Raises ValueError when the source cannot be read.
+    Taken from the syntax tree, without comments and docstrings. Ours are the cells, the tasks, and what else is in the
+    class's own package: for a plug-in its file. Raises ValueError when the source cannot be read.
     """
-    package, found = kind.__module__.partition(".")[0], {}
+    packages, found = {"ablations", "tasks", kind.__module__.partition(".")[0]}, {}
 
     def visit(module: ModuleType, name: str) -> None:
         if (module.__name__, name) in found or not hasattr(module, name):
             return
         statements = [node for node in _tree(module).body if name in _binds(node)]
-        if not statements:  # imported: follow it as long as it is of the same package
+        if not statements:  # imported: follow it as long as it is ours
             value = getattr(module, name)
             home = sys.modules.get(getattr(value, "__module__", None) or "")
-            if home is not None and home is not module and home.__name__.partition(".")[0] == package:
+            if home is not None and home is not module and home.__name__.partition(".")[0] in packages:
                 visit(home, getattr(value, "__name__", name))
             return
         found[module.__name__, name] = [ast.unparse(statement) for statement in statements]
@@ -45,10 +46,12 @@ def source(kind: type) -> str:
                     visit(module, node.id)
 
     try:
-        visit(sys.modules[kind.__module__], kind.__qualname__)
+        for ancestor in kind.__mro__:  # a base may be named in a way that is not followed, as `lstm.LSTM` is
+            if ancestor.__module__.partition(".")[0] in packages:
+                visit(sys.modules[ancestor.__module__], ancestor.__qualname__)
     except (OSError, TypeError) as error:
         raise ValueError(f"the source of {kind.__qualname__} cannot be read: {error}") from None
-    if not found:
+    if (kind.__module__, kind.__qualname__) not in found:
         raise ValueError(f"the source of {kind.__qualname__} cannot be read: it is not at the top of a module")
     return digest(sorted(found.values()))
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ablations import cells, sweep
+from ablations import cells, plugins, sweep
 from ablations.schema import CellChoice, TaskChoice
 from ablations.study import Study
 
@@ -26,6 +26,7 @@ def manifest(study: Study) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "processor": _processor()},
         "commit": _commit(),
+        "plugins": plugins.loaded(),
     }
 
 

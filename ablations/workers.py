@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from ablations import sweep
+from ablations import plugins, sweep
 from ablations.store import Store
 from ablations.study import Arm
 
@@ -82,7 +82,7 @@ def run(
         while waiting:
             begun: set[str] = set()
             with ProcessPoolExecutor(
-                workers, context, initializer=_start, initargs=(progress, stop, told, os.getpid())
+                workers, context, initializer=_start, initargs=(progress, stop, told, os.getpid(), plugins.loaded())
             ) as pool:
                 with _blocked():  # a worker inherits this, and unblocks when it is ready to ignore them
                     pending: dict[Future[Ended], Arm] = {pool.submit(_arm, arm, store, engine): arm for arm in waiting}
@@ -125,8 +125,8 @@ def _blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _start(progress: Any, stop: Any, told: dict[str, str], parent: int) -> None:
-    """A worker begins: it leaves signals to its parent, and does not outlive it."""
+def _start(progress: Any, stop: Any, told: dict[str, str], parent: int, files: dict[str, str]) -> None:
+    """A worker begins: it leaves signals to its parent, does not outlive it, and has its plug-ins."""
     _Worker.progress, _Worker.stop, _Worker.told = progress, stop, told
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -138,6 +138,8 @@ def _start(progress: Any, stop: Any, told: dict[str, str], parent: int) -> None:
         os._exit(1)  # whatever it was writing appears whole or not at all
 
     threading.Thread(target=watch, daemon=True).start()
+    for path, text in files.items():
+        plugins.run(path, text)
 
 
 def _arm(arm: Arm, store: Store, engine: str) -> Ended:

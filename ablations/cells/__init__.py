@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights, _registry
+from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights, registry
 
 __all__ = ["Cell", "Drive", "State", "Tap", "Weight", "Weights", "catalogue", "recurrence"]
 
@@ -19,14 +19,14 @@ def catalogue() -> dict[str, type[Cell]]:
     ordered: dict[str, type[Cell]] = {}
 
     def add(parent: str | None) -> None:
-        for name, cell in _registry.items():
+        for name, cell in registry.items():
             if cell.parent == parent:
                 ordered[name] = cell
                 add(name)
 
     add(None)
-    for name in _registry.keys() - ordered.keys():
-        raise ValueError(f"cell {name!r}: its parent {_registry[name].parent!r} is not a registered cell")
+    for name in registry.keys() - ordered.keys():
+        raise ValueError(f"cell {name!r}: its parent {registry[name].parent!r} is not a registered cell")
     return ordered
 
 

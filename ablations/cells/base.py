@@ -61,11 +61,11 @@ class Cell(ABC):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             return  # an abstract class between the base and the cells
-        taken = _registry.get(cls.name)
+        taken = registry.get(cls.name)
         if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
             places = " and ".join(f"{c.__qualname__} in {inspect.getfile(c)}" for c in (taken, cls))
             raise ValueError(f"two cells are called {cls.name!r}: {places}")
-        _registry[cls.name] = cls
+        registry[cls.name] = cls
 
     @abstractmethod
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
@@ -104,4 +104,5 @@ def check_option(option: str, value: object, fits: bool, allowed: str) -> None:
         raise ValueError(f"option {option!r} is {value!r}; allowed: {allowed}")
 
 
-_registry: dict[str, type[Cell]] = {}
+registry: dict[str, type[Cell]] = {}
+"""Every cell defined so far, by name."""
