@@ -160,7 +160,8 @@ def defines_every_gate(cls: type[Cell]) -> None:
     )
     new = [f"{part}'" for part in cls.state if f"{part}'" not in defined]
     require(not new, f"no equation defines {_listed(new)}, the new state")
-    twice = sorted({letter for letter in defined if defined.count(letter) > 1})
+    own = [line.partition("=")[0].strip() for line in cls.equations().splitlines()]
+    twice = sorted({letter for letter in own if own.count(letter) > 1})
     require(not twice, f"two equations define {_listed(twice)}")
 
 

@@ -1,5 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
+
+from tests.ablations.commands import TINY
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +20,13 @@ def draw():
     from ablations.contract import cells  # here, so that a run may check types: it imports before anyone else
 
     return cells.draw
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A folder with a tiny study."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""Typing commands: in a process of its own, with what it prints and how it exits."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TINY = """
+name = "tiny"
+cells = ["rnn", "gru"]
+sizes = [60]
+[[task]]
+name = "recall"
+alphabet = 2
+label = "recall"
+lags = [2]
+[[task]]
+name = "continual_adding"
+lags = [3]
+[train]
+steps = 20
+batch = 8
+eval_every = 5
+test = 50
+[tune]
+searches = 2
+trials = 2
+[confirm]
+seeds = 4
+"""
+
+
+def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ablations", *map(str, arguments)]
+    clean = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=300)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,140 @@
+"""Plug-ins on the command line: from a file to its report, and what a broken one costs."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablations.store import Store
+from tests.ablations.commands import digests, whygates
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CELL, TASK, STUDY = (str(EXAMPLES / name) for name in ("ugrnn.py", "delayed_match.py", "own.toml"))
+BOTH = ("--plugin", CELL, "--plugin", TASK)
+SMALL = ("train.steps=4", "train.eval_every=2", "train.test=50", "task.delayed_match.lags=[3]", "tune.trials=1")
+SETS = [word for change in (*SMALL, "confirm.seeds=2") for word in ("--set", change)]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept")
+    done = whygates("sweep", STUDY, *BOTH, *SETS, "--workers", "2", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 arms done" in done.stdout
+    assert re.search(r"engine \w+ \(.*\): .*ugrnn", done.stdout)
+    return folder
+
+
+def test_a_cell_and_a_task_of_ones_own_are_swept_and_reported(swept: Path) -> None:
+    assert whygates("report", STUDY, *BOTH, "--out", "report", cwd=swept).returncode == 0
+    table = pd.read_csv(swept / "report" / "results.csv")
+    assert table.groupby(["cell", "task"]).size().to_dict() == {
+        (cell, "delayed_match"): 4 for cell in ("gru", "lstm", "ugrnn")
+    }
+    study = json.loads((swept / "report" / "study.json").read_text())
+    assert study["plugins"] == {file: Path(file).read_text() for file in (CELL, TASK)}
+    assert {"cell": "ugrnn", "parent": "gru", "change": "no reset gate"} in study["lattice"]
+    assert "ugrnn" in (swept / "report" / "report.md").read_text()
+
+
+def test_what_a_plug_in_trained_is_not_trained_again(swept: Path) -> None:
+    members = sorted((swept / "whygates-store" / "members").glob("*.json"))
+    assert len(members) == 12
+    before = [(path.name, path.stat().st_mtime_ns) for path in members]
+    assert whygates("sweep", STUDY, *BOTH, *SETS, cwd=swept).returncode == 0
+    after = sorted((swept / "whygates-store" / "members").glob("*.json"))
+    assert [(path.name, path.stat().st_mtime_ns) for path in after] == before
+    states = json.loads(whygates("status", STUDY, *BOTH, "--json", cwd=swept).stdout)
+    assert [arm["state"] for arm in states] == ["done"] * 3
+
+
+def test_a_plug_in_is_listed_among_the_others(tmp_path: Path) -> None:
+    shown = whygates("cells", "--plugin", CELL, cwd=tmp_path).stdout
+    assert re.search(r"── gru .*\n(.*\n)*?(│ )? +└── ugrnn .*\n.*no reset gate\n", shown)
+    told = whygates("cells", "--plugin", CELL, "--diff", "gru", "ugrnn", cwd=tmp_path).stdout
+    assert "make  no reset gate  (ugrnn)" in told
+    tasks = json.loads(whygates("tasks", "--plugin", TASK, "--json", cwd=tmp_path).stdout)
+    assert {"name": "delayed_match", "options": {"symbols": 4}}.items() <= {t["name"]: t for t in tasks}[
+        "delayed_match"
+    ].items()
+
+
+def test_check_says_what_passes_and_what_fails(tmp_path: Path) -> None:
+    good = whygates("check", TASK, cwd=tmp_path)
+    assert good.returncode == 0, good.stdout
+    assert good.stdout.startswith("delayed_match, a task\n  passes Its options are keywords with a default.\n")
+    assert good.stdout.endswith("every check passes\n")
+    (tmp_path / "mine.py").write_text(
+        Path(CELL).read_text().replace("n + z * (h - n)", "n + z * (h - n.mean(-2, keepdim=True))")
+    )
+    bad = whygates("check", "mine.py", cwd=tmp_path)
+    assert bad.returncode == 1
+    assert re.search(r"  FAILS  What is broken in one row stays there.\n +mine.py:39: rows mix: ", bad.stdout)
+    assert "  passes Every weight has a part in the outputs." in bad.stdout
+    assert "engine eager (no fused kernel: " in bad.stdout
+    assert bad.stdout.endswith("checks that fail: 1\n")
+    (tmp_path / "mine.py").write_text(Path(CELL).read_text().replace("reference = ", "source = "))
+    unusable = whygates("check", "mine.py", cwd=tmp_path)
+    assert unusable.returncode == 1
+    assert "  the other 9 checks come after these" in unusable.stdout
+
+
+BREAKS_LATER = """
+    def weights(self, inputs, hidden):
+        if hidden > 50:
+            raise RuntimeError("too many units")
+        return super().weights(inputs, hidden)
+"""
+MINE = "from ablations.cells.gru import GRU\n\n\nclass Mine(GRU):\n    {}\n    name, parent, change = 'mine', 'gru', 'it breaks'\n{}"
+DOCUMENTED = '"""Breaks.\n\n        z  = σ(W_z x + U_z h + b_z)\n\n    Nobody.\n    """'
+REFUSALS = {
+    "no such file": (None, ["cells"], "--plugin mine.py: cannot be read: No such file or directory"),
+    "no such file to check": (None, ["check", "mine.py"], "mine.py: cannot be read: No such file or directory"),
+    "no Python": ("class Mine(:", ["tasks"], "mine.py:1: SyntaxError: invalid syntax"),
+    "no Python to check": ("class Mine(:", ["check", "mine.py"], "mine.py:1: SyntaxError: invalid syntax"),
+    "without equations": (MINE.format("", ""), ["sweep", "smoke", "--dry-run"], "mine.py:4: its docstring has no equations"),
+    "raises when it is used": (MINE.format(DOCUMENTED, BREAKS_LATER), ["cells", "--hidden", "60"], "mine.py:15: RuntimeError: too many units"),
+    "not named": (None, ["sweep", STUDY, "--plugin", TASK], "unknown cell 'ugrnn'; did you mean 'rnn'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_plug_in_that_cannot_be_used_gets_one_sentence_and_leaves_all_untouched(tmp_path: Path, case: str) -> None:
+    text, arguments, said = REFUSALS[case]
+    if text is not None:
+        (tmp_path / "mine.py").write_text(text)
+    before = digests(tmp_path)
+    named = () if "check" in arguments or case == "not named" else ("--plugin", "mine.py")
+    done = whygates(*arguments, *named, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert digests(tmp_path) == before
+
+
+FAILS = """
+    def step(self, w, drive, state, tap):
+        if state["h"].shape[-2] == 8:  # the study's batch
+            raise ArithmeticError("this is where it breaks")
+        return super().step(w, drive, state, tap)
+"""
+
+
+def test_a_cell_that_fails_in_training_fails_its_own_arms_only(tiny: Path) -> None:
+    (tiny / "mine.py").write_text(MINE.format(DOCUMENTED, FAILS))
+    small = ["--set", "train.steps=2", "--set", "tune.trials=1", "--set", "confirm.seeds=2", "--engine", "eager"]
+    done = whygates("sweep", "tiny.toml", "--plugin", "mine.py", "--set", 'cells=["mine", "rnn"]', *small, cwd=tiny)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 of 4 arms done" in done.stdout
+    assert done.stdout.count("ArithmeticError: this is where it breaks (its run in MLflow has the traceback)") == 2
+    states = json.loads(whygates("status", "tiny", "--json", cwd=tiny).stdout)
+    assert {(arm["cell"], arm["state"]) for arm in states} == {("mine", "failed"), ("rnn", "done")}
+    traces = list(Store.open(tiny / "whygates-store").artifacts.rglob("traceback.txt"))
+    assert len(traces) == 2
+    for trace in traces:
+        assert (
+            'File "mine.py", line 15, in step\n    raise ArithmeticError("this is where it breaks")'
+            in trace.read_text()
+        )
