@@ -1,5 +1,6 @@
 """The contract of a task: what it draws has the declared form, is decided by its generator, and is judged as it says."""
 
+import copy
 import doctest
 import inspect
 import random
@@ -27,7 +28,7 @@ def scored(task: Task, seed: int = 0, sequences: int = 64, more: int = 5) -> Bat
     for _ in range(warm_up):
         source.next()
     parts = [source.next() for _ in range(windows)]
-    inputs, targets, weight = (torch.cat([part[i] for part in parts]) for i in range(3))
+    inputs, targets, weight = (torch.cat(field) for field in list(zip(*parts, strict=True))[:3])
     return Batch(inputs, targets, weight, {k: torch.cat([p.events[k] for p in parts]) for k in parts[0].events})
 
 
@@ -130,7 +131,7 @@ def draws_from_its_generator(cls: type[Task]) -> None:
     before = _global_generators()
     first, again, other = (stream(cls(), seed) for seed in (7, 7, 8))
     drawn = [first.next() for _ in range(3)]
-    kept = [Batch(*(x.clone() for x in b[:3]), {k: e.clone() for k, e in b.events.items()}) for b in drawn]
+    kept = copy.deepcopy(drawn)
     _draw(not same(drawn[0], drawn[1]), "the second batch is the first")
     _draw(all(same(batch, again.next()) for batch in drawn), "the same seed gives other batches")
     _draw(not any(same(batch, other.next()) for batch in drawn), "another seed gives the same batches")
@@ -223,7 +224,7 @@ def judges_members_alone(cls: type[Task]) -> None:
     noise = torch.randn(3, *batches[0].weight.shape, _width(task), generator=Generator().manual_seed(0))
     right = torch.stack([perfect(task, b.targets, _width(task)) for b in batches])
     outputs = right + torch.tensor([0, 0.1, 40.0]).view(3, 1, 1, 1) * noise
-    stacked = [torch.stack([b[i] for b in batches]) for i in (1, 2)]
+    _, *stacked = (torch.stack(field) for field in list(zip(*batches, strict=True))[:3])
     for about in JUDGES:
         judge = getattr(task, about)
         own, shared = judge(outputs, *stacked), judge(outputs, *batches[0][1:3])
@@ -304,7 +305,7 @@ def _width(task: Task, more: int = 5) -> int:
 
 
 def _global_generators() -> tuple[Any, ...]:
-    return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    return torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state(legacy=False)["state"])  # noqa: NPY002
 
 
 def _draw(kept: object, sentence: str) -> None:

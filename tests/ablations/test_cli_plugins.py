@@ -71,7 +71,7 @@ def test_check_says_what_passes_and_what_fails(tmp_path: Path) -> None:
     )
     bad = whygates("check", "mine.py", cwd=tmp_path)
     assert bad.returncode == 1
-    assert re.search(r"  FAILS  What is broken in one row stays there.\n +mine.py:39: rows mix: ", bad.stdout)
+    assert re.search(r"  FAILS  What is broken in one row stays there.\n +mine.py:35: rows mix: ", bad.stdout)
     assert "  passes Every weight has a part in the outputs." in bad.stdout
     assert "engine eager (no fused kernel: " in bad.stdout
     assert bad.stdout.endswith("checks that fail: 1\n")
