@@ -22,6 +22,7 @@ from ablations.evaluate import (
     evaluate,
     evaluation_set,
     gate_statistics,
+    probe,
     stack,
 )
 from ablations.model import Model
@@ -201,8 +202,17 @@ class Population:
                     result.log("test/state_norm", window, min(value, _LARGEST))
             else:
                 continue
-            left.append(self.active[row])
-        return left
+            left.append(row)
+        self._probe([row for row in left if self.results[self.active[row]].status != "diverged"])
+        return [self.active[row] for row in left]
+
+    def _probe(self, rows: list[int]) -> None:
+        """Ask members that have finished what else the task has to ask."""
+        if not rows:
+            return
+        for name, values in probe(self.model, self.unpack(self.weights[rows]), self.task, self.lag).items():
+            for row, value in zip(rows, values.tolist(), strict=True):
+                self.results[self.active[row]].log(f"test/{name}", self.step, value)
 
     def _keep(self, rows: list[int]) -> None:
         """Go on with some of the active members."""
