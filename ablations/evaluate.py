@@ -53,6 +53,13 @@ class Evaluation(NamedTuple):
     """Euclidean norm of the whole state at each window's end, mean over sequences."""
 
 
+class Probed(NamedTuple):
+    """How members did on a task's probes."""
+
+    passed: Bool[Tensor, " members"]
+    found: dict[str, Float[Tensor, " members"]]
+
+
 def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool) -> EvaluationSet:
     """The windows that every member of an arm is evaluated on, drawn from their own seed."""
     batch, warmup, scored = task.evaluation(sequences, final=final)
@@ -73,14 +80,18 @@ def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evalu
 
 
 @torch.no_grad()
-def probe(model: Model, w: Weights, task: Task, lag: int) -> dict[str, Float[Tensor, " members"]]:
-    """What the task's further tests find, by name: the same sequences for all members of an arm."""
+def probe(model: Model, w: Weights, task: Task, lag: int) -> Probed:
+    """Ask members what else the task has to ask, all members of an arm the same. There may be no member to ask."""
+    passed = torch.ones(next(iter(w.values())).shape[0], dtype=torch.bool)
     found = {}
-    for name, (batches, measure) in task.probes(Generator().manual_seed(PROBE_SEED), lag).items():
+    if not len(passed):
+        return Probed(passed, found)
+    for name, (batches, measure, least) in task.probes(Generator().manual_seed(PROBE_SEED), lag).items():
         windows = [stack(task, [batch]) for batch in batches]
         judged = _judged(windows)
         found[name] = torch.cat([measure(torch.cat(outputs, 1), *judged) for outputs, _ in _run(model, w, windows)])
-    return found
+        passed &= found[name] >= least
+    return Probed(passed, found)
 
 
 def _judged(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:

@@ -178,8 +178,8 @@ class Population:
     def _test(self, rows: list[int], over: bool) -> list[int]:
         """Apply the task's criterion on the test set; those that leave.
 
-        A member leaves as solved only when the test set agrees: a validation set that is a little too easy must not
-        cost it the rest of its budget.
+        A member leaves as solved only when the test set agrees, and the task's probes: a validation set that is a little
+        too easy must not cost it the rest of its budget.
         """
         if not rows:
             return []
@@ -188,31 +188,27 @@ class Population:
         seen = evaluate(self.model, weights, self.task, data)
         gates = gate_statistics(self.model, weights, self.validation)
         finite = torch.stack([seen.loss, seen.score]).isfinite().all(0)
+        asked = (finite & (seen.solved | over)).nonzero().flatten().tolist()
+        passed, found = probe(self.model, self.unpack(self.weights[[rows[at] for at in asked]]), self.task, self.lag)
+        solved = {at for at, also in zip(asked, passed.tolist(), strict=True) if seen.solved[at] and also}
         left = []
         for at, row in enumerate(rows):
             result = self.results[self.active[row]]
             if not finite[at]:
                 result.status, result.step = "diverged", self.step
-            elif seen.solved[at] or over:
-                result.status = "solved" if seen.solved[at] else "unsolved"
+            elif at in solved or over:
+                result.status = "solved" if at in solved else "unsolved"
                 result.step, result.score, result.loss = self.step, seen.score[at].item(), seen.loss[at].item()
                 for metric, values in gates.items():
                     result.log(metric, self.step, values[at].item())
+                for name, values in found.items():
+                    result.log(f"test/{name}", self.step, values[asked.index(at)].item())
                 for window, value in enumerate(seen.state_norm[at].tolist() if self.task.continual else [], 1):
                     result.log("test/state_norm", window, min(value, _LARGEST))
             else:
                 continue
-            left.append(row)
-        self._probe([row for row in left if self.results[self.active[row]].status != "diverged"])
-        return [self.active[row] for row in left]
-
-    def _probe(self, rows: list[int]) -> None:
-        """Ask members that have finished what else the task has to ask."""
-        if not rows:
-            return
-        for name, values in probe(self.model, self.unpack(self.weights[rows]), self.task, self.lag).items():
-            for row, value in zip(rows, values.tolist(), strict=True):
-                self.results[self.active[row]].log(f"test/{name}", self.step, value)
+            left.append(self.active[row])
+        return left
 
     def _keep(self, rows: list[int]) -> None:
         """Go on with some of the active members."""

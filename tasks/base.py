@@ -41,6 +41,8 @@ class Probe(NamedTuple):
     """One after the other in time, from the zero state."""
     measure: Callable[[Tensor, Tensor, Tensor], Tensor]
     """Outputs, targets and weight of all windows, shapes as in `Task.loss`, to one finite number per member."""
+    least: float
+    """What it must come to for the task to count as solved, beside `Task.solved` on the test set."""
 
 
 class Stream(ABC):
@@ -76,7 +78,7 @@ class Task(ABC):
     continual: ClassVar[bool] = False
     """True where `next` continues the same streams: a model carries its state across windows, detached."""
     criterion: str
-    """When `solved` says so, in words."""
+    """When a network has solved the task, in words: what `solved` and the probes ask."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -117,14 +119,16 @@ class Task(ABC):
 
     @abstractmethod
     def solved(self, outputs: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
-        """Shapes as in `loss`, boolean: whether `criterion` is met on these sequences."""
+        """Shapes as in `loss`, boolean: whether these sequences meet the criterion."""
 
     @abstractmethod
     def trivial_loss(self, lag: int) -> float:
         """The expected loss of the best constant output."""
 
     def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
-        """What else a trained network is asked, by name; all randomness is the generator's. Nothing for most tasks."""
+        """What else a network is asked that meets the criterion on the test set, by name. Nothing for most tasks.
+
+        All randomness is the generator's."""
         return {}
 
     def reset(self, events: dict[str, Bool[Tensor, "*members time batch"]]) -> Tensor | None:

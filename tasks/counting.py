@@ -8,7 +8,7 @@ from torch.nn.functional import embedding
 from tasks.base import Batch, Episodic, Probe, one_of
 from tasks.prediction import Prediction, surprise
 
-FURTHER = 10  # the probe asks for every n up to so many times the lag
+FURTHER, DEMANDED = 10, 2  # the probe asks for every n up to so many times the lag, and solving for so many
 
 
 class Counting(Episodic, Prediction):
@@ -40,7 +40,8 @@ class Counting(Episodic, Prediction):
         b -> b
         b -> T
 
-    Probe `largest_n`: the largest n such that every string from 1 to n is right, of those up to 10 · lag.
+    Probe `largest_n`: the largest n such that every string from 1 to n is right, of those up to 10 · lag. Who has learned
+    the strings it has seen by heart, or counts them down by a decay, does not get far beyond lag.
 
     Source: Gers & Schmidhuber (2001), simple context-free and context-sensitive languages. Differences: they train on
     one string at a time, with squared error, and judge a symbol by an output's distance from its target.
@@ -51,6 +52,7 @@ class Counting(Episodic, Prediction):
     reference = "Gers & Schmidhuber, 2001"
     lag_means = "largest n trained"
     minimum_lag = 2
+    criterion = "every string of the test set is right at every step, and so is every n up to twice the lag"
 
     def __init__(self, *, symbols: int = 2) -> None:
         """`symbols`: how many different ones are counted, 2 (aⁿbⁿ) or 3 (aⁿbⁿcⁿ)."""
@@ -87,7 +89,16 @@ class Counting(Episodic, Prediction):
     def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
         n = torch.arange(1, FURTHER * lag + 1)
         every = self.strings(n, 1 + self.symbols * len(n))
-        return {"largest_n": Probe([every], lambda *judged: self.whole(*judged).cummin(-1).values.float().sum(-1))}
+        return {"largest_n": Probe([every], self.largest, DEMANDED * lag)}
+
+    def largest(
+        self,
+        outputs: Float[Tensor, "*members time batch symbols"],
+        targets: Float[Tensor, "*#members time batch symbols"],
+        weight: Float[Tensor, "*#members time batch"],
+    ) -> Float[Tensor, "*members"]:
+        """How many strings are right before the first that is not."""
+        return self.whole(outputs, targets, weight).cummin(-1).values.sum(-1).float()
 
     def whole(
         self,

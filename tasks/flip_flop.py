@@ -54,7 +54,7 @@ class FlipFlop(Episodic, Classification):
     reference = "Liu, Ash, Goel, Krishnamurthy & Zhang, 2023"
     lag_means = "mean steps from write to read"
     minimum_lag = 2
-    criterion = "every read of the test sequences is right"
+    criterion = "every read of the test sequences and of both probes is right"
     chance = 0.5
     codes = torch.tensor([[1, 0, 0, 1, 0], [1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0.0]])
 
@@ -69,7 +69,7 @@ class FlipFlop(Episodic, Classification):
 
     def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
         return {
-            name: Probe([_sequences(generator, PROBE_SEQUENCES, PROBE_STEPS, of, writes)], self.score)
+            name: Probe([_sequences(generator, PROBE_SEQUENCES, PROBE_STEPS, of, writes)], self.score, 1.0)
             for name, (of, writes) in PROBES.items()
         }
 

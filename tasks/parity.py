@@ -31,7 +31,8 @@ class Parity(Episodic, Classification):
         'eoeeoeoeoeoo'
 
     Probe `error_free_steps`: in 64 sequences of 10 · lag steps, the steps before the first error, the mean over
-    sequences. It is at most 10 · lag; who is right at half of the steps by chance has 1.
+    sequences. It is at most 10 · lag, which solving asks for; who is right
+    by chance has 1.
 
     Source: the parity problem of Bengio, Simard & Frasconi (1994). Differences: they ask at the last step only, of
     sequences whose lengths differ; here the running parity is asked, so that every prefix is a sequence of its own.
@@ -42,7 +43,7 @@ class Parity(Episodic, Classification):
     reference = "after Bengio, Simard & Frasconi, 1994"
     lag_means = "sequence length"
     minimum_lag = 2
-    criterion = "accuracy of 100 % on the test sequences"
+    criterion = "accuracy of 100 % on the test sequences and on the longer ones"
     chance = 0.5
     codes = torch.eye(2)
 
@@ -59,7 +60,11 @@ class Parity(Episodic, Classification):
 
     def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
         longer = self.sample(generator, SEQUENCES, FURTHER * lag)
-        return {"error_free_steps": Probe([longer], lambda y, targets, w: error_free(y.argmax(-1) == targets, w))}
+        return {
+            "error_free_steps": Probe(
+                [longer], lambda y, targets, w: error_free(y.argmax(-1) == targets, w), FURTHER * lag
+            )
+        }
 
     def solved(
         self,

@@ -241,7 +241,7 @@ def test_probes_are_fresh_sequences_that_the_generator_decides(cls):
     task, lag = cls(), cls().minimum_lag + 1
     inputs, outputs = task.sizes(lag)
     ask = [task.probes(Generator().manual_seed(seed), lag) for seed in (5, 5)]
-    for name, (windows, measure) in ask[0].items():
+    for name, (windows, measure, least) in ask[0].items():
         assert name.isidentifier()
         assert all(same(*pair) for pair in zip(windows, ask[1][name].windows, strict=True))
         assert all(w.inputs.shape == (*w.weight.shape, inputs) for w in windows)
@@ -251,7 +251,7 @@ def test_probes_are_fresh_sequences_that_the_generator_decides(cls):
         found = measure(both, targets.unsqueeze(0), weight.unsqueeze(0))
         assert found.shape == (2,)
         assert found.isfinite().all()
-        assert found[0] > found[1]
+        assert found[0] >= least > found[1]
         assert found[0] == measure(right, targets, weight)
 
 
