@@ -11,7 +11,7 @@ from tasks.base import Batch, Classification, Episodic, Probe, mean
 
 WRITES = 20  # a sequence has so many on average, after the first
 IGNORE, WRITE, READ = 0, 2, 4  # codes of the steps: the first two with a bit of 0, or one higher with a bit of 1
-PROBE_STEPS, PROBE_SEQUENCES = 512, 100
+PROBE_STEPS, PROBE_SEQUENCES = 512, 50
 PROBES = {
     "sparse_score": (100, 1),
     "dense_score": (20, 9),
@@ -41,7 +41,7 @@ class FlipFlop(Episodic, Classification):
         >>> "".join("01"[bit] if counts else " " for bit, counts in zip(batch.targets[:24], batch.weight, strict=False))
         '   11        0  0   11 0'
 
-    Probes `sparse_score` and `dense_score`: the score in 100 sequences of 512 steps, of which a share of 0.98 or of 0.1
+    Probes `sparse_score` and `dense_score`: the score in 50 sequences of 512 steps, of which a share of 0.98 or of 0.1
     is ignored, and half of the others are reads.
 
     Source: flip-flop language modelling of Liu et al. (2023), where 0.8 are ignored (lag 10) and T = 512. Differences:
