@@ -9,7 +9,7 @@ from torch.nn.functional import embedding
 
 from tasks.base import Batch, Classification, Episodic, Probe, mean
 
-WRITES = 20  # a sequence has so many on average, after the first
+WRITES = 20  # beside the first, on average
 IGNORE, WRITE, READ = 0, 2, 4  # codes of the steps: the first two with a bit of 0, or one higher with a bit of 1
 PROBE_STEPS, PROBE_SEQUENCES = 512, 50
 PROBES = {
@@ -23,7 +23,7 @@ class FlipFlop(Episodic, Classification):
 
     A step is a write with probability 1/lag, a read with 1/lag, else ignored; its bit is drawn uniformly, and blank at
     reads. The first step is a write, the last a read. So the write that a read asks for is lag steps back on average,
-    and a sequence has 20 writes after the first, T = 20 · lag. What a write leaves must be overwritten, never erased.
+    and a sequence has some 20 writes: T = 20 · lag. What a write leaves must be overwritten, never erased.
 
     Inputs: ignore, write, read, one-hot bit. Outputs: one per bit. Targets: the bit written last. Reads count.
     Trivial predictor: any constant, accuracy 1/2, loss ln 2. But who says the first write all along is right more often
