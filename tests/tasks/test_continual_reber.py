@@ -89,18 +89,37 @@ def test_the_probe_is_the_error_free_length_of_long_streams():
     windows, measure, least = task.probes(Generator().manual_seed(0), 5)["error_free_steps"]
     targets, weight = (torch.cat([window[i] for window in windows]) for i in (1, 2))
     inputs = torch.cat([window.inputs for window in windows])
-    assert inputs.shape == (100_000, 10, 7)
+    assert inputs.shape == (102_000, 10, 7)
+    assert weight[:2000].sum() == 0
+    assert (weight[2000:] == 1).all()
     assert least == 1000
     outputs = 2 * targets - 1
     assert measure(outputs, targets, weight) == 100_000
-    outputs[500, :5] *= -1
-    outputs[700:, 0] *= -1
+    outputs[2500, :5] *= -1
+    outputs[2700:, 0] *= -1
+    outputs[:2000] = -1  # the warm-up does not count
     assert measure(outputs, targets, weight) == (5 * 500 + 5 * 100_000) / 10
-    outputs[0] = 0  # what is not above ½ is not said
+    outputs[2000] = 0  # what is not above ½ is not said
     assert measure(outputs, targets, weight) == 0
     legal, *_ = read(letters(inputs[:5000, 3]))  # over more than one window
     found = [{name for name, may in zip(NAMES, row, strict=True) if may} for row in targets[:5000, 3]]
     assert found == legal
+
+
+def test_solving_takes_a_thousand_steps_without_an_error_on_average():
+    task = ContinualReber()
+    stream = draw(60, 5, 20)
+    for wrong, solved in ((20, True), (21, False)):  # of 60 streams, half way: 1,200 − 600 · 20/60 = 1,000
+        outputs = 2 * stream.targets - 1
+        outputs[600, :wrong] *= -1
+        outputs[900, :wrong] *= -1  # no matter
+        assert task.error_free_steps(outputs, *stream[1:3]).item() == pytest.approx(1200 - 10 * wrong)
+        assert task.solved(outputs, *stream[1:3]).item() is solved
+    short = [part[:300] for part in stream[:3]]
+    for wrong, solved in ((10, True), (11, False)):  # of 60 streams at their first step: a validation has 300
+        outputs = 2 * short[1] - 1
+        outputs[0, :wrong] *= -1
+        assert task.solved(outputs, *short[1:]).item() is solved
 
 
 def test_the_control_resets_the_model_where_a_string_begins():
