@@ -45,9 +45,9 @@ class ContinualReber(Reber):
     2,000: their mean. In the paper, a network with all 100,000 is perfect, one with more than 1,000 is good, and that is
     what solving asks for here.
 
-    Source: Gers, Schmidhuber & Cummins (2000). Differences: many streams at once and windows of 60 steps, where they
-    train on one stream, online, until the first error; the target is the set of symbols that may follow, not the one
-    that does; `reset` sets the state to zero only, and is theirs else; the least length of an inner string.
+    Source: Gers, Schmidhuber & Cummins (2000). Differences: many streams at once, cut into windows of 60 steps, where
+    they train online on one stream until its first error; the target is the set of symbols that may follow, not the one
+    that does; errors count after a warm-up; and the least length of an inner string, which is 5 in the paper.
     """
 
     name = "continual_reber"

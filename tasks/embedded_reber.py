@@ -39,9 +39,9 @@ class EmbeddedReber(Episodic, Reber):
         E -> T
         T -> E
 
-    Source: experiment 1 of Hochreiter & Schmidhuber (1997), after Fahlman (1991). Differences: new strings at every step,
-    not 256 to train on and 256 to test on; the target is the set of symbols that may follow, not the one that does, and
-    softer units and squared error are gone with it; the least length of an inner string, which is 5 in the paper.
+    Source: experiment 1 of Hochreiter & Schmidhuber (1997). Differences: new strings at every step, not 256 to train on
+    and 256 to test on; the target is the set of symbols that may follow, not the one that does, with cross-entropy in
+    place of squared error; and the least length of an inner string, which is the grammar's own, 5, in the paper.
     """
 
     name = "embedded_reber"
