@@ -126,13 +126,13 @@ def test_a_control_is_reset_from_outside():
 
 
 class Lengths(ContinualAdding):
-    """With probes: the loss over three windows, and over one, of which neither or both are good enough."""
+    """With probes: the loss over three windows, which is not enough at lag 11, and over one, which always is."""
 
     def probes(self, generator, lag):
         stream = self.stream(generator, 6, lag)
         return {
-            "three": Probe([stream.next() for _ in range(3)], self.loss, 0.0),
-            "one": Probe([stream.next()], self.loss, 1e6 if lag == 11 else 0.0),
+            "three": Probe([stream.next() for _ in range(3)], self.loss, 1e6 if lag == 11 else 0.0),
+            "one": Probe([stream.next()], self.loss, 0.0),
         }
 
 
@@ -149,7 +149,7 @@ def test_probes_run_over_windows_that_follow_each_other(reset):
         outputs, _ = model(w, x.expand(K, -1, -1, -1), model.zero_state(K, 6), where)  # one scan, no windows
         torch.testing.assert_close(found[name], task.loss(outputs, targets, weight).detach())
     assert passed.tolist() == [True] * K
-    assert probe(model, w, task, 11)[0].tolist() == [False] * K  # the one is not enough
+    assert probe(model, w, task, 11)[0].tolist() == [False] * K  # one of two is not enough
 
 
 def test_a_probe_asks_every_member_as_if_it_were_alone(monkeypatch):
