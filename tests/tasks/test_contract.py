@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 import tasks
 from tasks import Batch, Task, base, catalogue
 from tasks.base import Classification
+from tasks.prediction import Prediction
 
 TASKS = [pytest.param(task, id=name) for name, task in catalogue().items()]
 OPTIONS = [
@@ -46,6 +47,8 @@ def scored(task: Task, seed: int = 0, sequences: int = 64, more: int = 5) -> Bat
 def perfect(task: Task, targets: Tensor, outputs: int) -> Tensor:
     if isinstance(task, Classification):
         return 50 * torch.nn.functional.one_hot(targets, outputs).float()
+    if isinstance(task, Prediction):
+        return 100 * targets - 50
     return targets.clone()
 
 
@@ -179,6 +182,8 @@ def test_the_best_constant_has_the_trivial_loss_and_scores_nothing(cls, more):
         constant = frequency.log()
     else:
         constant = batch.targets[where].mean(0)
+        if isinstance(task, Prediction):
+            constant = constant.logit()
     outputs = constant.expand(*where.shape, -1)
     assert task.loss(outputs, *batch[1:3]).item() == pytest.approx(task.trivial_loss(task.minimum_lag + more), rel=0.06)
     assert task.score(outputs, *batch[1:3]).item() < 0.05
@@ -229,6 +234,25 @@ def test_a_broken_member_is_not_solved(cls):
     outputs = torch.full((*batch.weight.shape, task.sizes(task.minimum_lag + 5)[1]), torch.nan)
     assert not task.solved(outputs, *batch[1:3])
     assert task.loss(outputs, *batch[1:3]).isnan()
+
+
+@every_task
+def test_probes_are_fresh_sequences_that_the_generator_decides(cls):
+    task, lag = cls(), cls().minimum_lag + 1
+    inputs, outputs = task.sizes(lag)
+    ask = [task.probes(Generator().manual_seed(seed), lag) for seed in (5, 5)]
+    for name, (windows, measure, least) in ask[0].items():
+        assert name.isidentifier()
+        assert all(same(*pair) for pair in zip(windows, ask[1][name].windows, strict=True))
+        assert all(w.inputs.shape == (*w.weight.shape, inputs) for w in windows)
+        targets, weight = (torch.cat([w[i] for w in windows]) for i in (1, 2))
+        right = perfect(task, targets, outputs)
+        both = torch.stack([right, -right])
+        found = measure(both, targets.unsqueeze(0), weight.unsqueeze(0))
+        assert found.shape == (2,)
+        assert found.isfinite().all()
+        assert found[0] >= least > found[1]
+        assert found[0] == measure(right, targets, weight)
 
 
 @every_task
