@@ -1,6 +1,6 @@
 """Evaluating members: on a small fixed validation set while they train, on a large fixed test set at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ VALIDATION_SEQUENCES = 256
 NUMBERS = 2**25
 """Members are computed together as long as they take no more numbers than this at once: 128 MiB."""
 GATE_SEQUENCES = 32
-VALIDATION_SEED, TEST_SEED = 1, 2  # members' seeds are 48-bit hashes and do not meet these
+VALIDATION_SEED, TEST_SEED, PROBE_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not meet these
 
 
 class Stacked(NamedTuple):
@@ -58,6 +58,13 @@ class Evaluation(NamedTuple):
     """Euclidean norm of the whole state at each window's end, mean over sequences."""
 
 
+class Probed(NamedTuple):
+    """How members did on a task's probes."""
+
+    passed: Bool[Tensor, " members"]
+    found: dict[str, Float[Tensor, " members"]]
+
+
 def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool) -> EvaluationSet:
     """The windows that every member of an arm is evaluated on, drawn from their own seed."""
     batch, warmup, scored = task.evaluation(sequences, final=final)
@@ -75,33 +82,57 @@ def together(members: int, each: int) -> list[slice]:
 @torch.no_grad()
 def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
     """Run members over an evaluation set, from the zero state, without gradients."""
-    members = next(iter(w.values())).shape[0]
-    _, steps, batch, features = data.windows[0].inputs.shape
-    groups = together(members, steps * batch * (features + 4 * model.hidden))  # roughly
-    parts = [_evaluate(model, {name: x[group] for name, x in w.items()}, task, data) for group in groups]
+    targets, weight = _judged(data.windows[data.warmup :])
+    parts = []
+    for outputs, norms in _run(model, w, data.windows):
+        y = torch.cat(outputs[data.warmup :], 1)
+        judged = task.loss(y, targets, weight), task.score(y, targets, weight), task.solved(y, targets, weight)
+        parts.append(Evaluation(*judged, torch.stack(norms, 1)))
     return Evaluation(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
-def _evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
+@torch.no_grad()
+def probe(model: Model, w: Weights, task: Task, lag: int) -> Probed:
+    """Ask members what else the task has to ask, all members of an arm the same. There may be no member to ask."""
+    passed = torch.ones(next(iter(w.values())).shape[0], dtype=torch.bool)
+    found = {}
+    if not len(passed):
+        return Probed(passed, found)
+    for name, (batches, measure, least) in task.probes(Generator().manual_seed(PROBE_SEED), lag).items():
+        windows = [stack(task, [batch]) for batch in batches]
+        judged = _judged(windows)
+        found[name] = torch.cat([measure(torch.cat(outputs, 1), *judged) for outputs, _ in _run(model, w, windows)])
+        passed &= found[name] >= least
+    return Probed(passed, found)
+
+
+def _judged(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:
+    """The targets and weight of windows that follow each other."""
+    return torch.cat([window.targets for window in windows], 1), torch.cat([window.weight for window in windows], 1)
+
+
+def _run(model: Model, w: Weights, windows: Sequence[Stacked]) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+    """The outputs in each window and the state's norms at its end, for one group of members after the other."""
     members = next(iter(w.values())).shape[0]
-    state = model.zero_state(members, data.windows[0].inputs.shape[2])
+    _, steps, batch, features = windows[0].inputs.shape
+    # What one member takes, roughly: a window's scan, or the outputs of all windows.
+    each = steps * batch * max(features + 4 * model.hidden, len(windows) * model.outputs)
+    for group in together(members, each):
+        yield _run_together(model, {name: x[group] for name, x in w.items()}, windows)
+
+
+def _run_together(model: Model, w: Weights, windows: Sequence[Stacked]) -> tuple[list[Tensor], list[Tensor]]:
+    members = next(iter(w.values())).shape[0]
+    state = model.zero_state(members, windows[0].inputs.shape[2])
     outputs, norms = [], []
-    for window in data.windows:
+    for window in windows:
         inputs = window.inputs.expand(members, -1, -1, -1)
         reset = None if window.reset is None else window.reset.expand(members, -1, -1)
         y, state = model(w, inputs, state, reset)
         outputs.append(y)
         parts = [part for layer in state for part in layer.values()]
         norms.append(torch.cat(parts, -1).norm(dim=-1).mean(-1))
-    y = torch.cat(outputs[data.warmup :], 1)
-    targets = torch.cat([window.targets for window in data.windows[data.warmup :]], 1)
-    weight = torch.cat([window.weight for window in data.windows[data.warmup :]], 1)
-    return Evaluation(
-        task.loss(y, targets, weight),
-        task.score(y, targets, weight),
-        task.solved(y, targets, weight),
-        torch.stack(norms, 1),
-    )
+    return outputs, norms
 
 
 @torch.no_grad()

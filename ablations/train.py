@@ -23,6 +23,7 @@ from ablations.evaluate import (
     evaluate,
     evaluation_set,
     gate_statistics,
+    probe,
     stack,
     together,
 )
@@ -192,8 +193,8 @@ class Population:
     def _test(self, rows: list[int], over: bool) -> list[int]:
         """Apply the task's criterion on the test set; those that leave.
 
-        A member leaves as solved only when the test set agrees: a validation set that is a little too easy must not
-        cost it the rest of its budget.
+        A member leaves as solved only when the test set agrees, and the task's probes: a validation set that is a little
+        too easy must not cost it the rest of its budget.
         """
         if not rows:
             return []
@@ -202,16 +203,21 @@ class Population:
         seen = evaluate(self.model, weights, self.task, data)
         gates = gate_statistics(self.model, weights, self.validation)
         finite = torch.stack([seen.loss, seen.score]).isfinite().all(0)
+        asked = (finite & (seen.solved | over)).nonzero().flatten().tolist()
+        passed, found = probe(self.model, self.unpack(self.weights[[rows[at] for at in asked]]), self.task, self.lag)
+        solved = {at for at, also in zip(asked, passed.tolist(), strict=True) if seen.solved[at] and also}
         left = []
         for at, row in enumerate(rows):
             result = self.results[self.active[row]]
             if not finite[at]:
                 result.status, result.step = "diverged", self.step
-            elif seen.solved[at] or over:
-                result.status = "solved" if seen.solved[at] else "unsolved"
+            elif at in solved or over:
+                result.status = "solved" if at in solved else "unsolved"
                 result.step, result.score, result.loss = self.step, seen.score[at].item(), seen.loss[at].item()
                 for metric, values in gates.items():
                     result.log(metric, self.step, values[at].item())
+                for name, values in found.items():
+                    result.log(f"test/{name}", self.step, values[asked.index(at)].item())
                 for window, value in enumerate(seen.state_norm[at].tolist() if self.task.continual else [], 1):
                     result.log("test/state_norm", window, min(value, _LARGEST))
             else:

@@ -1,17 +1,15 @@
 """Adding: two numbers, far apart, and their sum at the end."""
 
-from typing import Literal
+from typing import ClassVar
 
-import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks.base import Batch, Episodic, Regression, mean, one_of, worst
+from tasks.base import mean, worst
+from tasks.marks import Marked
 
-FIRST = 10  # hs97 marks one of the first ten pairs
 
-
-class Adding(Episodic, Regression):
+class Adding(Marked):
     """Every step shows a value and a mark; the sum of the two marked values is asked for at the last step.
 
     Values are from U[0, 1]. The mark is 1 at two steps, any step of the first half (steps 0 to T//2 − 1) and any of the
@@ -20,6 +18,7 @@ class Adding(Episodic, Regression):
     Inputs: value, mark. Outputs: one. Targets: the sum. Trivial predictor: the mean, 1; its MSE is the variance of the
     sum, 2 · 1/12 = 1/6. score = 1 − MSE / variance of the targets.
 
+        >>> from torch import Generator
         >>> batch = Adding().stream(Generator().manual_seed(1), batch=1, lag=6).next()
         >>> for value, mark in batch.inputs[:, 0]:
         ...     print(f"{value:.2f}{' marked' if mark else ''}")
@@ -60,49 +59,17 @@ class Adding(Episodic, Regression):
     name = "adding"
     group = "latch"
     reference = "experiment 4 of Hochreiter & Schmidhuber, 1997"
-    lag_means = "sequence length (hs97: the smallest)"
-    minimum_lag = 2
+    neutral = 0.0
+    criteria: ClassVar = {
+        "halves": "MSE below 0.01 on the test sequences",
+        "hs97": "every error below 0.04 and their mean below 0.01 on the test sequences",
+    }
 
-    def __init__(self, *, variant: Literal["halves", "hs97"] = "halves") -> None:
-        """`variant`: "halves", one mark in each half of the sequence, or "hs97", as in the paper."""
-        self.hs97 = one_of("variant", variant, ("halves", "hs97")) == "hs97"
-        self.criterion = "MSE below 0.01 on the test sequences"
-        if self.hs97:
-            self.minimum_lag = 2 * (FIRST + 1)  # both marks' ranges hold the first ten pairs
-            self.criterion = "every error below 0.04 and their mean below 0.01 on the test sequences"
+    def value(self, uniform: Float[Tensor, "time batch"]) -> Float[Tensor, "time batch"]:
+        return 2 * uniform - 1 if self.hs97 else uniform
 
-    def sizes(self, lag: int) -> tuple[int, int]:
-        return 2, 1
-
-    def steps(self, lag: int) -> int:
-        return self.checked(lag) + (lag // 10 if self.hs97 else 0)
-
-    def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
-        T = self.steps(lag)
-        step = torch.arange(T).unsqueeze(1)
-        value = torch.rand(T, batch, generator=generator)
-        if self.hs97:
-            value = 2 * value - 1
-            end = lag - 1 + torch.randint(T - lag + 1, (batch,), generator=generator)
-            first = torch.randint(FIRST, (batch,), generator=generator)
-            second = torch.randint(lag // 2 - 1, (batch,), generator=generator)
-            second = second + (second >= first)
-        else:
-            end = torch.full((batch,), T - 1)
-            first = torch.randint(T // 2, (batch,), generator=generator)
-            second = torch.randint(T // 2, T, (batch,), generator=generator)
-        marked, query = (step == first) | (step == second), step == end
-        signal = marked.float()
-        if self.hs97:
-            value = value.masked_fill((marked & (step == 0)) | (step > end), 0)
-            signal = signal - (((step == 0) | query) & ~marked).float()
-        total = (value * marked).sum(0)
-        return Batch(
-            inputs=torch.stack([value, signal], -1),
-            targets=(0.5 + total / 4 if self.hs97 else total).repeat(T, 1).unsqueeze(-1),
-            weight=query.float(),
-            events={"mark": marked, "query": query},
-        )
+    def answer(self, first: Float[Tensor, " batch"], second: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        return 0.5 + (first + second) / 4 if self.hs97 else first + second
 
     def solved(
         self,
@@ -116,4 +83,4 @@ class Adding(Episodic, Regression):
         return self.loss(outputs, targets, weight) < 0.01
 
     def trivial_loss(self, lag: int) -> float:
-        return (2 - 1 / FIRST - (1 - 1 / FIRST) / (lag // 2 - 1)) / 48 if self.hs97 else 1 / 6
+        return (2 - self.first_marked(lag)) / 48 if self.hs97 else 1 / 6

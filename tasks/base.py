@@ -7,7 +7,7 @@ by being defined. Its two bases say how sequences arrive and how outputs are jud
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -32,6 +32,17 @@ class Batch(NamedTuple):
     """1 at the steps that count, 0 elsewhere."""
     events: dict[str, Bool[Tensor, "*members time batch"]]
     """What happens where, by name: "cue", "query", ..."""
+
+
+class Probe(NamedTuple):
+    """A further test of a trained network, on sequences that training does not draw: longer ones, other rates."""
+
+    windows: list[Batch]
+    """One after the other in time, from the zero state."""
+    measure: Callable[[Tensor, Tensor, Tensor], Tensor]
+    """Outputs, targets and weight of all windows, shapes as in `Task.loss`, to one finite number per member."""
+    least: float
+    """What it must come to for the task to count as solved, beside `Task.solved` on the test set."""
 
 
 class Stream(ABC):
@@ -67,7 +78,7 @@ class Task(ABC):
     continual: ClassVar[bool] = False
     """True where `next` continues the same streams: a model carries its state across windows, detached."""
     criterion: str
-    """When `solved` says so, in words."""
+    """When a network has solved the task, in words: what `solved` and the probes ask."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -108,11 +119,17 @@ class Task(ABC):
 
     @abstractmethod
     def solved(self, outputs: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
-        """Shapes as in `loss`, boolean: whether `criterion` is met on these sequences."""
+        """Shapes as in `loss`, boolean: whether these sequences meet the criterion."""
 
     @abstractmethod
     def trivial_loss(self, lag: int) -> float:
         """The expected loss of the best constant output."""
+
+    def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
+        """What else a network is asked that meets the criterion on the test set, by name. Nothing for most tasks.
+
+        All randomness is the generator's."""
+        return {}
 
     def reset(self, events: dict[str, Bool[Tensor, "*members time batch"]]) -> Tensor | None:
         """Where a model's state is set to zero from outside, before the step; None for nowhere (all but controls)."""
@@ -238,6 +255,13 @@ def worst(
 ) -> Float[Tensor, "*members"]:
     """The largest of the non-negative values over outputs and the steps that count."""
     return (values.amax(-1) * weight).amax((-2, -1))
+
+
+def error_free(
+    right: Bool[Tensor, "*members time batch"], weight: Float[Tensor, "*#members time batch"]
+) -> Float[Tensor, "*members"]:
+    """How many steps that count come before the first that is wrong: the mean over sequences."""
+    return ((right | (weight == 0)).cummin(-2).values * weight).sum(-2).mean(-1)
 
 
 @cache

@@ -41,12 +41,12 @@ class Copy(Episodic, Classification):
     minimum_lag = 1
     criterion = "accuracy above 99 % over the recalled symbols of the test sequences"
     chance = 1 / ALPHABET
+    codes = torch.eye(CUE + 1)
 
     def __init__(self, *, symbols: int = 10, variable: bool = False) -> None:
         """`symbols`: how many are copied, 1 to 100. `variable`: whether the number of blanks varies."""
         self.symbols = whole("symbols", symbols, 1, 100)
         self.tail = TAIL if one_of("variable", variable, (False, True)) else 0
-        self.codes = torch.eye(CUE + 1)
 
     def sizes(self, lag: int) -> tuple[int, int]:
         return CUE + 1, ALPHABET
@@ -54,22 +54,24 @@ class Copy(Episodic, Classification):
     def steps(self, lag: int) -> int:
         return 2 * self.symbols + self.checked(lag) + 1 + self.tail
 
+    def places(self, generator: Generator, blanks: Int64[Tensor, " batch"]) -> Int64[Tensor, "symbols batch"]:
+        """The steps at which the symbols are shown, in their order, where so many blanks precede the cue."""
+        return torch.arange(self.symbols).unsqueeze(1).expand(-1, len(blanks))
+
     def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
         T, n = self.steps(lag), self.symbols
         symbol = torch.randint(ALPHABET, (n, batch), generator=generator)
-        ask = torch.full((batch,), n + lag)
+        blanks = torch.full((batch,), lag)
         if self.tail:
-            ask = ask + geometric(generator, batch, mean=10, most=self.tail)
-        step = torch.arange(T).unsqueeze(1)
-        code = torch.full((T, batch), BLANK)
-        code[:n] = symbol
-        due = step - ask - 1
+            blanks = blanks + geometric(generator, batch, mean=10, most=self.tail)
+        code = torch.full((T, batch), BLANK).scatter_(0, self.places(generator, blanks), symbol)
+        due = torch.arange(T).unsqueeze(1) - (n + blanks) - 1
         cue, query = due == -1, (due >= 0) & (due < n)
         return Batch(
-            inputs=embedding(code.masked_fill_(cue, CUE), self.codes),
+            inputs=embedding(code.masked_fill(cue, CUE), self.codes),
             targets=symbol.gather(0, due.clamp(0, n - 1)),
             weight=query.float(),
-            events={"write": (step < n).expand(T, batch), "cue": cue, "query": query},
+            events={"write": code < BLANK, "cue": cue, "query": query},
         )
 
     def solved(

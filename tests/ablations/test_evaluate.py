@@ -7,10 +7,13 @@ from torch import Generator
 from ablations import evaluate as evaluation
 from ablations.cells import catalogue
 from ablations.engines.eager import scan
-from ablations.evaluate import Stacked, evaluate, evaluation_set, gate_statistics, stack
+from ablations.evaluate import PROBE_SEED, Stacked, evaluate, evaluation_set, gate_statistics, probe, stack
 from ablations.model import Model
+from tasks import catalogue as tasks
 from tasks.adding import Adding
+from tasks.base import Probe
 from tasks.continual_adding import ContinualAdding
+from tasks.parity import Parity
 from tasks.recall import Recall
 
 K = 3
@@ -120,6 +123,67 @@ def test_a_control_is_reset_from_outside():
     outputs, _ = model(w, x, model.zero_state(K, 32), reset)
     targets, weight = (torch.cat([b[i] for b in windows[5:]]) for i in (1, 2))
     torch.testing.assert_close(losses[1], control.loss(outputs[:, 300:], targets, weight).detach())
+
+
+class Lengths(ContinualAdding):
+    """With probes: the loss over three windows, which is not enough at lag 11, and over one, which always is."""
+
+    def probes(self, generator, lag):
+        stream = self.stream(generator, 6, lag)
+        return {
+            "three": Probe([stream.next() for _ in range(3)], self.loss, 1e6 if lag == 11 else 0.0),
+            "one": Probe([stream.next()], self.loss, 0.0),
+        }
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_probes_run_over_windows_that_follow_each_other(reset):
+    task = Lengths(reset=reset)
+    model, w = network(task, 10)
+    passed, found = probe(model, w, task, 10)
+    stream = task.stream(Generator().manual_seed(PROBE_SEED), 6, 10)
+    for name, count in (("three", 3), ("one", 1)):
+        windows = [stream.next() for _ in range(count)]
+        x, targets, weight = (torch.cat([window[i] for window in windows]) for i in range(3))
+        where = torch.cat([w.events["reset"] for w in windows]).expand(K, -1, -1) if reset else None
+        outputs, _ = model(w, x.expand(K, -1, -1, -1), model.zero_state(K, 6), where)  # one scan, no windows
+        torch.testing.assert_close(found[name], task.loss(outputs, targets, weight).detach())
+    assert passed.tolist() == [True] * K
+    assert probe(model, w, task, 11)[0].tolist() == [False] * K  # one of two is not enough
+
+
+def test_a_probe_asks_every_member_as_if_it_were_alone(monkeypatch):
+    task, lag = Parity(), 3
+    model, w = network(task, lag)
+    passed, found = probe(model, w, task, lag)
+    (longer,), *_ = task.probes(Generator().manual_seed(PROBE_SEED), lag)["error_free_steps"]
+    for k in range(K):
+        outputs, _ = model(member(w, k), longer.inputs.unsqueeze(0), model.zero_state(1, 64))
+        wrong = (outputs[0].argmax(-1) != longer.targets).T.tolist()
+        free = sum(sequence.index(True) if True in sequence else 30 for sequence in wrong) / 64
+        assert found["error_free_steps"][k].item() == pytest.approx(free)
+    assert passed.tolist() == [False] * K
+    monkeypatch.setattr(evaluation, "NUMBERS", 1)  # one at a time
+    torch.testing.assert_close(probe(model, w, task, lag).found, found)
+
+
+def test_a_task_without_probes_and_members_who_are_none():
+    model, w = network(Adding(), 5)
+    passed, found = probe(model, w, Adding(), 5)
+    assert (passed.tolist(), found) == ([True] * K, {})
+    model, w = network(Parity(), 5)
+    passed, found = probe(model, {name: weight[:0] for name, weight in w.items()}, Parity(), 5)
+    assert (passed.tolist(), found) == ([], {})
+
+
+@pytest.mark.parametrize("name", tasks())
+def test_a_network_that_has_learned_nothing_scores_like_the_trivial_predictor(name):
+    task = tasks()[name]()
+    lag = task.minimum_lag + 4
+    model, w = network(task, lag, cell="rnn")
+    seen = evaluate(model, w, task, evaluation_set(task, lag, 1000, seed=5, final=False))
+    assert (seen.score < 0.15).all()
+    assert not seen.solved.any()
 
 
 def test_an_evaluation_set_is_decided_by_its_seed():

@@ -30,6 +30,8 @@ STEPS = {
     "a stopped gradient": lambda w, x, h: torch.tanh(x + h.detach() @ w["U"]) * (h @ w["V"]).detach(),
     "the state passed through": lambda w, x, h: h,
     "the input alone": lambda w, x, h: x,
+    "powers": lambda w, x, h: torch.tanh((x + h @ w["U"]) ** 2 - x.pow(3)) + h**1,
+    "a reciprocal": lambda w, x, h: 1 / (1.5 + torch.tanh(x + h @ w["U"])),
     "no weight": lambda w, x, h: torch.tanh(h) * 0.5,
     "a product alone": lambda w, x, h: h @ w["U"],
     "nested products": lambda w, x, h: h + (torch.tanh(h @ w["U"]) @ w["V"] + x) @ (w["U"] * torch.sigmoid(w["a"])),
@@ -40,6 +42,61 @@ STEPS = {
 @pytest.mark.parametrize("shape", [(2, 11, 30, 3, 20), (1, 4, 2, 5, 3)])
 def test_any_step_within_the_rules_is_run(step, shape):
     agree(cell_of(STEPS[step]), shape, reset=True)
+
+
+class Packed(Plain):
+    """An LSTM as many write it: one matrix for all gates, cut in pieces."""
+
+    name: str
+    state = ("c", "h")
+    output = "h"
+
+    def weights(self, inputs, hidden):
+        return {"W": Weight(inputs + hidden, 4 * hidden, "uniform"), "b": Weight(1, 4 * hidden, "zeros")}
+
+    def drive(self, w, x):
+        return {"x": x}
+
+    def step(self, w, drive, state, tap):
+        gates = torch.cat([drive["x"], state["h"]], -1) @ w["W"] + w["b"]
+        i, f, z, o = self.cut(gates, state["h"].shape[-1])
+        c = torch.sigmoid(f) * state["c"] + torch.sigmoid(i) * torch.tanh(z)
+        return {"c": c, "h": torch.sigmoid(o) * torch.tanh(c)}
+
+
+CUTS = {
+    "chunks": lambda g, H: g.chunk(4, -1),
+    "a split": lambda g, H: g.split([H, H, H, H], -1),
+    "slices": lambda g, H: (g[..., :H], g[..., H : 2 * H], g[..., 2 * H : 3 * H], g[..., 3 * H :]),
+    "slices from the end": lambda g, H: (g[..., -H:], g[..., :H], g[..., 2 * H : -H], g[..., H : -2 * H]),
+    "slices of slices": lambda g, H: (*(g[..., : 3 * H][..., H:]).chunk(2, -1), g.narrow(-1, 0, H), g[..., 3 * H :]),
+    "pieces that overlap, and one that is not used": lambda g, H: (g[..., :H], g[..., :H], g[..., H : 2 * H] ** 2, 1 / (2 + g[..., :H] ** 2)),
+    "pieces put together again": lambda g, H: (torch.tanh(torch.cat([g[..., H : 2 * H], g[..., :H]], -1) * g[..., 2 * H :])).chunk(2, -1) * 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("shape", [(2, 11, 30, 3, 20), (1, 4, 2, 5, 3), (2, 9, 7, 17, 33), (1, 5, 3, 16, 16)])
+def test_rows_may_be_cut_and_put_together(cut, shape):
+    kind = type("Cut", (Packed,), {"cut": staticmethod(CUTS[cut])})
+    kind.name = "cut"
+    cell = kind()
+    assert choose("fused", cell).why == "compiled from the cell's own step"
+    agree(cell, shape, reset=True)
+
+
+def test_input_and_state_may_be_cut():
+    def new(w, x, h):
+        half = x.shape[-1]
+        return torch.cat([torch.tanh(h[..., :half] @ w["U"][:half]), x], -1)[..., half:] * h
+
+    assert "depends on the sizes" in choose("fused", cell_of(new)).why  # weights alone are lifted, and are not cut
+
+    def turned(w, x, h):
+        first, second = torch.cat([x, h], -1).split([x.shape[-1], h.shape[-1]], -1)
+        return torch.tanh(second + first @ w["U"] + torch.cat([h, first], -1)[..., first.shape[-1] :] @ w["U"])
+
+    agree(cell_of(turned), (2, 8, 5, 3, 20))
 
 
 class Uneven(Cell):
@@ -181,7 +238,9 @@ BROKEN = {
     "a weight that is random": (lambda w, x, h: torch.tanh(x + h @ (w["U"] * torch.rand_like(w["U"]))), "does not know the operator rand_like"),
     "a memory of calls": (remembers, "depends on the sizes: an argument of mul"),
     "a weight in pieces": (lambda w, x, h: torch.tanh(x + h @ torch.cat(w["U"].chunk(2, -1), -1)), "depends on the sizes: an argument of split"),
-    "rows in pieces": (lambda w, x, h: torch.cat(h.chunk(2, -1), -1), "does not know the operator split"),
+    "rows in halves": (lambda w, x, h: torch.cat(h.chunk(2, -1), -1), "no sum of input and hidden sizes"),
+    "a batch in pieces": (lambda w, x, h: torch.cat([h[:2], h[2:]], 0), "out of a batch"),
+    "every other column": (lambda w, x, h: torch.tanh(torch.cat([h, h], -1)[..., ::2]), "cut in steps"),
     "two axes for one": (lambda w, x, h: torch.tanh(x + h @ w["U"] + h[..., 0]), "cannot be traced"),
     "an infinite number": (lambda w, x, h: torch.tanh(x + h * float("inf")), "mul with these arguments"),
     "random numbers": (lambda w, x, h: torch.tanh(x) + torch.rand_like(h), "does not know the operator rand"),
@@ -196,6 +255,23 @@ def test_what_breaks_a_rule_is_named_and_left_to_the_eager_engine(step):
     assert engine.scan is eager.scan
     assert why in engine.why
     assert "suspect" in engine.why
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        (lambda h: torch.sin(h), "does not know the operator sin"),
+        (lambda h: h[:, 0].item() * h, "its step cannot be traced"),
+        (lambda h: h.mul_(2), "does not know the operator mul_"),
+    ],
+)
+def test_a_refusal_names_the_line(operation, why):
+    def new(w, x, h):
+        return operation(x + h @ w["U"])
+
+    refused = choose("auto", cell_of(new)).why
+    assert why in refused
+    assert refused.endswith(f"(test_fused_steps.py, line {operation.__code__.co_firstlineno})")
 
 
 def test_the_choice_is_told_for_every_cell():

@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch import Generator
 
+from ablations import evaluate as evaluation
 from ablations.cells import catalogue
 from ablations.engines.eager import scan
-from ablations.evaluate import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set
+from ablations.evaluate import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set, probe
 from ablations.model import Model
 from ablations.train import Budget, Evaluated, Left, Member, Population
 from tasks.adding import Adding
-from tasks.base import Batch, Classification, Episodic
+from tasks.base import Batch, Classification, Episodic, Probe
 from tasks.continual_adding import ContinualAdding
+from tasks.parity import Parity
 
 
 class Sign(Episodic, Classification):
@@ -59,6 +61,18 @@ class Scripted(Sign):
     def solved(self, outputs, targets, weight):
         is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
         return torch.tensor([next(self.test if is_test else self.verdicts, False)])
+
+
+class Asking(Scripted):
+    """Scripted, with a probe: what it finds, every time that it is asked."""
+
+    def __init__(self, found, **script):
+        super().__init__(**script)
+        self.found = iter(found)
+
+    def probes(self, generator, lag):
+        longer = self.sample(generator, 7, 2 * lag)
+        return {"further": Probe([longer], lambda outputs, *_: torch.full(outputs.shape[:1], next(self.found)), 3.0)}
 
 
 class Stream(ContinualAdding):
@@ -191,6 +205,28 @@ def test_a_member_fares_as_it_would_alone(task, lag):
 
 
 @both_kinds
+@pytest.mark.parametrize("cell", ["lstm", "single_network"])
+def test_members_that_do_not_fit_are_trained_in_groups(task, lag, cell, monkeypatch):
+    whole, divided = population(task, lag, DIFFERENT, cell=cell), population(task, lag, DIFFERENT, cell=cell)
+    for _ in range(3):
+        whole.train_step()
+    rows, gradient = [], Population._gradient
+
+    def spy(self, group, batch):
+        rows.append(len(batch.inputs))
+        return gradient(self, group, batch)
+
+    monkeypatch.setattr(Population, "_gradient", spy)
+    monkeypatch.setattr(evaluation, "NUMBERS", 1)
+    for _ in range(3):
+        divided.train_step()
+    assert rows == [1] * len(DIFFERENT) * 3
+    torch.testing.assert_close(divided.weights, whole.weights, rtol=1e-5, atol=1e-6)
+    for before, after in zip(whole.state, divided.state, strict=True):
+        torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-6)
+
+
+@both_kinds
 def test_a_stream_carries_its_state_and_an_episode_does_not(task, lag):
     one, other = (population(task, lag, DIFFERENT) for _ in range(2))
     one.train_step()
@@ -220,6 +256,36 @@ def test_what_a_result_says_of_the_end():
         windows, norms = zip(*result.curves["test/state_norm"], strict=True)
         assert windows == (1, 2, 3)
         assert norms == pytest.approx(test.state_norm[k].tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("test", "found", "status", "step", "last"),
+    [
+        ([True] * 3, [1.0, 2.9, 3.0], "solved", 60, 3.0),  # the probe agrees at the third time
+        ([False, False, True], [4.0], "solved", 60, 4.0),  # who fails the test is not asked more
+        ([True] * 8, [2.0] * 8, "unsolved", 160, 2.0),
+        ([False] * 8, [5.0], "unsolved", 160, 5.0),  # at the end everybody is
+    ],
+)
+def test_a_task_is_solved_when_its_probes_agree(test, found, status, step, last):
+    task = Asking(found, scores=[1.0] * 8, solved=[True] * 8, test=test)
+    trained = population(task, 2, [member(1)], QUICK)
+    finish(trained)
+    (result,) = trained.results
+    assert (result.status, result.step, result.curves["test/further"]) == (status, step, [(step, last)])
+    assert next(task.found, None) is None
+
+
+def test_every_member_has_what_its_own_probes_found():
+    members = [member(5, math.nan), *DIFFERENT, member(6, math.nan)]
+    trained = population(Parity(), 3, members)
+    finish(trained)
+    fresh = population(Parity(), 3, DIFFERENT)
+    for _ in range(12):
+        fresh.train_step()
+    _, found = probe(fresh.model, fresh.unpack(fresh.weights), Parity(), 3)
+    told = [result.curves.get("test/error_free_steps") for result in trained.results]
+    assert told == [None, *([(12, steps)] for steps in found["error_free_steps"].tolist()), None]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ once, `run` runs it under autograd.
 """
 
 from ablations.engines.fused.build import NotBuilt
+from ablations.engines.fused.graph import Untraceable
 from ablations.engines.fused.linear import linear
 from ablations.engines.fused.run import prepare, scan
-from ablations.engines.fused.trace import Untraceable
 
 __all__ = ["NotBuilt", "Untraceable", "linear", "prepare", "scan"]

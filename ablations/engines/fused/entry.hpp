@@ -4,7 +4,7 @@ static long aligned(long count) { return (count + VL - 1) / VL * VL; }
 // Numbers of memory that forward (and, with save, backward after it) needs for the sequences, and each needs to work.
 extern "C" void needs(int K, int T, int B, const int* n, int tile, int save, int has_reset, long* kept, long* there, long* back) {
   const Shape z{K, T, B, tile, save, n, has_reset ? (const uint8_t*)n : nullptr};
-  *kept = aligned(Sequences(z, nullptr).size) * K * z.tiles();
+  *kept = aligned(Sequences(z, nullptr).size) * K * z.tiles() + VL;  // a slice may be read beyond its end
   *there = aligned(ForwardWeights(z, nullptr, 0, nullptr, false).size) * K;
   *back = aligned(BackwardWeights(z, nullptr, 0, nullptr, false).size) * K + aligned(Sums(z, nullptr).size) * K * z.tiles();
 }

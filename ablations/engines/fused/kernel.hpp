@@ -147,6 +147,10 @@ static void copy_rows(int rows, int columns, const real* from, long from_step, r
   for (int r = 0; r < rows; r++) memcpy(to + r * to_step, from + r * from_step, columns * sizeof(real));
 }
 
+static void zero(int rows, int columns, real* to, long step) {
+  for (int r = 0; r < rows; r++) memset(to + r * step, 0, columns * sizeof(real));
+}
+
 static void add_into(int rows, int columns, const real* from, real* to, long to_step) {
   for (int r = 0; r < rows; r++)
     for (int j = 0; j < columns; j++) to[r * to_step + j] += from[(long)r * columns + j];
@@ -173,7 +177,7 @@ struct Memory {
   real* take(long count, bool zero = false) {
     if (used == blocks.size()) blocks.emplace_back();
     auto& block = blocks[used++];
-    if ((long)block.size() < count + VL) block.resize(count + VL);
+    if ((long)block.size() < count + 2 * VL) block.resize(count + 2 * VL);  // to align; and a slice may be read beyond its end
     auto at = reinterpret_cast<uintptr_t>(block.data());
     real* p = block.data() + ((64 - at % 64) % 64) / sizeof(real);
     if (zero) memset(p, 0, count * sizeof(real));

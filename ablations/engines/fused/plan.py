@@ -1,14 +1,15 @@
 """From a graph to a program: which products are one product, what is computed when, what is kept for the way back.
 
 A program runs in levels. A level first multiplies, with everything that shares its left operands packed into one product,
-then computes elementwise what the next level multiplies.
+then computes elementwise what the next level multiplies, then joins pieces. A slice is a view of what lies in memory.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ablations.engines.fused.trace import ELEMENTWISE, NONLINEAR, Trace, Untraceable, Value
+from ablations.engines.fused.graph import ELEMENTWISE, NONLINEAR, Untraceable, Value, sum_of
+from ablations.engines.fused.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Level:
     compute: list[Value]
     """In the order of computation; includes what only passes through registers."""
     store: list[Value]
+    join: list[Value]
+    """What is then put side by side out of pieces in memory."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Plan:
     """All that is to be emitted for a cell."""
 
     trace: Trace
+    derived: list[str]
+    """Sizes that are sums of others."""
     forward: Program
     saved: list[Value]
     """Forward values that the backward pass reads, a row per step."""
@@ -68,6 +73,7 @@ def plan(trace: Trace) -> Plan:
     gradients = list(dict.fromkeys(G for one in terms for _, G in one))
     lefts = list(dict.fromkeys(A for one in terms for A, _ in one if A is not None))
     users = _users([*outputs, *gradients])
+    derived = _derived(trace, users)
     linears = _linears(users)
     inputs = {trace.x, *trace.state.values()}
     known = inputs | set(trace.new_state.values())
@@ -82,6 +88,7 @@ def plan(trace: Trace) -> Plan:
     given = known | set(saved) | set(trace.d_state.values())
     return Plan(
         trace,
+        list(derived),
         _program([*trace.new_state.values(), *saved], inputs, linears),
         saved,
         _program(back_targets, given, linears),
@@ -89,6 +96,18 @@ def plan(trace: Trace) -> Plan:
         gradients,
         terms,
     )
+
+
+def _derived(trace: Trace, values: Iterable[Value]) -> list[str]:
+    """The sizes of rows that nothing given has, all of them sums of the input's and the hidden size."""
+    given = [trace.x, *trace.state.values(), *trace.weights]
+    told = {size for value in given for size in (value.rows, value.columns)}
+    derived = dict.fromkeys(value.columns for value in values if value.rows == "B" and value.columns not in told)
+    if not all(map(sum_of, derived)):
+        raise Untraceable("it computes with rows of a size that neither its weights nor its state have")
+    if (derived or any(value.at for value in values)) and not told >= {"I", "H"}:
+        raise Untraceable("nothing tells how many columns the rows have that it cuts, or puts together")
+    return list(derived)
 
 
 def _weight_terms(gradient: Value) -> list[tuple[Value | None, Value]]:
@@ -216,7 +235,8 @@ def _program(targets: list[Value], given: set[Value], linears: dict) -> Program:
     """Order the computation of the targets by levels."""
     level: dict[Value, int] = {}
     parts: dict[Value, Linear] = {}  # a product's result -> the product
-    depends: dict[Value, tuple[Value, ...]] = {}  # an elementwise value -> what it is computed from
+    depends: dict[Value, tuple[Value, ...]] = {}  # a value that is computed or joined -> what from
+    viewed: dict[Value, None] = {}  # what has to be in memory, as parts of it are looked at, or it becomes a part
 
     def visit(value: Value) -> int:
         if value in given or _is_vector(value):
@@ -231,18 +251,30 @@ def _program(targets: list[Value], given: set[Value], linears: dict) -> Program:
             level[linear.result] = 1 + max(visit(left) for left in linear.lefts)
             if rest:
                 depends[value] = (linear.result, *rest)
-                level[value] = max(level[linear.result], *(visit(leaf) for leaf in rest))
+                level[value] = max(level[linear.result], *(after(leaf) for leaf in rest))
+        elif value.op == "slice":
+            (source,) = value.values
+            level[value] = visit(source) + (source in depends)  # what this level computes, the next can see parts of
+            viewed[source] = None
         else:
-            _check_elementwise(value)
+            if value.op == "cat":
+                viewed.update(dict.fromkeys(value.values))
+            else:
+                _check_elementwise(value)
             depends[value] = value.values
-            level[value] = max((visit(arg) for arg in value.values), default=0)
+            level[value] = max((after(arg) for arg in value.values), default=0)
         return level[value]
+
+    def after(arg: Value) -> int:
+        """The first level that can compute with an argument."""
+        return visit(arg) + (arg in depends and arg.op == "cat")
 
     for target in targets:
         visit(target)
     wanted = dict.fromkeys(target for target in targets if target not in given)
     for linear in parts.values():
         wanted.update(dict.fromkeys(left for left in linear.lefts if left in depends))
+    wanted.update(dict.fromkeys(value for value in viewed if value in depends))
     for value, args in depends.items():
         wanted.update(dict.fromkeys(arg for arg in args if arg in depends and level[arg] < level[value]))
     levels = []
@@ -251,17 +283,18 @@ def _program(targets: list[Value], given: set[Value], linears: dict) -> Program:
         for result, linear in parts.items():
             if level[result] == number:
                 packed.setdefault((linear.lefts, result.columns), []).append(linear)
-        store = [value for value in wanted if value in depends and level[value] == number]
+        here = [value for value in wanted if value in depends and level[value] == number]
+        store = [value for value in here if value.op != "cat"]
         compute: dict[Value, None] = {}
 
         def collect(value: Value, number: int = number, compute: dict = compute) -> None:
             for arg in depends[value]:
-                if arg in depends and level[arg] == number and arg not in compute:
+                if arg in depends and level[arg] == number and arg not in compute and arg.op != "cat":
                     collect(arg)
             compute[value] = None
 
         for value in store:
             if value not in compute:
                 collect(value)
-        levels.append(Level(list(packed.values()), list(compute), store))
+        levels.append(Level(list(packed.values()), list(compute), store, [v for v in here if v.op == "cat"]))
     return Program(targets, levels, {v: args for v, args in depends.items() if v in linears})

@@ -12,10 +12,12 @@ from ablations.cells import Cell, State, Weights
 from ablations.engines import eager
 from ablations.engines.eager import Scanned
 from ablations.engines.fused.build import build, pointer, pointers
-from ablations.engines.fused.emit import emit, sizes
+from ablations.engines.fused.emit import emit
+from ablations.engines.fused.graph import Untraceable
+from ablations.engines.fused.layout import sizes
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
-from ablations.engines.fused.trace import Untraceable, trace
+from ablations.engines.fused.trace import trace
 
 TILE = 24
 """Rows that run through the sequence together, their state and gates in cache. From 12 to 64 it makes no difference."""

@@ -1,15 +1,15 @@
 """From a cell to a graph: its step and the step's vector-Jacobian product, as torch itself differentiates them.
 
-The step is traced at two sets of pairwise different prime sizes. What depends on nothing but the roles of the sizes comes
-out alike both times; a branch on the batch, a constant that happens to fit, or one axis taken for another does not. What is
-found is then run beside the step itself, so that what torch does not show (a gradient of one's own, a memory of earlier
-calls) is noticed too.
+What is found is run beside the step itself, so that what torch does not show (a gradient of one's own, a memory of earlier
+calls) is noticed.
 """
 
-import math
+import re
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -17,29 +17,10 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.node import map_arg
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablations.cells import Cell
-
-
-class Untraceable(Exception):
-    """A cell does something the fused engine has no words for; the message says what, `Kernel` adds the cell's name."""
-
-
-@dataclass(frozen=True, eq=False)
-class Value:
-    """A node of the graph: `op` applied to values and numbers."""
-
-    op: str
-    args: tuple["Value | float", ...]
-    rows: str
-    """`B` where it has a row per sequence, `1` for a vector of weights, else the rows of a matrix."""
-    columns: str
-    name: str
-
-    @property
-    def values(self) -> tuple["Value", ...]:
-        return tuple(arg for arg in self.args if isinstance(arg, Value))
+from ablations.engines.fused.graph import SIZES, STEP, Untraceable, Value, alike, op, read
 
 
 @dataclass(frozen=True)
@@ -67,15 +48,6 @@ class Trace:
     state_gradients: dict[str, Value]
 
 
-ARITHMETIC = {"add": 2, "sub": 2, "mul": 2, "div": 2, "rsub": 2, "neg": 1}
-NONLINEAR = {"sigmoid": 1, "tanh": 1, "relu": 1, "exp": 1}
-BACKWARD = {"sigmoid_backward": 2, "tanh_backward": 2, "threshold_backward": 3}
-ELEMENTWISE = {**ARITHMETIC, **NONLINEAR, **BACKWARD, "zeros_like": 0}
-"""Operators by the number of their arguments."""
-_STEP = {*ARITHMETIC, *NONLINEAR, "zeros_like", "mm", "t"}
-_ALL = {*ELEMENTWISE, "mm", "t", "sum", "input"}
-_SEEN_THROUGH = {"detach", "alias", "clone"}
-_SIZES = ({"B": 7, "I": 3, "H": 5}, {"B": 13, "I": 17, "H": 11})
 _tracing = threading.Lock()  # torch's tracer keeps its state in globals
 
 _Tensors = tuple[Tensor, ...]
@@ -92,12 +64,40 @@ class _Joint(NamedTuple):
 
 
 def trace(cell: Cell) -> Trace:
-    """Raises Untraceable."""
-    with _tracing, torch.enable_grad():
-        first, second = (_joint(cell, sizes) for sizes in _SIZES)
-        _alike(first.lift, second.lift)
-        values = _read(first.both, second.both)
-        _prove(cell, first)
+    """Raises Untraceable, with the line of the step that is at fault, where there is one."""
+    try:
+        with _tracing, torch.enable_grad():
+            return _trace(cell)
+    except Untraceable as error:
+        frames = traceback.extract_tb(error.__cause__.__traceback__) if error.__cause__ else _uses(cell, error.operator)
+        own = [frame for frame in frames if not _BETWEEN.search(frame.filename)]
+        where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+        raise Untraceable(f"{error}{where}") from error
+
+
+_BETWEEN = re.compile(r"[/\\](torch|engines|jaxtyping)[/\\]|^<")
+
+
+def _uses(cell: Cell, operator: str | None) -> list[traceback.FrameSummary]:
+    """The stack at a step's first use of an operator."""
+    frames: list[traceback.FrameSummary] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if not frames and str(func).split(".")[1] == operator:
+                frames.extend(traceback.extract_stack()[:-1])
+            return func(*args, **(kwargs or {}))
+
+    with Watch():
+        _step_of(cell)(*_problem(cell, SIZES[0]))
+    return frames
+
+
+def _trace(cell: Cell) -> Trace:
+    first, second = (_joint(cell, sizes) for sizes in SIZES)
+    alike(first.lift, second.lift)
+    values = read(first.both, second.both)
+    _prove(cell, first)
     names = list(cell.state)
     inputs = [values[node] for node in first.both.graph.find_nodes(op="placeholder")]
     outputs = [values[node] for node in _outputs(first.both)]
@@ -134,7 +134,7 @@ def _problem(cell: Cell, sizes: dict[str, int], *members: int) -> tuple[_Tensors
 
 
 def _names(cell: Cell) -> list[str]:
-    return list(cell.weights(_SIZES[0]["I"], _SIZES[0]["H"]))
+    return list(cell.weights(SIZES[0]["I"], SIZES[0]["H"]))
 
 
 def _step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
@@ -201,80 +201,22 @@ def _may_step(node: Node, alone: set[Node]) -> None:
     """Weights alone may be computed with as one likes, unless that changes them or differs every time."""
     if node.op != "call_function":
         return
-    op, target = _op(node), node.target
-    known = node in alone or op in _STEP | _SEEN_THROUGH
+    name, target = op(node), node.target
+    known = node in alone or name in STEP
     differs = isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags
     if not known or differs or (isinstance(target, OpOverload) and target._schema.is_mutable):
-        raise Untraceable(f"the fused engine does not know the operator {op}")
-    if op == "mm" and node not in alone and node.args[1] not in alone:
-        raise Untraceable("the right operand of a product is not a weight")
-
-
-def _op(node: Node) -> str:
-    """The operator's name: `add` of `aten.add.Tensor`."""
-    if isinstance(node.target, OpOverload):
-        return str(node.target).split(".")[1]
-    return "input" if node.op == "placeholder" else node.op
+        raise Untraceable(f"the fused engine does not know the operator {name}", node)
+    if name == "mm" and node not in alone and node.args[1] not in alone:
+        raise Untraceable("the right operand of a product is not a weight", node)
 
 
 def _outputs(module: GraphModule) -> Sequence[Node]:
     return cast(Sequence[Node], module.graph.output_node().args[0])
 
 
-def _alike(first: GraphModule, second: GraphModule) -> None:
-    """Refuse two graphs that are not one, with the same numbers in it."""
-    pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
-    twin = dict(pairs)
-    if len(first.graph.nodes) != len(second.graph.nodes) or any(a.target != b.target for a, b in pairs):
-        raise Untraceable("what its step does depends on the sizes")
-    for a, b in pairs:
-        if map_arg(a.args, twin.__getitem__) != b.args or map_arg(a.kwargs, twin.__getitem__) != b.kwargs:
-            raise Untraceable(f"what its step does depends on the sizes: an argument of {_op(a)}")
-
-
-def _read(first: GraphModule, second: GraphModule) -> dict[Node, Value]:
-    """The nodes as values, with sizes known by their role."""
-    pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
-    for node, _ in pairs:
-        if node.op == "call_function" and _op(node) not in _ALL | _SEEN_THROUGH:
-            raise Untraceable(f"the fused engine does not know the operator {_op(node)}")
-    _alike(first, second)
-    roles = {(1, 1): "1", **{(_SIZES[0][role], _SIZES[1][role]): role for role in "BIH"}}
-    values: dict[Node, Value] = {}
-    for node, twin in pairs:
-        if node.op == "output":
-            continue
-        op = _op(node)
-        if op in _SEEN_THROUGH:
-            values[node] = values[node.args[0]]
-            continue
-        sizes = list(zip(node.meta["val"].shape, twin.meta["val"].shape, strict=True))
-        if len(sizes) != 2:
-            raise Untraceable(f"{op} gives a tensor of {len(sizes)} axes; rows have two")
-        rows, columns = (roles.setdefault(size, f"N{len(roles)}") for size in sizes)
-        values[node] = Value(op, _args(op, node, values), rows, columns, node.name)
-    return values
-
-
-def _args(op: str, node: Node, values: dict[Node, Value]) -> tuple[Value | float, ...]:
-    if set(node.kwargs) - {"dtype", "layout", "device", "pin_memory"}:
-        raise Untraceable(f"the fused engine does not know {op} with {dict(node.kwargs)}")
-    if op == "zeros_like":
-        return ()
-    given: tuple[Any, ...] = node.args
-    if op == "sum":
-        if given[1:] != ([0], True):  # the gradient of a broadcast
-            raise Untraceable("the fused engine cannot spread one number over a row")
-        given = given[:1]
-    known = all(isinstance(arg, Node) or (isinstance(arg, int | float) and math.isfinite(arg)) for arg in given)
-    if not known or len(given) != ELEMENTWISE.get(op, len(given)):
-        raise Untraceable(f"the fused engine does not know {op} with these arguments: {given}")
-    return tuple(values[arg] if isinstance(arg, Node) else float(arg) for arg in given)
-
-
 def _prove(cell: Cell, joint: _Joint) -> None:
     """Refuse what does not compute what the cell does, for two members at once, as the eager engine runs them."""
-    w, x, s = _problem(cell, _SIZES[0], 2)
+    w, x, s = _problem(cell, SIZES[0], 2)
     n, step = len(w), _step_of(cell)
     above = [part.sin() for part in s]
 
