@@ -22,6 +22,13 @@ def test_cells_and_tasks_are_listed(tmp_path: Path) -> None:
     assert tasks["continual_adding"]["options"] == {"reset": False}
 
 
+def test_studies_are_listed_with_their_questions(tmp_path: Path) -> None:
+    shown = whygates("sweep", cwd=tmp_path).stdout.splitlines()
+    names = [line.partition(": ")[0] for line in shown]
+    assert names == ["dissociation", "erase", "gates-vs-lag", "greff", "parameters", "smoke", "why-gates"]
+    assert all("?" in line for line in shown)
+
+
 def test_cells_are_a_tree_with_the_change_on_each_branch(tmp_path: Path) -> None:
     shown = whygates("cells", "--inputs", "4", "--hidden", "16", cwd=tmp_path).stdout
     assert re.search(r"├── lstm  1,344 parameters .*\n(│ .*\n)*│   ├── lstm_peephole  1,392 parameters", shown)
