@@ -46,3 +46,10 @@ def study(session: nox.Session) -> None:
     name = session.posargs[0] if session.posargs else "why-gates"
     run(session, "ablations", "sweep", name)
     run(session, "ablations", "report", name)
+
+
+@nox.session(venv_backend="venv", reuse_venv=True)
+def bench(session: nox.Session) -> None:
+    """How fast the fused engine is beside its peers: `nox -s bench -- --quick`. JAX is installed here and nowhere else."""
+    session.install("-c", "constraints.txt", "-e", ".", "jax")
+    session.run("python", "tests/bench", *session.posargs)

@@ -126,7 +126,9 @@ def _train(arm: Arm, name: str, places: list[Place], context: Context) -> None:
 
 
 def _run_population(arm: Arm, places: list[Place], saved: dict[str, Any] | None, path: Path, context: Context) -> None:
-    torch.set_num_threads(1)  # arms run side by side, one to a core
+    # A process per core with an arm each, as two processes train more members than two threads over (member, tile) of
+    # one do (`nox -s bench` measures both): between arms nobody waits for anybody.
+    torch.set_num_threads(1)
     engine = choose(context.engine, arm.cell.build())
     model, members = build(arm, engine), [place.member for place in places]
     population = Population(model, arm.task.build(), arm.lag, members, Budget(**arm.train.model_dump()))

@@ -25,7 +25,7 @@ def test_cells_and_tasks_are_listed(tmp_path: Path) -> None:
 def test_studies_are_listed_with_their_questions(tmp_path: Path) -> None:
     shown = whygates("sweep", cwd=tmp_path).stdout.splitlines()
     names = [line.partition(": ")[0] for line in shown]
-    assert names == ["dissociation", "erase", "gates-vs-lag", "greff", "parameters", "smoke", "why-gates"]
+    assert names == ["dissociation", "erase", "gates-vs-lag", "greff", "parameters", "sanity", "smoke", "why-gates"]
     assert all("?" in line for line in shown)
 
 

@@ -1,18 +1,30 @@
 // Multiply-adds in registers only: what one core does at most.
-typedef float V __attribute__((vector_size(64)));
+#if defined(__AVX512F__)
+constexpr int WIDTH = 16, SUMS = 24;  // of 32 registers
+#elif defined(__AVX__)
+constexpr int WIDTH = 8, SUMS = 12;  // of 16
+#elif defined(__aarch64__)
+constexpr int WIDTH = 4, SUMS = 24;  // of 32
+#else
+constexpr int WIDTH = 4, SUMS = 12;
+#endif
+typedef float V __attribute__((vector_size(4 * WIDTH)));
 
+// The sums approach 1, so that no number grows, shrinks or is known beforehand.
 extern "C" double multiply_add(long rounds, float seed) {
-  constexpr int N = 24;
-  V sum[N], a = V{} + seed, b = V{} + (1 - seed);
-  for (int i = 0; i < N; i++) sum[i] = V{} + seed * i;
+  V sum[SUMS], a = V{} + seed, b = V{} + (1 - seed);
+#pragma GCC unroll 24
+  for (int i = 0; i < SUMS; i++) sum[i] = V{} + seed * i;
   for (long r = 0; r < rounds; r++) {
-    for (int i = 0; i < N; i++) sum[i] = sum[i] * a + b;
-    asm volatile("" ::: "memory");
+#pragma GCC unroll 24
+    for (int i = 0; i < SUMS; i++) sum[i] = sum[i] * a + b;
   }
-  double total = 0;
-  for (int i = 0; i < N; i++)
-    for (int j = 0; j < 16; j++) total += sum[i][j];
-  return total;
+  V total = {};
+#pragma GCC unroll 24
+  for (int i = 0; i < SUMS; i++) total += sum[i];
+  double all = 0;
+  for (int j = 0; j < WIDTH; j++) all += total[j];
+  return all;
 }
 
-extern "C" long operations(long rounds) { return rounds * 24 * 16 * 2; }
+extern "C" long operations(long rounds) { return rounds * SUMS * WIDTH * 2; }
