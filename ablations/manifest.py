@@ -15,7 +15,8 @@ PACKAGES = ("whygates", "torch", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
 def manifest(study: Study) -> dict[str, Any]:
-    """The definition, its arms with their hashes and sizes, what the cells and tasks are, and where it all ran."""
+    """The definition, its arms with their hashes and sizes, what the cells and tasks are, the text of its plug-ins, and
+    where it all ran."""
     return {
         "study": study.name,
         "definition": study.model_dump(mode="json"),
