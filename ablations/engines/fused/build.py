@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock
 from torch import Tensor
 
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+FLAGS = ("-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", "-pthread")
 
 
 class NotBuilt(Exception):

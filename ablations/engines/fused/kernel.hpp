@@ -78,11 +78,13 @@ static inline V threshold_backward_(V g, V x, real limit) { return x <= limit ? 
 // One left operand of a product and what it is multiplied with: element (row, k) of the left is a[row * row_step + k * k_step].
 struct Segment { const real* a; long row_step, k_step; int k; const real* b; };
 
-// C[R, N vectors] (+)= bias + the sum over segments of left * right, all in registers.
+// C[R, N vectors] (+)= bias + the sum over segments of left * right, all in registers: hence the loops are unrolled by order.
 template <int R, int N> static inline void block(
     const Segment* segments, int count, long row, int column, int ldb, const real* bias, bool add, real* c, long ldc) {
   V sum[R][N];
+#pragma GCC unroll 8
   for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
     for (int n = 0; n < N; n++)
       sum[r][n] = bias ? load(bias + column + n * VL) : V{};
   for (int s = 0; s < count; s++) {
@@ -90,14 +92,19 @@ template <int R, int N> static inline void block(
     const real *a = g.a + row * g.row_step, *b = g.b + column;
     for (int k = 0; k < g.k; k++, b += ldb) {
       V right[N];
+#pragma GCC unroll 8
       for (int n = 0; n < N; n++) right[n] = load(b + n * VL);
+#pragma GCC unroll 8
       for (int r = 0; r < R; r++) {
         V left = all(a[r * g.row_step + k * g.k_step]);
+#pragma GCC unroll 8
         for (int n = 0; n < N; n++) sum[r][n] += left * right[n];
       }
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
     for (int n = 0; n < N; n++) {
       real* to = c + (row + r) * ldc + column + n * VL;
       store(to, add ? load(to) + sum[r][n] : sum[r][n]);  // sums of sums: rounding grows with their depth, not their length
