@@ -7,11 +7,13 @@ from tests.ablations.commands import TINY
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _torch_as_it_was():
+    """Training sets what holds for the whole process."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

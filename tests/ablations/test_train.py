@@ -82,12 +82,6 @@ class Stream(ContinualAdding):
         return (6, 1, 2) if final else (5, 1, 1)
 
 
-@pytest.fixture(autouse=True)
-def _denormals():
-    yield
-    torch.set_flush_denormal(False)  # a population sets it for the whole process
-
-
 def member(seed=0, learning_rate=0.01, clip_norm=1.0, **settings):
     return Member(seed, {"learning_rate": learning_rate, "clip_norm": clip_norm, **settings})
 
