@@ -43,8 +43,22 @@ objective       what the search maximised
 flops_per_step  floating-point operations per training step
 learning_rate, clip_norm, forget_bias, input_bias, recurrent_init
                 hyperparameters; the biases and the initialisation may be words such as `chrono`
-state_norm_first, state_norm_last
-                continual tasks: norm of the state in the first and in the last window of the test stream
+state_norm_first, state_norm_10, state_norm_last
+                continual tasks: norm of the state in the first, the tenth and the last window of the test stream
+largest_n       counting: the largest n up to which every string was right
+error_free_steps
+                continual Reber: steps before the first error, mean over streams
+decay_init, decay_half, decay_end
+                what one step back leaves of the gradient of the loss at the end, ‖∂L_T/∂s_{T−k}‖, geometric mean over
+                k up to the lag: before training, half way, after it; 1 keeps it, above 1 it explodes
+retained        share of a small perturbation of the state that is left after `lag` steps, geometric mean
+time_constant   gated cells: −1/ln f of the gate on the memory's path, median over units and steps
+decodability    balanced accuracy of a linear probe that reads the stored value off the state at the query, minus that
+                of the same probe on shuffled labels
+clamp_none, clamp_mean, clamp_event, clamp_shuffled
+                test score after its gates were held at their mean, at their mean for each kind of event, or dealt to other
+                sequences, and the rest was trained on for a while; `none`: trained on for as long with its gates as they were
+distilled       test score of a single network that was trained to imitate the transition of this member
 
 Other columns are kept as text. Numbers are finite everywhere (`diverged` says what NaN would) and
 believable: counts and settings up to 1e15, measurements up to 1e100, learning rates above 0.
@@ -52,8 +66,18 @@ believable: counts and settings up to 1e15, measurements up to 1e100, learning r
 curves.csv: learning curves, one row per (member, step, metric)
 ---------------------------------------------------------------
 hash            the member, as in results.csv
-step            training step; window number for `test/state_norm`
-metric          eval/score, eval/loss, train/loss, grad/norm, test/state_norm, gate/<name>/mean, ...
+step            training step, but where the metric says otherwise
+metric          eval/score, eval/loss, train/loss, grad/norm
+                gate/<name>/mean, gate/<name>/low, gate/<name>/high: how open a gate is, the shares of values near 0 and 1
+                gate/<name>/<event>/mean, .../low, .../high: the same at the steps of an event, `other` for the rest
+                test/<probe>: what else a task asked of the network
+                test/state_norm: norm of the state along the test stream; step: the window
+                flow/<when>/whole, flow/<when>/held: ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖ at `init`, `half` or `end` of training,
+                in all, and with the gates held still (what the additive path alone carries); step: k
+                retention: ‖δs_{t+k}‖ / ‖δs_t‖; step: k
+                decode/true, decode/shuffled: balanced accuracy of a linear probe; step: steps after the value was shown
+                trace/gate/<name>, trace/state/<name>, trace/event/<name>: one sequence of one network an arm: gates and the
+                size of the state, mean over units, and 1 where the event is; step: time step
 value           a finite number
 
 study.json: the manifest; any key may be missing
@@ -66,6 +90,7 @@ tasks           label -> task, group, lag_means, criterion, reference, options
 versions        package -> version
 hardware        the machine
 commit          version of the code, or null
+experiment      number of the study's experiment in MLflow
 arms            one entry per arm: cell, task, lag, size, and its networks in each phase, tune and confirm; fewer rows
                 in results.csv are reported as missing
 """

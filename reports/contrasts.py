@@ -23,7 +23,7 @@ HETEROGENEITY = 0.05  # a tie on average is no tie where one lag differs at this
 
 @dataclass(frozen=True)
 class Contrast:
-    """What one comparison of two cells found. Differences are a − b in solve rate, in [−1, 1]."""
+    """What one comparison found, on its natural scale: a − b in solve rate or score, or a / b as a ratio."""
 
     question: str  # "single_network − lstm on recall"
     a: str
@@ -37,6 +37,9 @@ class Contrast:
     seeds: int  # smallest number of confirmation seeds per (cell, stratum); 0 when missing
     outcome: str  # better | worse | equivalent | not worse | undecided | missing
     left_out: tuple[str, ...] = ()  # "recall lag 160: floor, 2 % of trials solved"
+    measure: str = "solve rate"  # what is compared: solve rate, score, largest n, FLOPs to solve, state norm, ...
+    scale: str = "difference"  # "difference", whose null is 0, or "ratio", whose null is 1
+    matters: float = 0.2  # smallest difference, or factor, that matters
 
 
 @dataclass(frozen=True)

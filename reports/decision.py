@@ -32,6 +32,9 @@ class Verdict:
     how_to_test: str  # the command that runs what is missing; "" when nothing is
     why: str  # the verdict in words with numbers
     preliminary: bool  # fewer than 20 confirmation seeds
+    decisive: str = ""  # question of the contrast that the effect is of
+    would_change: str = ""  # what would change the verdict, in words with numbers
+    literature: str = ""  # "agrees", "differs", "open"; "" where nothing was decided or nothing is known
 
 
 def decide(results: pd.DataFrame, claims: Sequence[Claim], unmeasured: Mapping[str, str]) -> list[Verdict]:

@@ -108,7 +108,7 @@ def test_verdicts_are_complete(report: Path) -> None:
     verdicts = json.loads((report / "verdicts.json").read_text(encoding="utf-8"))
     keys = {"id", "claim", "verdict", "effect", "ci_low", "ci_high", "seeds", "contrasts", "how_to_test", "why"}
     assert verdicts
-    assert all(keys | {"preliminary"} == set(verdict) for verdict in verdicts)
+    assert all(keys | {"preliminary", "decisive", "would_change", "literature"} == set(verdict) for verdict in verdicts)
     markdown = (report / "report.md").read_text(encoding="utf-8")
     assert all(verdict["claim"] in markdown for verdict in verdicts)
 
