@@ -66,7 +66,7 @@ class Result:
     loss: float | None = None
     """On the test set; None for a diverged member."""
     objective: float = 0.0
-    """Area under the validation score over the whole budget: in [0, 1], 1 after solving, 0 after divergence."""
+    """What a search maximises, in [0, 1]: see `_objective`."""
     seconds: float = 0.0
     """Its share of the population's time."""
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -272,11 +272,17 @@ _LARGEST = 1e30  # float32 norms overflow; a tracker cannot show infinity
 
 
 def _objective(result: Result, budget: Budget) -> float:
-    """The area under the validation score, clipped to [0, 1], as a share of the budget."""
+    """The mean of two shares: whether it solved its task (0 or 1), and the area under its validation score over the whole
+    budget, clipped to [0, 1], 1 after solving and 0 after divergence.
+
+    The area alone would not prefer who also passes the test set and the task's probes, say on longer strings, to who
+    merely learned sooner what the validation set asks: yet solving is what a confirmation counts.
+    """
     area, before = 0.0, 0
     for step, score in result.curves.get("eval/score", []):
         area += (step - before) * min(max(score, 0.0), 1.0)
         before = step
-    if result.status == "solved":
+    solved = result.status == "solved"
+    if solved:
         area += budget.steps - result.step
-    return area / budget.steps
+    return (solved + area / budget.steps) / 2

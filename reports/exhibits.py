@@ -126,8 +126,8 @@ def tuning(tune: Table, looks: dict[str, style.Look]) -> Exhibit:
     if rows.empty:
         return _none("No tuning runs with a learning rate and an objective in these tables.")
     caption = (
-        "Every trial of the search: what it reached (the area under its validation score, 1 is best) against its learning "
-        "rate, all lags together. Filled: solved. A cell whose good trials sit at the edge was not searched widely enough."
+        "Every trial of the search: what it reached (whether it solved, and the area under its validation score: 1 is best) "
+        "against its learning rate, all lags together. Filled: solved. A cell whose good trials sit at the edge was not searched widely enough."
     )
     return _exhibit(lambda: figures.tuning(rows, looks), prose.tuning_alt(rows), caption)
 

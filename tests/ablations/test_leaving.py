@@ -119,7 +119,7 @@ def test_members_that_ask_together_are_answered_one_by_one(patience, at):
     assert [(r.status, r.step) for r in trained.results] == [("unsolved", 12), ("solved", at)]
 
 
-SCRIPTS = {  # steps, eval_every, patience; scores, verdicts of validation and of test; the end
+SCRIPTS = {  # steps, eval_every, patience; scores, verdicts of validation and of test; the end, and the area
     "never": (90, 40, 2, [0.5, 0.25, 1], [], [], ("unsolved", 90, (0.5 * 40 + 0.25 * 40 + 1 * 10) / 90)),
     "clipped": (100, 25, 2, [0.5, -3, 1.7, 0.4], [], [], ("unsolved", 100, (0.5 + 0 + 1 + 0.4) / 4)),
     "solved": (100, 25, 2, [0.6, 0.8], [True, True], [True], ("solved", 50, (0.6 + 0.8 + 2) / 4)),
@@ -134,15 +134,26 @@ SCRIPTS = {  # steps, eval_every, patience; scores, verdicts of validation and o
 }
 
 
+def test_who_solves_is_preferred_to_who_only_validates_sooner():
+    """A perfect validation score from the first step on is worth less than solving at the last."""
+    ends = []
+    for scores, test in (([1.0] * 4, [False] * 4), ([0.0] * 3 + [0.9], [True])):
+        trained = population(Scripted(scores, [True] * 4, test), 1, [member()], Budget(100, 2, 25, 4, test=3))
+        finish(trained)
+        ends.append(trained.results[0])
+    assert [result.status for result in ends] == ["unsolved", "solved"]
+    assert ends[0].objective < ends[1].objective
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_patience_and_the_objective_by_hand(name):
-    steps, every, patience, scores, solved, test, (status, step, objective) = SCRIPTS[name]
+    steps, every, patience, scores, solved, test, (status, step, area) = SCRIPTS[name]
     task = Scripted(scores, solved, test)
     trained = population(task, 1, [member()], Budget(steps, 2, every, patience, test=3))
     finish(trained)
     (result,) = trained.results
     assert (result.status, result.step) == (status, step)
-    assert result.objective == pytest.approx(objective)
+    assert result.objective == pytest.approx(((status == "solved") + area) / 2)
     assert trained.step == step
     assert task.tests == (0 if status == "diverged" else max(len(test), 1))
     assert result.score == (0 if status == "diverged" else 0.75)
