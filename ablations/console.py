@@ -23,6 +23,10 @@ from ablations.store import Store
 from ablations.study import Study
 from ablations.workers import Ended
 
+SOLVED = "confirmed seeds that solved their task"
+ABREAST = 8
+"""Cells that a terminal has room for side by side."""
+
 
 class Display:
     """The progress of a sweep: bars on a terminal, a line per arm elsewhere."""
@@ -99,20 +103,14 @@ class Display:
 
     def summary(self, ended: list[Ended]) -> None:
         """Which cell solved how often, and what failed."""
-        cells = dict.fromkeys(arm.cell.label for arm in self.arms.values())
-        table = Table(title="confirmed seeds that solved their task")
-        table.add_column("task", overflow="fold")
-        for column in ("lag", "size", *cells):
-            table.add_column(column, justify="right", overflow="fold")
+        cells = list(dict.fromkeys(arm.cell.label for arm in self.arms.values()))
         rows: dict[tuple[str, int, int], dict[str, str]] = {}
         for arm in self.arms.values():
             solved = self.rates.get((arm.hash, "confirm"))
             row = rows.setdefault((arm.task.label, arm.lag, arm.size), {})
             row[arm.cell.label] = f"{sum(solved)}/{len(solved)}" if solved else "–"
-        for place, row in rows.items():
-            table.add_row(*map(str, place), *(row[cell] for cell in cells))
         if self.rates:
-            self.out.print(table)
+            self.out.print(_across(cells, rows) if len(cells) <= ABREAST else _down(cells, rows))
         for arm in ended:
             if arm.status == "failed":
                 where = f" {arm.arm}: {_last_line(arm.error)} (its run in MLflow has the traceback)"
@@ -125,6 +123,32 @@ class Display:
 
     def _note(self) -> str:
         return f"{self.finished}/{len(self.arms)} arms"
+
+
+def _across(cells: list[str], rows: dict[tuple[str, int, int], dict[str, str]]) -> Table:
+    """A row for every task, lag and size, a column for every cell."""
+    table = Table(title=SOLVED)
+    table.add_column("task", overflow="fold")
+    for column in ("lag", "size", *cells):
+        table.add_column(column, justify="right", overflow="fold")
+    for place, row in rows.items():
+        table.add_row(*map(str, place), *(row[cell] for cell in cells))
+    return table
+
+
+def _down(cells: list[str], rows: dict[tuple[str, int, int], dict[str, str]]) -> Group:
+    """Many cells: a row for each, and a table for every task, with its lags and sizes as columns."""
+    several, parts = len({size for _, _, size in rows}) > 1, list[Text | Table]([Text(SOLVED, "italic")])
+    for task in dict.fromkeys(task for task, _, _ in rows):
+        own = {(lag, size): row for (named, lag, size), row in rows.items() if named == task}
+        table = Table()
+        table.add_column(task, overflow="fold")
+        for lag, size in own:
+            table.add_column(f"lag {lag}" + (f", {size}" if several else ""), justify="right")
+        for cell in cells:
+            table.add_row(cell, *(row[cell] for row in own.values()))
+        parts.append(table)
+    return Group(*parts)
 
 
 def serve(store: Store, port: int, out: Console) -> None:

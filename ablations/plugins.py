@@ -57,17 +57,17 @@ def define(file: Path) -> list[Kind]:
         try:
             text = decode_source(file.read_bytes())
         except OSError as error:
-            raise InputError(f"--plugin {file}: cannot be read: {error.strerror}") from None
+            raise InputError(f"{file}: cannot be read: {error.strerror}") from None
         except (SyntaxError, UnicodeDecodeError) as error:
-            raise InputError(f"--plugin {file}: is no Python file: {error}") from None
+            raise InputError(f"{file}: is no Python file: {error}") from None
         try:
             run(path, text)
         except (Exception, SystemExit) as error:
-            raise InputError(blame(error) or f"--plugin {file}: {first_line(error)}") from None
+            raise InputError(blame(error) or f"{file}: {first_line(error)}") from None
     kinds = (*registry.values(), *tasks.registry.values())
     found = [kind for kind in kinds if inspect.getfile(kind) == path]
     if not found:
-        raise InputError(f"--plugin {file}: defines neither a cell nor a task: a class of one, with a `name`")
+        raise InputError(f"{file}: defines neither a cell nor a task: a class of one, with a `name`")
     for kind in found:
         try:
             source(kind)

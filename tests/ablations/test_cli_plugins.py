@@ -90,7 +90,7 @@ BREAKS_LATER = """
 MINE = "from ablations.cells.gru import GRU\n\n\nclass Mine(GRU):\n    {}\n    name, parent, change = 'mine', 'gru', 'it breaks'\n{}"
 DOCUMENTED = '"""Breaks.\n\n        z  = σ(W_z x + U_z h + b_z)\n\n    Nobody.\n    """'
 REFUSALS = {
-    "no such file": (None, ["cells"], "--plugin mine.py: cannot be read: No such file or directory"),
+    "no such file": (None, ["cells"], "mine.py: cannot be read: No such file or directory"),
     "no such file to check": (None, ["check", "mine.py"], "mine.py: cannot be read: No such file or directory"),
     "no Python": ("class Mine(:", ["tasks"], "mine.py:1: SyntaxError: invalid syntax"),
     "no Python to check": ("class Mine(:", ["check", "mine.py"], "mine.py:1: SyntaxError: invalid syntax"),

@@ -1,6 +1,7 @@
 """What a sweep shows while it runs, and the command it says to go on with."""
 
 import io
+import re
 import shlex
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ablations.cli import CORES, _command
-from ablations.console import Display
+from ablations.console import ABREAST, Display
 from ablations.study import Study
 from ablations.sweep import Progress
 from ablations.workers import Ended
@@ -46,3 +47,19 @@ def test_a_display_takes_labels_and_errors_as_they_are_and_counts_what_was_known
     assert "stopping: populations are being saved" in text
     for part in ("a[/x]", "b[red] :x:", "a[/warning]", "Trouble: d[k[/v]]", "2/3", "2 of 3 confirmed seeds solved"):
         assert part in text
+
+
+def test_many_cells_have_a_row_each() -> None:
+    cells = [
+        {"cell": "lstm", "label": f"cell{number}", "init": {"forget_bias": number}} for number in range(ABREAST + 1)
+    ]
+    tasks = [{"name": "recall", "lags": [2, 3]}, {"name": "adding", "lags": [4]}]
+    study = Study.model_validate({"name": "many", "cells": cells, "task": tasks, "sizes": [50]})
+    shown = Console(file=io.StringIO(), width=60, color_system=None)
+    display = Display(study, shown)
+    display.known({(arm.hash, "confirm"): [1] * arm.lag for arm in study.arms() if arm.cell.label == "cell7"})
+    display.summary([])
+    text = shown.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"recall +┃ +lag 2 ┃ +lag 3", text)
+    assert re.search(r"cell7 +│\s+2/2 │\s+3/3", text)
+    assert re.search(r"adding +┃ +lag 4", text)
