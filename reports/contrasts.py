@@ -185,7 +185,7 @@ def outcome(measurement: Measurement, p: float, alpha: float) -> str:
         if strict.effect < limits.trail + 1e-9 and strict.high < limits.null:
             return "worse"
     solving = loose and (loose.share >= FLOOR or not compare.quantity.success)
-    if limits.tie and loose and solving and loose.depth >= STRATA and loose.seeds >= TIE_SEEDS:
+    if limits.tie and loose and solving and loose.depth >= STRATA and loose.networks >= TIE_SEEDS:
         low, high = limits.tie
         if low < loose.low and loose.high < high and not measurement.differing:
             return "equivalent"

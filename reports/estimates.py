@@ -28,7 +28,8 @@ class Estimate(NamedTuple):
     p: float  # of the limits' null
     strata: tuple[Stratum, ...]
     depth: int  # lags, counted once per task whatever the sizes; of the smaller side of an interaction
-    seeds: int  # smallest number per (cell, stratum); of a quantity known of few, all of a cell's
+    seeds: int  # smallest number per (cell, stratum) that were confirmed
+    networks: int  # smallest number per (cell, stratum) that it is known of; of a quantity known of few, all of them
     searches: int  # smallest number per (cell, stratum); 1: the spread between searches is not in the interval
     share: float  # of the runs of these cells that solved
     null: float = 0.0
@@ -44,6 +45,7 @@ class Estimate(NamedTuple):
             high=self.effect + shrink * (self.high - self.effect),
             p=math.erfc(abs(self.effect - self.null) / max(error, 1e-12) / math.sqrt(2)),
             seeds=seeds,
+            networks=self.networks * seeds // self.seeds,
         )
 
 
@@ -112,7 +114,8 @@ def estimated(compare: Compare, sides: Sequence[Sequence[Stratum]], evidence: Ev
         p=p,
         strata=strata,
         depth=min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side),
-        seeds=int(runs.sum() if compare.quantity.few else runs.min()),
+        seeds=int(min(arm.runs.sum() for arm in rates)),
+        networks=int(runs.sum() if compare.quantity.few else runs.min()),
         searches=total.searches,
         share=float(sum(arm.total.sum() for arm in rates) / sum(arm.runs.sum() for arm in rates)),
         null=null,
@@ -158,5 +161,5 @@ def apart(
     seeds = min(int(arm.runs.sum()) for own in parts for _, arm in own)
     ends = stats.Interval(float(np.mean(offs)), min(offs), max(offs))
     natural = _factors(ends) if compare.scale == "ratio" else ends
-    found = Estimate(*ends, 1.0, tuple(strata), len(strata), seeds, searches=2, share=1.0, natural=natural)
+    found = Estimate(*ends, 1.0, tuple(strata), len(strata), seeds, seeds, searches=2, share=1.0, natural=natural)
     return found, differing

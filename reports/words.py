@@ -129,8 +129,10 @@ def limit(compare: Compare, value: float) -> str:
 
 def _sample(compare: Compare, estimate: Estimate) -> str:
     if compare.quantity.few:
-        return f"{estimate.seeds} networks, {places(estimate.strata)}"
-    sample = f"{estimate.seeds} seeds each" + (f" from {estimate.searches} searches" if estimate.searches > 1 else "")
+        return f"{estimate.networks} networks, {places(estimate.strata)}"
+    sample = f"{estimate.networks} seeds each" + (
+        f" from {estimate.searches} searches" if estimate.searches > 1 else ""
+    )
     return f"{sample}, {places(estimate.strata)}"
 
 
@@ -203,7 +205,7 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: 
     if not limits.tie:
         return f", undecided: less than {limit(compare, limits.lead)}"
     inside = limits.tie[0] < estimate.low and estimate.high < limits.tie[1]
-    if estimate.seeds < TIE_SEEDS and limits.tie[0] < estimate.low:
+    if estimate.networks < TIE_SEEDS and limits.tie[0] < estimate.low:
         return f", undecided: fewer than {TIE_SEEDS} seeds do not make a tie"
     if measurement.differing and inside:
         return f", undecided: a tie on average, but the cells differ at {places(measurement.differing)}"

@@ -22,17 +22,18 @@ import numpy as np
 import pandas as pd
 
 from reports.claims import CLAIMS, WORLDS, Verdict, decide
+from reports.quantities import FLOPS, GROWTH, LARGEST, LOST, RECOVERED, SCORE, SOLVED, Quantity
 from reports.strata import GROUPS
 
 LAGS = {
     "n_back": (1, 2),
-    "recall": (20, 40, 80, 160),
-    "continual_adding": (10, 20, 40, 80),
-    "continual_adding+reset": (10, 20, 40, 80),
-    "temporal_order": (20, 40, 80, 160),
-    "copy": (5, 10, 20, 40),
-    "counting": (4, 8, 12, 16),
-    "flip_flop": (3, 6, 12, 24),
+    "recall": (20, 40, 80, 160, 240, 320),
+    "continual_adding": (10, 20, 40, 80, 120, 160),
+    "continual_adding+reset": (10, 20, 40, 80, 120, 160),
+    "temporal_order": (20, 40, 80, 160, 240, 320),
+    "copy": (5, 10, 20, 40, 60, 80),
+    "counting": (4, 8, 12, 16, 20, 24),
+    "flip_flop": (3, 6, 12, 24, 36, 48),
 }
 EVERYWHERE = ("n_back", "adding", "recall", "continual_adding", "temporal_order", "copy", "counting")
 ARMS = {
@@ -49,6 +50,7 @@ ARMS = {
 LARGER = ("rnn", "single_network")
 """Cells that are also run at 8 times the size."""
 SIZE = 5000
+JITTER = 0.05  # SD of what clamping does besides
 PROBED = 5  # solved networks of an arm that are clamped, one a search where there are searches
 
 
@@ -101,9 +103,35 @@ def counts(world: str, cell: str) -> float:
     return 0.25 if world == "gru" and cell == "lstm_coupled" else 1.0
 
 
+def growth(world: str) -> float:
+    """How many times its first norm the state of lstm_no_forget reaches in ten windows."""
+    return 8.0 if world in ("erase", "forget") else 1.0
+
+
+def clamping(world: str) -> tuple[float, float]:
+    """What clamped gates lose, and what gates that follow the kind of event get back of it."""
+    return {"erase": (0.5, 0.5), "static": (0.5, 0.0)}.get(world, (0.0, 0.0))
+
+
+def expected(quantity: Quantity, world: str, setting: Setting, cell: str, task: str, large: bool) -> float:
+    """Mean of a quantity over endlessly many networks: what `studies` draws from."""
+    rate = setting.base - setting.effect * worse(world, cell, task, large)
+    lost, returned = clamping(world)
+    means = {
+        SOLVED: rate,
+        SCORE: 0.985 * rate + 0.2 * (1 - rate),
+        GROWTH: np.log(growth(world)),
+        LARGEST: np.log(counts(world, cell)),
+        FLOPS: np.log((0.3 * rate + 1 - rate) * price(world, cell)),
+        LOST: lost + JITTER * np.sqrt(2 / np.pi),
+        RECOVERED: returned,
+    }
+    return float(means[quantity])
+
+
 def strata(number: int, task: str) -> tuple[float, ...]:
     """`number` lags of each task; `n_back` has two, and beside it `adding` at T ≤ 10 counts as short."""
-    return (10, 8)[: number - 2] if task == "adding" else LAGS[task][:number]
+    return (10, 8, 6, 4)[: number - 2] if task == "adding" else LAGS[task][:number]
 
 
 class _Template(NamedTuple):
@@ -153,8 +181,7 @@ def studies(world: str, setting: Setting, count: int, rng: np.random.Generator) 
     cells, tasks = units["cell"].to_numpy()[unit], units["task"].to_numpy()[unit]
     counting, erase, clamped = tasks == "counting", units["group"].to_numpy()[unit] == "erase", _clamped(table)
     reach = np.log([20 * counts(world, cell) for cell in units["cell"]])
-    grows = np.log(8 if world in ("erase", "forget") else 1.0)
-    loses, returns = {"erase": (0.5, 0.5), "static": (0.5, 0.0)}.get(world, (0.0, 0.0))
+    grows, (loses, returns) = np.log(growth(world)), clamping(world)
     matched = np.char.endswith(cells.astype(str), "+matched")
     rate = units["rate"].to_numpy()
     for _ in range(count):
@@ -177,8 +204,8 @@ def studies(world: str, setting: Setting, count: int, rng: np.random.Generator) 
             state_norm_10=np.where(erase, np.exp(grows + 0.1 * noise[2]), np.nan),
             decay_init=np.where(matched, 0.98 + 0.001 * uniform, np.nan),
             clamp_none=kept * full,
-            clamp_mean=kept * (full - loses - 0.05 * np.abs(noise[0])),
-            clamp_event=kept * (full - loses + returns - 0.05 * np.abs(noise[1])),
+            clamp_mean=kept * (full - loses - JITTER * np.abs(noise[0])),
+            clamp_event=kept * (full - loses + returns - JITTER * np.abs(noise[1])),
         )
 
 
