@@ -39,7 +39,7 @@ FILE = Path(__file__).with_name("calibration.csv")
 ALL = 0
 """Stands for all claims together."""
 BASES, SPREADS = (0.5, 0.8, 0.97), (None, 0.2, 0.3)
-STUDIES, MORE = 32, 20  # per world and setting, in the first grid and in the second
+STUDIES, MORE = 16, 10  # per world and setting, in the first grid and in the second
 PLANTED = ("latch", "erase", "static", "rnn")
 """Worlds in which effects, seeds and lags are varied."""
 

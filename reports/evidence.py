@@ -104,7 +104,8 @@ def evidence(results: pd.DataFrame) -> Evidence:
     for number, (name, trials, won) in enumerate(zip(counts.index, counts, successes, strict=True)):
         phase, cell, task, lag, size, group, _ = name
         stratum = Stratum(task, lag, None if math.isnan(size) else size)
-        groups[stratum] = group_at(group, stratum)
+        if stratum not in groups:
+            groups[stratum] = group_at(group, stratum)
         if phase == "confirm":
             place[number] = len(units)
             units.append((cell, stratum))

@@ -69,9 +69,11 @@ def _decay(table: pd.DataFrame) -> np.ndarray:
 
 def budget(table: pd.DataFrame) -> np.ndarray:
     """Steps allowed; where that is not known, the most that any network of the stratum took."""
-    allowed = table.groupby(["task", "lag"], observed=True)["steps_to_solve"].transform("max").to_numpy(float)
     known = column(table, "steps")
-    return np.maximum(np.where(np.isfinite(known), known, allowed), 1.0)
+    if not np.isfinite(known).all():
+        allowed = table.groupby(["task", "lag"], observed=True)["steps_to_solve"].transform("max").to_numpy(float)
+        known = np.where(np.isfinite(known), known, allowed)
+    return np.maximum(known, 1.0)
 
 
 def _share_of_budget(table: pd.DataFrame) -> np.ndarray:

@@ -4,52 +4,16 @@ import dataclasses
 import json
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from reports.claims import CLAIMS, LEVEL, Contrast, Verdict, decide
+from reports.claims import CLAIMS, LEVEL, decide
 from reports.contrasts import CEILING, STRATA, Compare, evidence, measure
 from reports.decision import ERROR, LOOK_ERROR, LOOKS
 from reports.rules import Every, Is, Some
-from reports.strata import Where, group_of
+from reports.strata import Where
 from reports.worlds import WORLDS
-
-RECALL = (20, 40, 80)
-
-
-def arm(cell, task, lag, solved, runs=20, searches=5, phase="confirm", size=5000, **columns):
-    """Rows of one arm: `solved` of `runs`, dealt evenly to its searches; searches=0: the column is empty."""
-    numbers = np.arange(runs)
-    return pd.DataFrame(
-        {
-            "phase": phase,
-            "cell": cell,
-            "task": task,
-            "lag": lag,
-            "size": size,
-            "group": group_of(task),
-            "search": numbers % searches if searches else np.nan,
-            "solved": numbers < solved,
-            "diverged": False,
-        }
-        | columns
-    )
-
-
-def table(rates, lags=RECALL, task="recall", **options):
-    """`rates`: cell -> runs solved, of 20, at every lag."""
-    return pd.concat([arm(cell, task, lag, solved, **options) for cell, solved in rates.items() for lag in lags])
-
-
-def verdict(number: int, *tables: pd.DataFrame) -> Verdict:
-    return next(one for one in decide(pd.concat(tables, ignore_index=True)) if one.id == number)
-
-
-def contrast(one: Verdict, name: str) -> Contrast:
-    claim = next(claim for claim in CLAIMS if claim.id == one.id)
-    return one.contrasts[[compare.name for compare in claim.compares].index(name)]
-
+from tests.reports.plain import RECALL, arm, contrast, table, tuned, verdict
 
 SEARCHES = pytest.mark.parametrize("searches", [5, 0])
 
@@ -146,10 +110,6 @@ def test_a_whole_study_at_one_extreme(diverged):
     assert {number: found[number].verdict for number in (1, 4, 9)} == expected | {4: "inconclusive"}
     assert found[13].verdict == "not_tested"
     json.dumps([dataclasses.asdict(one) for one in found.values()], allow_nan=False)
-
-
-def tuned(rates, lags=RECALL, runs=40):
-    return table(rates, lags, runs=runs, phase="tune")
 
 
 def test_floor_is_left_out_and_said():
