@@ -88,7 +88,8 @@ def _price(table: pd.DataFrame) -> np.ndarray:
     """Operations of the whole budget."""
     if "steps_to_solve" not in table:
         return np.full(len(table), np.nan)
-    return column(table, "flops_per_step") * budget(table)
+    step = column(table, "flops_per_step")
+    return np.where(step > 0, step, np.nan) * budget(table)
 
 
 def _clamped(table: pd.DataFrame, gates: str) -> np.ndarray:

@@ -148,7 +148,6 @@ def everywhere(cell: str, n: float, **options) -> pd.DataFrame:
     [
         (30, "supported", "equivalent"),
         (6, "refuted", "worse"),
-        (18, "inconclusive", "not worse"),
         (300, "inconclusive", "better"),
     ],
 )
