@@ -106,7 +106,7 @@ def _recovered(table: pd.DataFrame) -> np.ndarray:
 
 
 SOLVED = Quantity("solve rate", solved, success=True, unit="points")
-SCORE = Quantity("score", _score)
+SCORE = Quantity("score", _score, success=True)
 GROWTH = Quantity(
     "growth of the state over ten windows",
     _growth,
