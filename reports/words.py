@@ -87,7 +87,7 @@ def missing(measurements: Sequence[Measurement]) -> list[str]:
     """A sentence for each set of cells, with all the places where they were not confirmed side by side."""
     where: dict[tuple[str, ...], list[Where]] = {}
     for one in measurements:
-        cells = {term.cell + (f" with {term.option}" if term.option else "") for term in one.compare.sum}
+        cells = {f"{term.label} with {term.option}" if term.option else term.label for term in one.compare.sum}
         where.setdefault(tuple(sorted(cells)), []).extend(one.absent)
     return [
         f"No lag has confirmation runs of {'both ' if len(cells) == 2 else ''}{listed(cells, 'and')} "
