@@ -209,8 +209,9 @@ def _would_change(
 ) -> str:
     """Of a decided claim, what it rests on and how far that is from the limit; of an open one, what is wanting."""
     if judged.verdict == "not_tested":
-        absent = [name for name in measured if judged.outcomes[name] == "missing"]
-        return f"Runs of its missing arms: {'; '.join(measured[name].compare.question for name in absent)}."
+        absent = [one.compare.question for name, one in measured.items() if judged.outcomes[name] == "missing"]
+        more = [f"{len(absent) - WANTED} more"] if len(absent) > WANTED else []
+        return f"Runs of its missing arms: {'; '.join(absent[:WANTED] + more)}."
     if judged.verdict in ("supported", "refuted"):
         rule = claim.supported if judged.verdict == "supported" else claim.refuted
         names = dict.fromkeys(leaf.contrast for leaf in _leaves(rule, judged.outcomes, True))
