@@ -30,7 +30,7 @@ def sentence() -> str:
     leads = main[main["claim"].isin(LEADS) & (main["right"] == "refuted")]
     alone, spread = leads["spread"].isna(), leads["spread"].notna()
     found = [
-        f"{_range(leads[kind & (leads['strata'] == 3)])} on 3 lags and {_range(leads[kind & (leads['strata'] == 4)])} on 4"
+        f"{_range(leads[kind & (leads['strata'] == 3)])} of studies on 3 lags and {_range(leads[kind & (leads['strata'] == 4)])} on 4"
         for kind in (alone, spread)
     ]
     usual = main[main["strata"].isin([3, 4]) & (main["right"] == "supported")]
