@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reports import power
 from reports.build import build
-from reports.methods import POWER
 from reports.tables import LARGEST, LARGEST_MEASURED, MEASURED, NUMBERS, NUMBERS_OR_EMPTY, BadTable
 from tests.reports import synthetic
 
@@ -230,7 +230,7 @@ def test_controls_are_shown_but_in_no_group(tmp_path: Path) -> None:
 
 def test_the_threats_say_how_much_these_rules_find(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
-    assert POWER in page
+    assert power.sentence() in page
     assert "when 3 validations in a row and then the test set agree: one at the border may ask" in page
 
 
