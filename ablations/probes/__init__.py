@@ -10,14 +10,16 @@ from collections.abc import Callable, Collection
 
 from ablations.evaluate import together
 from ablations.messages import known
-from ablations.probes import flow, retention
+from ablations.probes import decode, flow, gates, retention
 from ablations.probes.base import Findings, Trained
 
 __all__ = ["PROBES", "Findings", "Trained", "measure"]
 
-_MEASURES: dict[str, Callable[[Trained], list[Findings]]] = {
+_MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "flow": flow.measure,
     "retention": retention.measure,
+    "gates": gates.measure,
+    "decode": decode.measure,
 }
 PROBES = ("flow", "retention", "gates", "decode", "clamp", "distill")
 
@@ -32,9 +34,10 @@ def measure(trained: Trained, which: Collection[str], trace: Collection[int] = (
     each = steps * flow.SEQUENCES * (model.inputs + _KEPT * model.hidden * model.layers)
     for rows in together(len(finite), each):
         members = finite[rows]
-        asked = trained.of(members)
+        asked, traced = trained.of(members), [row for row, k in enumerate(members) if k in trace]
         for probe in which:
-            for k, findings in zip(members, _MEASURES[probe](asked), strict=True):
+            now = gates.measure(asked, traced) if probe == "gates" else _MEASURES[probe](asked)
+            for k, findings in zip(members, now, strict=True):
                 found[k].metrics.update(findings.metrics)
                 found[k].curves.update(findings.curves)
     return found

@@ -212,4 +212,4 @@ def test_a_probe_that_is_none_is_named():
         measure(drawn(catalogue()["rnn"](), Latch(), LAG), ["retentoin"])
 
 
-CHEAP = ["flow", "retention"]
+CHEAP = ["flow", "retention", "gates", "decode"]
