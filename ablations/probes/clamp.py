@@ -154,7 +154,8 @@ def _scores(trained: Trained, usual: _Usual, way: str, w: Weights) -> list[float
     stream = task.stream(Generator().manual_seed(TEST_SEED), batch, trained.lag)
     drawn = [stream.next() for _ in range(warmup + scored)]
     windows = [(stack(task, [one]), code_of(one.events).unsqueeze(0)) for one in drawn]
-    targets, weight = (torch.cat([window[field] for window, _ in windows[warmup:]], 1) for field in (1, 2))
+    targets = torch.cat([window.targets for window, _ in windows[warmup:]], 1)
+    weight = torch.cat([window.weight for window, _ in windows[warmup:]], 1)
     each = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
     scores = []
     for rows in together(len(trained.seeds), each):
