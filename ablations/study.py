@@ -117,8 +117,9 @@ class Arm(BaseModel):
 
     @property
     def hash(self) -> str:
-        """The arm's identity: its content and how it is tuned and confirmed."""
-        return digest(self.content, self.tune.model_dump(), self.confirm.model_dump(), self.seed)
+        """The arm's identity: its content and how it is tuned and confirmed, whatever it is asked afterwards."""
+        confirmed = self.confirm.model_dump(exclude={"probes"})
+        return digest(self.content, self.tune.model_dump(), confirmed, self.seed)
 
     @property
     def space(self) -> dict[str, Values]:

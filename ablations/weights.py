@@ -7,6 +7,7 @@ are not kept: its seed draws them again.
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ablations.cells import Weights
+from ablations.messages import InputError
 
 ABOUT = "whygates"
 _KINDS = ("half", "end")
@@ -76,6 +78,15 @@ def unpack(data: bytes) -> tuple[Kept, dict[str, Any]]:
     if weights[0].keys() != weights[1].keys():
         raise ValueError("no weights of a member, or damaged")
     return Kept(step, *weights), about
+
+
+def read(path: Path) -> tuple[Kept, dict[str, Any]]:
+    """The weights in a file, and what it says about them. Raises InputError."""
+    try:
+        return unpack(path.read_bytes())
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: {said}; without the file the sweep trains this network again") from None
 
 
 def stacked(weights: list[Weights]) -> Weights:
