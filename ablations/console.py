@@ -65,12 +65,13 @@ class Display:
         arm = self.arms[progress.arm]
         if progress.arm not in self.bars:
             self.bars[progress.arm] = self.parts.add_task(str(arm), note="")
+        bar = self.bars[progress.arm]
         if isinstance(progress, sweep.Probing):
-            done = {"total": progress.of, "completed": progress.done}
-            self.parts.update(self.bars[progress.arm], note=f"probing: {progress.probe}", **done)
+            note = f"probing: {progress.probe}"
+            self.parts.update(bar, total=progress.of, completed=progress.done, note=note)
             return
         note = f"{progress.phase}: {progress.active} training, best score {progress.best:.2f}"
-        self.parts.update(self.bars[progress.arm], total=self.steps, completed=progress.step, note=note)
+        self.parts.update(bar, total=self.steps, completed=progress.step, note=note)
         self._advance(progress.arm, progress.phase, progress.step if progress.active else self.steps)
 
     def _advance(self, arm: str, phase: str, step: int) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from ablations.model import Model
-from ablations.probes import PROBES, Trained, measure
+from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.search import Place
 from ablations.store import Store, write
 from ablations.study import Arm
@@ -65,17 +65,31 @@ def _ask(arm: Arm, probe: str, members: list[str], store: Store) -> None:
     kept = [read(store.weights_of(member))[0] for member in members]
     who = [Member(result["seed"], result["settings"]) for result in results]
     asked = trained(arm, build(arm), who, kept, [result["status"] == "solved" for result in results])
-    found = measure(asked, [], trace=[0]) if probe == TRACE else measure(asked, [probe])
+    found = [_trace(asked)] if probe == TRACE else measure(asked, [probe])
     for member, findings in zip(members, found, strict=True):
         store.add_findings(member, probe, findings._asdict())
+
+
+def _trace(asked: Trained) -> Findings:
+    """What one member does in one sequence, step by step."""
+    (found,) = measure(asked, ["gates"], trace=[0])
+    return Findings({}, {metric: curve for metric, curve in found.curves.items() if metric.startswith("trace/")})
 
 
 def trained(arm: Arm, model: Model, members: list[Member], kept: list[Kept], solved: list[bool]) -> Trained:
     """Members of an arm as probes want them: their initial weights are drawn again."""
     initial = [model.initialise(m.settings, arm.lag, Generator().manual_seed(m.seed)) for m in members]
-    weights = [stacked(own) for own in (initial, [k.half for k in kept], [k.end for k in kept])]
-    seeds, settings = [m.seed for m in members], [m.settings for m in members]
-    return Trained(model, arm.task.build(), arm.lag, *weights, seeds, solved, settings)
+    return Trained(
+        model,
+        arm.task.build(),
+        arm.lag,
+        init=stacked(initial),
+        half=stacked([k.half for k in kept]),
+        end=stacked([k.end for k in kept]),
+        seeds=[m.seed for m in members],
+        solved=solved,
+        settings=[m.settings for m in members],
+    )
 
 
 def curves(result: dict[str, Any], findings: dict[str, dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:

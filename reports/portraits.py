@@ -5,14 +5,14 @@ with style():
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from reports.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, short, style, svg
+from reports.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, short, style, svg
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -58,9 +58,10 @@ def figures(curves: Curves, title: str) -> dict[str, Figure]:
 def _figure(curves: Curves, title: str, rows: list[list[str]]) -> Figure:
     width = WIDTH if len(rows[0]) == 2 or len(rows) > 1 else WIDTH / 1.6
     figure = Figure(figsize=(width, 0.4 + _HEIGHT * len(rows)))
-    for name, ax in figure.subplot_mosaic(rows).items():
-        ax.set_title(PANELS[str(name)].title)
-        PANELS[str(name)].draw(ax, curves)
+    mosaic: Any = rows
+    for name, ax in figure.subplot_mosaic(mosaic).items():
+        ax.set_title(PANELS[name].title)
+        PANELS[name].draw(ax, curves)
     figure.suptitle(short(title, 100), x=0.01, y=1 - 0.1 / figure.get_figheight(), ha="left", va="top", fontsize=10)
     figure.subplots_adjust(
         left=0.7 / width, right=1 - 0.55 / width, wspace=0.48, hspace=0.5,
@@ -140,11 +141,11 @@ def _line(
     ax: Axes,
     points: Sequence[tuple[int, float]],
     color: str,
-    line: object = "-",
+    line: Line = "-",
     label: str = "",
     linewidth: float = 1.4,
 ) -> None:
-    ax.plot(*zip(*points, strict=True), color=color, linestyle=line, label=label, linewidth=linewidth)  # type: ignore[arg-type]
+    ax.plot(*zip(*points, strict=True), color=color, linestyle=line, label=label, linewidth=linewidth)
 
 
 def _logarithmic(ax: Axes) -> None:
