@@ -226,22 +226,26 @@ class Tracker:
     def tables(self, folder: Path) -> None:
         """Write what reports are built from: results.csv, curves.csv and study.json."""
         manifest = self.manifest()
-        self.results(manifest).to_csv(folder / "results.csv", index=False)
-        self.curves(manifest).to_csv(folder / "curves.csv", index=False)
+        runs = self._finished(manifest)
+        tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)
+        tables.curves(runs, self.store, self.client.get_metric_history).to_csv(folder / "curves.csv", index=False)
         write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
     def results(self, manifest: dict[str, Any]) -> pd.DataFrame:
         """One row per finished member of the study's present definition."""
+        return tables.results(self._finished(manifest), manifest)
+
+    def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
+        """Every point of every curve: hash, step, metric, value."""
+        return tables.curves(self._finished(manifest), self.store, self.client.get_metric_history)
+
+    def _finished(self, manifest: dict[str, Any]) -> list[Run]:
         runs = list(self._members(manifest))
         if not runs:
             raise InputError(
                 f"study {self.study!r} has no finished member yet; `whygates status {self.study}` tells more"
             )
-        return tables.results(runs, manifest)
-
-    def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
-        """Every point of every curve: hash, step, metric, value."""
-        return tables.curves(self._members(manifest), self.store, self.client.get_metric_history)
+        return runs
 
     def _members(self, manifest: dict[str, Any]) -> Iterator[Run]:
         """The finished members of the manifest's arms, each once."""

@@ -14,6 +14,7 @@ from ablations.messages import InputError
 from ablations.run import Delivery
 from ablations.store import Store
 from ablations.study import Study
+from ablations.sweep import Told
 from ablations.tracking import Tracker
 from ablations.workers import Ended
 
@@ -134,7 +135,7 @@ def test_a_delivered_member_is_not_delivered_twice(store: Store) -> None:
         leave(store, "a")
         delivery.work()
     assert len(list(opened._runs("tags.kind = 'member'"))) == 1
-    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": STUDY.arms()[0].hash}
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash)}
 
 
 def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
