@@ -166,11 +166,7 @@ class Population:
 
     def unpack(self, flat: Tensor) -> Weights:
         """Named weights, as views of the flat ones."""
-        pieces = flat.split([weight.rows * weight.columns for weight in self.model.shapes.values()], dim=1)
-        return {
-            name: piece.unflatten(1, (weight.rows, weight.columns))
-            for (name, weight), piece in zip(self.model.shapes.items(), pieces, strict=True)
-        }
+        return self.model.unpack(flat)
 
     def validate(self) -> Evaluation:
         """The active members on the validation set."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from ablations.evaluate import together
 from ablations.messages import known
-from ablations.probes import decode, flow, gates, retention
+from ablations.probes import clamp, decode, flow, gates, retention
 from ablations.probes.base import Findings, Trained
 
 __all__ = ["PROBES", "Findings", "Trained", "measure"]
@@ -20,6 +20,7 @@ _MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "retention": retention.measure,
     "gates": gates.measure,
     "decode": decode.measure,
+    "clamp": clamp.measure,
 }
 PROBES = ("flow", "retention", "gates", "decode", "clamp", "distill")
 

@@ -1,7 +1,7 @@
 """What probes share: whom they ask, on which sequences, and how a network is run while it is watched."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -115,12 +115,18 @@ def distances(reach: int, points: int = POINTS) -> list[int]:
     return sorted({round(reach ** (i / (points - 1))) for i in range(points)})
 
 
+Gates = list[dict[str, Tensor]]
+"""Values of gates by layer and name: `[members, time, batch, units]`; of a constant, one row for all."""
+
+
 class Ran(NamedTuple):
     """What a network did on a window."""
 
     outputs: Float[Tensor, "members time batch outputs"]
-    gates: list[dict[str, Tensor]]
-    """The gates asked for, a dictionary per layer."""
+    gates: Gates
+    """Those asked for."""
+    state: list[State]
+    """After the window, detached."""
 
 
 After = Callable[[int, int, State], State]
@@ -133,22 +139,22 @@ def run(
     window: Stacked,
     state: Sequence[State],
     record: Collection[str] = (),
-    held: Sequence[Mapping[str, Tensor]] | None = None,
+    held: Gates | None = None,
     after: After | None = None,
 ) -> Ran:
     """Run members over a window on the reference engine. `held`: by layer, gates to use in place of the network's own."""
     members = next(iter(w.values())).shape[0]
     x = window.inputs.expand(members, -1, -1, -1)
     reset = None if window.reset is None else window.reset.expand(members, -1, -1)
-    gates = []
+    scans = []
     for layer in range(model.layers):
         watch = None if after is None else _of_layer(after, layer)
         override = None if held is None else held[layer]
         scanned = eager.scan(model.cell, model.layer_weights(w, layer), x, state[layer], reset, record, override, watch)
-        gates.append(scanned.recorded)
+        scans.append(scanned)
         x = scanned.outputs
     rows = eager.linear(x.flatten(1, 2), w["readout.V"], w["readout.b"])
-    return Ran(rows.unflatten(1, x.shape[1:3]), gates)
+    return Ran(rows.unflatten(1, x.shape[1:3]), [s.recorded for s in scans], [s.state for s in scans])
 
 
 def _of_layer(after: After, layer: int) -> Callable[[int, State], State]:

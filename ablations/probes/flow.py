@@ -5,14 +5,23 @@ to the next, all parts of all layers; what a lower layer shows to those above in
 over sequences are geometric. With its gates held at the values they had, a network shows what its additive path carries.
 """
 
-from collections.abc import Mapping, Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ablations.cells import State, Weights
-from ablations.probes.base import Findings, Sequences, Trained, distances, double, mean_share, run, sequences, warmed
+from ablations.probes.base import (
+    Findings,
+    Gates,
+    Sequences,
+    Trained,
+    distances,
+    double,
+    mean_share,
+    run,
+    sequences,
+    warmed,
+)
 
 SEQUENCES = 32
 
@@ -38,9 +47,7 @@ def measure(trained: Trained) -> list[Findings]:
     return found
 
 
-def shares_left(
-    trained: Trained, w: Weights, data: Sequences, held: Sequence[Mapping[str, Tensor]] | None = None
-) -> dict[int, list[float]]:
+def shares_left(trained: Trained, w: Weights, data: Sequences, held: Gates | None = None) -> dict[int, list[float]]:
     """What is left of the gradient k steps before the end, for a few k up to the lag: one number per member."""
     ks = distances(data.reach(trained.lag))
     if not ks:
@@ -55,7 +62,7 @@ def shares_left(
 
 
 def _sizes(
-    trained: Trained, w: Weights, data: Sequences, first: int, held: Sequence[Mapping[str, Tensor]] | None
+    trained: Trained, w: Weights, data: Sequences, first: int, held: Gates | None
 ) -> tuple[Float[Tensor, "members time batch"], int]:
     """The norm of the gradient with respect to the state after each step from `first` on."""
     model, kept = trained.model, []
