@@ -189,7 +189,7 @@ class Tracker:
         return found
 
     def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-        """The manifest's arms, each with its `state` and the members done, solved and diverged of each phase."""
+        """The manifest's arms, each with its `state` and the members done, solved, diverged and probed of each phase."""
         states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
         arms = {
             arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting")}
@@ -197,13 +197,14 @@ class Tracker:
         }
         for arm in arms.values():
             for phase in ("tune", "confirm"):
-                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "seconds": 0.0}
+                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "probed": 0, "seconds": 0.0}
         for run in self._members(manifest):
             count = arms[run.data.tags["arm"]][run.data.tags["phase"]]
             count["done"] += 1
             count["solved"] += int(run.data.metrics["solved"])
             count["diverged"] += int(run.data.metrics["diverged"])
             count["seconds"] += run.data.metrics["seconds"]
+            count["probed"] += "probes" in run.data.tags
         return list(arms.values())
 
     def attach(self, folder: Path) -> None:

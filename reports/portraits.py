@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from reports.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, short, style, svg
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
+SCORE_FLOOR = -0.25
+"""Scores are drawn down to here: how bad a regression is, is of no interest."""
 VANISHED = 1e-8
 """What is left of a gradient or a perturbation is drawn down to here."""
 EXPLODED = 1e8
@@ -34,8 +36,7 @@ class Panel(NamedTuple):
 
 def portrait(curves: Curves, title: str) -> Figure:
     """All that the curves show of a network, in one figure."""
-    shown = [name for name, panel in PANELS.items() if any(metric.startswith(panel.prefix) for metric in curves)]
-    narrow, wide = [[name for name in shown if name.startswith("trace") is wide] for wide in (False, True)]
+    narrow, wide = [[name for name in _shown(curves) if name.startswith("trace") is wide] for wide in (False, True)]
     rows = [narrow[k : k + 2] for k in range(0, len(narrow), 2)] + [[name] for name in wide]
     return _figure(curves, title, [row if len(row) == 2 else row * 2 for row in rows])
 
@@ -48,18 +49,22 @@ def portrait_svg(curves: Curves, title: str) -> str:
 
 def figures(curves: Curves, title: str) -> dict[str, Figure]:
     """The parts of a portrait, each in a figure of its own, by name; the trace of a sequence is one."""
-    shown = [name for name, panel in PANELS.items() if any(metric.startswith(panel.prefix) for metric in curves)]
     parts: dict[str, list[list[str]]] = {}
-    for name in shown:
+    for name in _shown(curves):
         parts.setdefault(name.split("-")[0], []).append([name])
     return {part: _figure(curves, title, rows) for part, rows in parts.items()}
 
 
+def _shown(curves: Curves) -> list[str]:
+    """The panels that have something to show."""
+    return [name for name, panel in PANELS.items() if any(metric.startswith(panel.prefix) for metric in curves)]
+
+
 def _figure(curves: Curves, title: str, rows: list[list[str]]) -> Figure:
-    width = WIDTH if len(rows[0]) == 2 or len(rows) > 1 else WIDTH / 1.6
-    figure = Figure(figsize=(width, 0.4 + _HEIGHT * len(rows)))
+    width = WIDTH if len(rows) != 1 or len(rows[0]) == 2 else WIDTH / 1.6
+    figure = Figure(figsize=(width, 0.4 + _HEIGHT * max(len(rows), 0.5)))
     mosaic: Any = rows
-    for name, ax in figure.subplot_mosaic(mosaic).items():
+    for name, ax in figure.subplot_mosaic(mosaic).items() if rows else ():  # who diverged at once has no curves
         ax.set_title(PANELS[name].title)
         PANELS[name].draw(ax, curves)
     figure.suptitle(short(title, 100), x=0.01, y=1 - 0.1 / figure.get_figheight(), ha="left", va="top", fontsize=10)
@@ -73,13 +78,13 @@ def _figure(curves: Curves, title: str, rows: list[list[str]]) -> Figure:
 def _learning(ax: Axes, curves: Curves) -> None:
     _line(ax, curves["eval/score"], INK)
     ax.axhline(0, color=RULE, linewidth=1, zorder=0)
-    ax.set_ylim(min(0, max(-0.25, *(score for _, score in curves["eval/score"]))) - 0.04, 1.04)
+    ax.set_ylim(min(0, max(SCORE_FLOOR, min(score for _, score in curves["eval/score"]))) - 0.04, 1.04)
     ax.set_ylabel("validation score")
     ax.set_xlabel("training step")
     if points := [(step, loss) for step, loss in curves.get("train/loss", []) if loss > 0]:
         losses = ax.twinx()
         _line(losses, points, COLORS[2], linewidth=1)
-        _logarithmic(losses)
+        _logarithmic(losses, subs=(1, 2, 5))
         losses.set_ylabel("training loss", color=COLORS[2])
 
 
@@ -124,6 +129,7 @@ def _traces(ax: Axes, curves: Curves, prefix: str) -> None:
     """Every curve of a kind over time, behind them the events: a line at each step, named at the first."""
     for k, metric in enumerate(metric for metric in curves if metric.startswith(prefix)):
         _line(ax, curves[metric], COLORS[k % len(COLORS)], LINES[k // len(COLORS)], metric.removeprefix(prefix))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     for k, metric in enumerate(metric for metric in curves if metric.startswith("trace/event/")):
         steps = [step for step, on in curves[metric] if on]
         ax.vlines(
@@ -148,8 +154,9 @@ def _line(
     ax.plot(*zip(*points, strict=True), color=color, linestyle=line, label=label, linewidth=linewidth)
 
 
-def _logarithmic(ax: Axes) -> None:
+def _logarithmic(ax: Axes, subs: Sequence[float] = (1,)) -> None:
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # a power would need the mathematics
     ax.yaxis.set_minor_locator(NullLocator())
 
