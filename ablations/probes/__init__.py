@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from ablations.evaluate import together
 from ablations.messages import known
-from ablations.probes import clamp, decode, flow, gates, retention
+from ablations.probes import clamp, decode, distill, flow, gates, retention
 from ablations.probes.base import Findings, Trained
 
 __all__ = ["PROBES", "Findings", "Trained", "measure"]
@@ -21,6 +21,7 @@ _MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "gates": gates.measure,
     "decode": decode.measure,
     "clamp": clamp.measure,
+    "distill": distill.measure,
 }
 PROBES = ("flow", "retention", "gates", "decode", "clamp", "distill")
 
