@@ -142,6 +142,24 @@ def report(
 
 
 @app.command()
+def inspect(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN_ID", help="A confirmed network: the id of its run, its hash, or how one begins."),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder for the figures.")] = DEFAULT_OUT / "networks",
+    plugin: PluginOption = None,
+) -> None:
+    """Look into one trained network: gradient flow, retention, gates, and a trace of one sequence."""
+    from ablations.inspection import inspect
+    from ablations.store import Store
+
+    _load(plugin)
+    inspect(run, Store.open(store), out_folder, out)
+
+
+@app.command()
 def ui(
     store: StoreOption = DEFAULT_STORE,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,

@@ -65,12 +65,17 @@ class Display:
         for key, solved in rates.items():
             self.rates.setdefault(key, []).extend(solved)
 
-    def progress(self, progress: sweep.Progress) -> None:
+    def progress(self, progress: sweep.Progress | sweep.Probing) -> None:
         arm = self.arms[progress.arm]
         if progress.arm not in self.bars:
-            self.bars[progress.arm] = self.parts.add_task(str(arm), total=self.steps, note="")
+            self.bars[progress.arm] = self.parts.add_task(str(arm), note="")
+        bar = self.bars[progress.arm]
+        if isinstance(progress, sweep.Probing):
+            note = f"probing: {progress.probe}"
+            self.parts.update(bar, total=progress.of, completed=progress.done, note=note)
+            return
         note = f"{progress.phase}: {progress.active} training, best score {progress.best:.2f}"
-        self.parts.update(self.bars[progress.arm], completed=progress.step, note=note)
+        self.parts.update(bar, total=self.steps, completed=progress.step, note=note)
         self._advance(progress.arm, progress.phase, progress.step if progress.active else self.steps)
 
     def _advance(self, arm: str, phase: str, step: int) -> None:

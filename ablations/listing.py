@@ -86,14 +86,14 @@ def show_tasks(rows: list[dict[str, Any]], out: Console) -> None:
 def show_status(arms: list[dict[str, Any]], busy: bool, out: Console) -> None:
     """The arms of a study, phase by phase, and about how much is left."""
     table = Table()
-    for column in ("cell", "task", "lag", "size", "tuned", "confirmed", "solved", "diverged", "state"):
-        right = column in ("lag", "size", "solved", "diverged")
+    for column in ("cell", "task", "lag", "size", "tuned", "confirmed", "probed", "solved", "diverged", "state"):
+        right = column in ("lag", "size", "probed", "solved", "diverged")
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for arm in arms:
         tune, confirm = arm["tune"], arm["confirm"]
         table.add_row(
             arm["cell"], arm["task"], str(arm["lag"]), str(arm["size"]),
-            f"{tune['done']}/{tune['of']}", f"{confirm['done']}/{confirm['of']}",
+            f"{tune['done']}/{tune['of']}", f"{confirm['done']}/{confirm['of']}", str(confirm["probed"]),
             f"{confirm['solved']}/{confirm['done']}", str(tune["diverged"] + confirm["diverged"]), arm["state"],
         )  # fmt: skip
     out.print(table)

@@ -90,6 +90,18 @@ class Model:
             yield scanned
             x = scanned.outputs
 
+    def pack(self, w: Weights) -> Float[Tensor, "members parameters"]:
+        """All weights of a member in one row."""
+        return torch.cat([w[name].flatten(1) for name in self.shapes], 1)
+
+    def unpack(self, flat: Float[Tensor, "members parameters"]) -> Weights:
+        """Named weights, as views of the flat ones."""
+        pieces = flat.split([weight.rows * weight.columns for weight in self.shapes.values()], dim=1)
+        return {
+            name: piece.unflatten(1, (weight.rows, weight.columns))
+            for (name, weight), piece in zip(self.shapes.items(), pieces, strict=True)
+        }
+
     def layer_weights(self, w: Weights, layer: int) -> Weights:
         """The weights of one layer under the names its cell gave them."""
         prefix = f"{layer}."

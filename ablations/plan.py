@@ -44,7 +44,7 @@ def plan(study: Study, engine: str, workers: int, out: Console) -> None:
     out.print(table)
     out.print(
         f"{len(arms)} arms, {members} members; at most about {duration(seconds / workers)} on {workers} workers "
-        "(an arm's time is that of one core; members that solve their task leave early)",
+        "(an arm's time is that of one core; members that solve their task leave early; probes are not counted)",
         soft_wrap=True,
     )
 

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, T
 
 import tasks
 from ablations import cells
-from ablations.cells.initial import DEFAULTS, RECURRENT, Setting, hyperparameters
+from ablations.cells.initial import DEFAULTS, RECURRENT, Setting, fixable
 from ablations.messages import known
+from ablations.probes import PROBES
 from tasks import Task
 
 SETTINGS: dict[str, Setting] = {"learning_rate": 1e-3, "clip_norm": 1.0, **DEFAULTS}
@@ -56,7 +57,7 @@ class CellChoice(Strict):
     def _check(self) -> Self:
         kind = known("cell", self.cell, cells.catalogue())
         object.__setattr__(self, "options", _unusual(kind, self.options))
-        has = dict.fromkeys(hyperparameters(self.build()))
+        has = dict.fromkeys(fixable(self.build()))
         for name, value in self.init.items():
             known(f"initialiser of {self.cell}", name, has)
             check_setting(name, value)
@@ -205,6 +206,15 @@ class Confirm(Strict):
 
     seeds: Count = 20
     """Networks per arm, shared out equally among the searches."""
+    probes: list[str] = ["flow", "retention", "gates", "decode"]
+    """What the networks are asked afterwards; `clamp` and `distill` train on, and ask one that solved in each search."""
+
+    @field_validator("probes")
+    @classmethod
+    def _check_probes(cls, probes: list[str]) -> list[str]:
+        for probe in probes:
+            known("probe", probe, dict.fromkeys(PROBES))
+        return probes
 
 
 def check_setting(name: str, value: Setting) -> None:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from ablations.messages import InputError
 
 MARKER = "whygates-store.json"
+PROBED = ".probed.json"
 
 
 class Store:
@@ -20,6 +21,8 @@ class Store:
 
     - `mlflow.db`, `artifacts/`: the runs; `optuna.db`: the searches
     - `members/`: the result of every finished network, by its content hash: what is here is never trained again
+    - `weights/`: what is kept of every confirmed network that did not diverge; `probes/`: what probes found out about it, by
+      probe, and its portrait
     - `spool/<study>/`: what the tracker has not been told yet: where a member stands in a study
     - `checkpoints/`: populations in training
     """
@@ -27,6 +30,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.members = self.folder / "members"
+        self.weights = self.folder / "weights"
+        self.probes = self.folder / "probes"
         self.spool = self.folder / "spool"
         self.checkpoints = self.folder / "checkpoints"
         self.artifacts = self.folder / "artifacts"
@@ -51,7 +56,9 @@ class Store:
         try:
             store.folder.mkdir(parents=True, exist_ok=True)
             write(store.folder / MARKER, json.dumps({"format": 1}) + "\n")
-            for part in (store.members, store.spool, store.checkpoints, store.artifacts):
+            for part in (
+                store.members, store.weights, store.probes, store.spool, store.checkpoints, store.artifacts
+            ):  # fmt: skip
                 part.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"--store {folder}: cannot be written to: {error.strerror}") from None
@@ -109,22 +116,36 @@ class Store:
 
     def get(self, member: str) -> dict[str, Any] | None:
         """A finished member's result; None for one that is not finished."""
-        try:
-            return json.loads((self.members / f"{member}.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
+        return _read(self.members / f"{member}.json")
 
-    def tell(self, study: str, member: str, place: dict[str, Any]) -> None:
-        """Leave word for the tracker of where a finished member stands in a study."""
+    def weights_of(self, member: str) -> Path:
+        """The file with a member's weights. It is there before the member's result is."""
+        return self.weights / f"{member}.safetensors"
+
+    def portrait_of(self, member: str) -> Path:
+        """The file with a member's portrait."""
+        return self.probes / f"{member}.svg"
+
+    def add_findings(self, member: str, probe: str, found: dict[str, Any]) -> None:
+        """Keep what a probe found out about a member: its `metrics` and `curves`."""
+        write(self.probes / f"{member}.json", json.dumps(self.findings(member) | {probe: found}))
+
+    def findings(self, member: str) -> dict[str, dict[str, Any]]:
+        """What is known of a member, by probe."""
+        return _read(self.probes / f"{member}.json") or {}
+
+    def tell(self, study: str, member: str, place: dict[str, Any], probed: bool = False) -> None:
+        """Leave word for the tracker of where a finished member stands in a study; a second time when it is `probed`."""
         folder = self.spool / study
         folder.mkdir(exist_ok=True)
-        write(folder / f"{member}.json", json.dumps(place))
+        write(folder / f"{member}{PROBED if probed else '.json'}", json.dumps(place))
 
     def waiting(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         """What the tracker has not been told: whole records, each with the file to remove when it has."""
         for path in sorted((self.spool / study).glob("[!.]*.json")):
-            place = json.loads(path.read_text(encoding="utf-8"))
-            yield path, {"hash": path.stem, "study": study, **place, **(self.get(path.stem) or {})}
+            place, member = json.loads(path.read_text(encoding="utf-8")), path.name.partition(".")[0]
+            found = {"findings": self.findings(member)} if path.name.endswith(PROBED) else {}
+            yield path, {"hash": member, "study": study, **place, **(self.get(member) or {}), **found}
 
 
 @contextmanager
@@ -138,9 +159,17 @@ def appearing(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a text file that appears whole or not at all, and survives a crash right after."""
-    with appearing(path) as scratch, open(scratch, "w", encoding="utf-8") as file:
-        file.write(text)
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file that appears whole or not at all, and survives a crash right after."""
+    with appearing(path) as scratch, open(scratch, "wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The JSON of a file, if there is one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None

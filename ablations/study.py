@@ -117,8 +117,9 @@ class Arm(BaseModel):
 
     @property
     def hash(self) -> str:
-        """The arm's identity: its content and how it is tuned and confirmed."""
-        return digest(self.content, self.tune.model_dump(), self.confirm.model_dump(), self.seed)
+        """The arm's identity: its content and how it is tuned and confirmed, whatever it is asked afterwards."""
+        confirmed = self.confirm.model_dump(exclude={"probes"})
+        return digest(self.content, self.tune.model_dump(), confirmed, self.seed)
 
     @property
     def space(self) -> dict[str, Values]:
@@ -128,7 +129,7 @@ class Arm(BaseModel):
 
     def settings(self, chosen: dict[str, Setting]) -> dict[str, Setting]:
         """A member's hyperparameters: those chosen in a trial, those the study fixes, and the usual ones."""
-        has = ("learning_rate", "clip_norm", *hyperparameters(self.cell.build()))
+        has = dict.fromkeys(["learning_rate", "clip_norm", *hyperparameters(self.cell.build()), *self.cell.init])
         return {name: {**SETTINGS, **self.cell.init, **chosen}[name] for name in has}
 
     def derive(self, *parts: str | int) -> int:
@@ -163,7 +164,7 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
     try:
         return Study.model_validate(table)
     except ValidationError as error:
-        raise InputError("\n".join(_sentences(path.name, error))) from None
+        raise InputError("\n".join(sentences(path.name, error))) from None
 
 
 def _set(table: dict[str, Any], change: str) -> None:
@@ -190,7 +191,8 @@ def _set(table: dict[str, Any], change: str) -> None:
     here[last] = value
 
 
-def _sentences(file: str, error: ValidationError) -> Iterable[str]:
+def sentences(file: str, error: ValidationError) -> Iterable[str]:
+    """What is wrong with a study, a sentence each."""
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"] if str(part) not in ("range", "list"))
         message = problem["msg"].removeprefix("Value error, ")

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,15 +20,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from ablations import tables
 from ablations.database import relocate
 from ablations.messages import InputError
 from ablations.store import Store, write
+from ablations.sweep import Told
 from ablations.view import save_view
 from ablations.workers import Ended
 
 MANIFEST = "study.json"
 PAGE = 1000
-LOG_RATE = "log10_learning_rate"
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
 
 
@@ -44,8 +46,8 @@ class Tracker:
             raise InputError(f"--store {store.folder}: nothing was swept here yet")
         self.store, self.study = store, study
         self.arms: dict[str, str] = {}
-        self.members: dict[str, tuple[str, str]] = {}
-        """The run and the arm of every member that is known to be told."""
+        self.members: dict[str, tuple[str, Told]] = {}
+        """The run of every member that is known to be told, and what was told of it."""
         self.doubtful: set[str] = set()
         """Members whose telling failed: the tracker may know them all the same."""
         try:
@@ -60,18 +62,18 @@ class Tracker:
         if self.experiment and found and store.local:
             relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
 
-    def begin(self, manifest: dict[str, Any]) -> dict[str, str]:
-        """Make the experiment ready for a sweep; the arm of every member that was told before. Raises InputError."""
+    def begin(self, manifest: dict[str, Any]) -> dict[str, Told]:
+        """Make the experiment ready for a sweep; what was told of every member before. Raises InputError."""
         try:
             self._prepare(manifest)
             for run in self._runs("tags.kind = 'member'"):
                 if run.info.status == "FINISHED":
-                    self.members[run.data.tags["hash"]] = (run.info.run_id, run.data.tags["arm"])
+                    self.members[run.data.tags["hash"]] = (run.info.run_id, _told(run))
                 else:
                     self.client.delete_run(run.info.run_id)  # cut off while it was written; it will be told again
         except (MlflowException, OSError) as error:
             raise InputError(f"the tracker at {self.store.tracking_uri} fails: {_first_line(error)}") from None
-        return {member: arm for member, (_, arm) in self.members.items()}
+        return {member: told for member, (_, told) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
         if self.experiment is None:
@@ -81,7 +83,7 @@ class Tracker:
         save_view(self.client, self.experiment, sorted(manifest["definition"]["tune"]["space"]))
         if not any(self._runs("tags.kind = 'study'")):
             self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
-        self.client.log_dict(self.study_run(), manifest, MANIFEST)
+        self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
 
     def study_run(self) -> str:
         """The id of the run that carries the manifest and the report. Raises InputError when the study has none."""
@@ -108,23 +110,44 @@ class Tracker:
         member, arm = record["hash"], record["arm"]
         if member in self.doubtful:
             self._settle(member)
-        if member in self.members:
-            run_id, known = self.members[member]
-            if known != arm:  # an earlier definition of the arm trained it
-                moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
-                self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
-                self.members[member] = (run_id, arm)
-            return False
-        self.doubtful.add(member)
-        self.members[member] = (self._write(record), arm)
-        self.doubtful.discard(member)
-        return True
+        news = member not in self.members
+        if news:
+            self.doubtful.add(member)
+            self.members[member] = (self._write(record), Told(arm))
+            self.doubtful.discard(member)
+        run_id, told = self.members[member]
+        if told.arm != arm:  # an earlier definition of the arm trained it
+            moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
+            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
+        if "findings" in record:
+            told = Told(arm, self._add(run_id, record["findings"], member))
+        self.members[member] = (run_id, told._replace(arm=arm))
+        return news
+
+    def _add(self, run_id: str, findings: dict[str, dict[str, Any]], member: str) -> frozenset[str]:
+        """Tell what probes found out about a told member, with its weights and its portrait; the probes.
+
+        It can be repeated: MLflow takes a point that it has, of the same time, for the same.
+        """
+        for path in (self.store.weights_of(member), self.store.portrait_of(member)):
+            if path.exists():  # a diverged member has no weights
+                self.client.log_artifact(run_id, str(path))
+        when = self.client.get_run(run_id).info.start_time
+        metrics = {key: value for found in findings.values() for key, value in found["metrics"].items()}
+        curves = {key: curve for found in findings.values() for key, curve in found["curves"].items()}
+        self._log(run_id, _points(metrics, curves, when))
+        self.client.set_tag(run_id, "probes", " ".join(findings) or tables.NOTHING)
+        return frozenset(findings)
+
+    def _log(self, run_id: str, points: list[Metric]) -> None:
+        for first in range(0, len(points), PAGE):
+            self.client.log_batch(run_id, points[first : first + PAGE])
 
     def _settle(self, member: str) -> None:
         """Find out what became of a telling that failed: it is complete, or it is taken back."""
         for run in self._runs(f"tags.hash = '{member}'"):
             if run.info.status == "FINISHED" and member not in self.members:
-                self.members[member] = (run.info.run_id, run.data.tags["arm"])
+                self.members[member] = (run.info.run_id, _told(run))
             else:
                 self.client.delete_run(run.info.run_id)
 
@@ -137,13 +160,11 @@ class Tracker:
         params |= record["settings"]
         metrics = {**record["metrics"], **_log10(record["settings"])}
         now = int(time.time() * 1000)
-        points = [Metric(key, value, now, 0) for key, value in metrics.items()]
-        points += [Metric(key, v, now, step) for key, curve in record["curves"].items() for step, v in curve]
+        points = _points(metrics, record["curves"], now)
         begun = now - int(1000 * record["metrics"]["seconds"])  # so that the UI shows how long it trained
         run_id = self._create(name, tags, parent=self.arm_run(record["arm"], record), begun=begun)
         self.client.log_batch(run_id, points[:PAGE], [Param(key, str(value)) for key, value in params.items()])
-        for first in range(PAGE, len(points), PAGE):
-            self.client.log_batch(run_id, points[first : first + PAGE])
+        self._log(run_id, points[PAGE:])
         self.client.set_terminated(run_id)
         return run_id
 
@@ -168,7 +189,7 @@ class Tracker:
         return found
 
     def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-        """The manifest's arms, each with its `state` and the members done, solved and diverged of each phase."""
+        """The manifest's arms, each with its `state` and the members done, solved, diverged and probed of each phase."""
         states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
         arms = {
             arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting")}
@@ -176,13 +197,14 @@ class Tracker:
         }
         for arm in arms.values():
             for phase in ("tune", "confirm"):
-                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "seconds": 0.0}
+                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "probed": 0, "seconds": 0.0}
         for run in self._members(manifest):
             count = arms[run.data.tags["arm"]][run.data.tags["phase"]]
             count["done"] += 1
             count["solved"] += int(run.data.metrics["solved"])
             count["diverged"] += int(run.data.metrics["diverged"])
             count["seconds"] += run.data.metrics["seconds"]
+            count["probed"] += "probes" in run.data.tags
         return list(arms.values())
 
     def attach(self, folder: Path) -> None:
@@ -205,33 +227,26 @@ class Tracker:
     def tables(self, folder: Path) -> None:
         """Write what reports are built from: results.csv, curves.csv and study.json."""
         manifest = self.manifest()
-        self.results(manifest).to_csv(folder / "results.csv", index=False)
-        self.curves(manifest).to_csv(folder / "curves.csv", index=False)
+        runs = self._finished(manifest)
+        tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)
+        tables.curves(runs, self.store, self.client.get_metric_history).to_csv(folder / "curves.csv", index=False)
         write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
     def results(self, manifest: dict[str, Any]) -> pd.DataFrame:
-        """One row per finished member of the study's present definition: see the `reports` package for the columns."""
-        arms = {arm["hash"]: arm for arm in manifest["arms"]}
-        groups = {label: task["group"] for label, task in manifest["tasks"].items()}
-        rows = [_row(run, self.study, arms[run.data.tags["arm"]], groups) for run in self._members(manifest)]
-        if not rows:
+        """One row per finished member of the study's present definition."""
+        return tables.results(self._finished(manifest), manifest)
+
+    def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
+        """Every point of every curve: hash, step, metric, value."""
+        return tables.curves(self._finished(manifest), self.store, self.client.get_metric_history)
+
+    def _finished(self, manifest: dict[str, Any]) -> list[Run]:
+        runs = list(self._members(manifest))
+        if not runs:
             raise InputError(
                 f"study {self.study!r} has no finished member yet; `whygates status {self.study}` tells more"
             )
-        order = ["task", "lag", "size", "cell", "phase", "search", "trial", "seed"]
-        return pd.DataFrame(rows).sort_values(order, ignore_index=True)
-
-    def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
-        """Every point of every learning curve: hash, step, metric, value."""
-        rows = [
-            (run.data.tags["hash"], point.step, metric, point.value)
-            for run in self._members(manifest)
-            for metric in sorted(run.data.metrics)
-            if "/" in metric
-            for point in self.client.get_metric_history(run.info.run_id, metric)
-        ]
-        table = pd.DataFrame(rows, columns=["hash", "step", "metric", "value"])
-        return table.sort_values(["hash", "metric", "step"], ignore_index=True)
+        return runs
 
     def _members(self, manifest: dict[str, Any]) -> Iterator[Run]:
         """The finished members of the manifest's arms, each once."""
@@ -257,30 +272,37 @@ class Tracker:
         return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
 
 
-def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> dict[str, Any]:
-    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
-    row: dict[str, Any] = {"study": study, "phase": tags["phase"]}
-    row |= {key: arm[key] for key in ("cell", "task", "lag", "size")}
-    row |= {key: _value(text) for key, text in params.items() if key != "size"}
-    row |= {key: value for key, value in metrics.items() if "/" not in key and key != LOG_RATE}
-    row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
-    for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "left_at", "flops_per_step"):
-        row[name] = int(row[name])
-    return row
+def find(store: Store, name: str) -> Run:
+    """The run whose id, or whose member's hash, is `name` or begins so. Raises InputError when there is not just one."""
+    client = Tracker(store, "no study").client  # a name that no study can have: only the store is looked at
+    runs: dict[str, Run] = {}
+    if re.fullmatch("[0-9a-f]+", name):
+        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+        for where in (f"attributes.run_id LIKE '{name}%'", f"tags.hash LIKE '{name}%'"):
+            found = client.search_runs(everywhere, where, max_results=PAGE)
+            runs |= {run.data.tags.get("hash", run.info.run_id): run for run in found}
+    if len(runs) == 1:
+        return next(iter(runs.values()))
+    if runs:
+        raise InputError(
+            f"run {name!r}: {len(runs)} begin so: {', '.join(sorted(runs)[:5])}{', ...' * (len(runs) > 5)}"
+        )
+    raise InputError(f"run {name!r}: there is none in {store.folder}; the UI shows ids, and results.csv has hashes")
 
 
-def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _told(run: Run) -> Told:
+    """What a member's run has of it."""
+    return Told(run.data.tags["arm"], tables.probes(run))
+
+
+def _points(metrics: dict[str, float], curves: tables.Curves, when: int) -> list[Metric]:
+    points = [Metric(key, value, when, 0) for key, value in metrics.items()]
+    return points + [Metric(key, value, when, step) for key, curve in curves.items() for step, value in curve]
 
 
 def _log10(settings: dict[str, Any]) -> dict[str, float]:
     """Parallel coordinates have linear axes only, and a learning rate wants a logarithmic one."""
-    return {LOG_RATE: math.log10(settings["learning_rate"])}
+    return {tables.LOG_RATE: math.log10(settings["learning_rate"])}
 
 
 def _description(manifest: dict[str, Any]) -> str:

@@ -29,6 +29,8 @@ from ablations.evaluate import (
 )
 from ablations.model import Model
 from ablations.optim import Adam, clip
+from ablations.start import start
+from ablations.weights import Kept, Snapshots
 from tasks import Task
 
 
@@ -89,16 +91,20 @@ class Left(NamedTuple):
 
     member: int
     result: Result
+    kept: Kept | None = None
+    """Its weights, if they are to be kept; a diverged member has none, and they are given once."""
 
 
 class Population:
     """The members of one arm in training. Rows of its tensors are the `active` members, in their order."""
 
-    def __init__(self, model: Model, task: Task, lag: int, members: Sequence[Member], budget: Budget) -> None:
+    def __init__(
+        self, model: Model, task: Task, lag: int, members: Sequence[Member], budget: Budget, keep: bool = False
+    ) -> None:
+        """`keep`: members leave with their weights."""
         self.model, self.task, self.lag, self.members, self.budget = model, task, lag, members, budget
-        generators = [Generator().manual_seed(member.seed) for member in members]
-        drawn = [model.initialise(m.settings, lag, g) for m, g in zip(members, generators, strict=True)]
-        self.weights = torch.stack([torch.cat([w.flatten() for w in member.values()]) for member in drawn])
+        drawn = start(model, task, lag, [m.seed for m in members], [m.settings for m in members])
+        self.weights = model.pack(drawn)
         self.adam = Adam(self.weights, torch.tensor([float(m.settings["learning_rate"]) for m in members]))
         self.clip_norm = torch.tensor([float(m.settings["clip_norm"]) for m in members])
         # From a generator of their own: a member's data do not depend on how its weights were drawn.
@@ -108,6 +114,7 @@ class Population:
         self.streak = [0] * len(members)
         self.results = [Result() for _ in members]
         self.step = 0
+        self.snapshots = Snapshots() if keep else None
         self.validation = evaluation_set(task, lag, VALIDATION_SEQUENCES, VALIDATION_SEED, final=False)
 
     def run(self) -> Iterator[Evaluated | Left]:
@@ -119,12 +126,15 @@ class Population:
             loss = norm = torch.empty(0)
             for _ in range(min(self.budget.eval_every, self.budget.steps - self.step)):
                 loss, norm = self.train_step()
+                if self.snapshots:
+                    self.snapshots.take(self.step, self.weights)
             left = self._watch(loss, norm)
+            kept = {k: self._kept(row) for row, k in enumerate(self.active) if k in left}
             for k in self.active:
                 self.results[k].seconds += (time.perf_counter() - begun) / len(self.active)
             self._keep([row for row, k in enumerate(self.active) if k not in left])
             best = max((r.curves["eval/score"][-1][1] for r in self.results if r.curves), default=0.0)
-            yield from [Left(k, self.results[k]) for k in left]
+            yield from [Left(k, self.results[k], kept[k]) for k in left]
             yield Evaluated(self.step, len(self.active), best)
 
     def train_step(self) -> tuple[Tensor, Tensor]:
@@ -156,11 +166,7 @@ class Population:
 
     def unpack(self, flat: Tensor) -> Weights:
         """Named weights, as views of the flat ones."""
-        pieces = flat.split([weight.rows * weight.columns for weight in self.model.shapes.values()], dim=1)
-        return {
-            name: piece.unflatten(1, (weight.rows, weight.columns))
-            for (name, weight), piece in zip(self.model.shapes.items(), pieces, strict=True)
-        }
+        return self.model.unpack(flat)
 
     def validate(self) -> Evaluation:
         """The active members on the validation set."""
@@ -225,12 +231,20 @@ class Population:
             left.append(self.active[row])
         return left
 
+    def _kept(self, row: int) -> Kept | None:
+        """What is kept of an active member that leaves now."""
+        if self.snapshots is None or self.results[self.active[row]].status == "diverged":
+            return None
+        return self.snapshots.of(row, self.step, self.weights, self.unpack)
+
     def _keep(self, rows: list[int]) -> None:
         """Go on with some of the active members."""
         if len(rows) == len(self.active):
             return
         kept = torch.tensor(rows, dtype=torch.int64)
         self.weights, self.clip_norm = self.weights[kept], self.clip_norm[kept]
+        if self.snapshots:
+            self.snapshots.rows(kept)
         self.adam.keep(kept)
         self.state = [{name: part[kept] for name, part in layer.items()} for layer in self.state]
         self.streams = [self.streams[row] for row in rows]
@@ -246,6 +260,7 @@ class Population:
             "active": self.active,
             "streak": self.streak,
             "weights": self.weights,
+            "snapshots": self.snapshots.flat if self.snapshots else {},
             "adam": self.adam.save(),
             "state": self.state,
             "streams": [stream.state() for stream in self.streams],
@@ -261,6 +276,8 @@ class Population:
             saved["weights"],
             saved["state"],
         )
+        if self.snapshots:
+            self.snapshots.flat = saved["snapshots"]
         self.adam.load(saved["adam"])
         for stream, state in zip(self.streams, saved["streams"], strict=True):
             stream.load(state)

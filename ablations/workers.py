@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from ablations import plugins, sweep
+from ablations import plugins, probing, sweep
 from ablations.store import Store
 from ablations.study import Arm
 
@@ -40,7 +40,7 @@ class _Worker:
 
     progress: Any
     stop: Any
-    told: dict[str, str]
+    told: dict[str, sweep.Told]
 
 
 def run(
@@ -48,14 +48,14 @@ def run(
     store: Store,
     workers: int,
     engine: str,
-    told: dict[str, str],
-    on_progress: Callable[[sweep.Progress], None],
+    told: dict[str, sweep.Told],
+    on_progress: Callable[[sweep.Progress | sweep.Probing], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> Iterator[Ended]:
     """Run arms on `workers` processes; yields each as it ends.
 
-    `told` holds the members that the tracker knows, and under which arm. `on_idle` is called several times a second.
+    `told` holds what the tracker knows of members. `on_idle` is called several times a second.
     Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; what they were at ends `interrupted`.
     """
     context = get_context("spawn")  # torch's threads do not survive a fork
@@ -125,7 +125,7 @@ def _blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _start(progress: Any, stop: Any, told: dict[str, str], parent: int, files: dict[str, str]) -> None:
+def _start(progress: Any, stop: Any, told: dict[str, sweep.Told], parent: int, files: dict[str, str]) -> None:
     """A worker begins: it leaves signals to its parent, does not outlive it, and has its plug-ins."""
     _Worker.progress, _Worker.stop, _Worker.told = progress, stop, told
     for number in SIGNALS:
@@ -147,7 +147,7 @@ def _arm(arm: Arm, store: Store, engine: str) -> Ended:
         return Ended(arm, "interrupted")
     context = sweep.Context(store, engine, _Worker.told, _Worker.progress.put, _Worker.stop.is_set)
     try:
-        sweep.run(arm, context)
+        probing.run(arm, sweep.run(arm, context), context)
     except sweep.Interrupted:
         return Ended(arm, "interrupted")
     except Exception:  # any cell may be broken in any way: it fails its own arm, and the others go on

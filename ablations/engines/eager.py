@@ -21,7 +21,7 @@ class Scanned(NamedTuple):
 
 
 Scan = Callable[..., Scanned]
-"""Any engine's scan has the signature and the meaning of this module's."""
+"""Any engine's scan has the signature and the meaning of this module's; but for `after`, which only probes need."""
 
 
 def scan(
@@ -32,12 +32,14 @@ def scan(
     reset: Bool[Tensor, "members time batch"] | None = None,
     record: Collection[str] = (),
     override: Mapping[str, Tensor] | None = None,
+    after: Callable[[int, State], State] | None = None,
 ) -> Scanned:
     """Run a cell over a sequence, with gradients to `w`, `x` and the initial `state`.
 
     Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. Where `reset` is
     true the state is zeroed before the step (the control of Gers et al. 2000). `record` names gates to return; `override`
     holds `[members, time, batch, size]` values the cell uses in place of its own gates; ValueError for other names.
+    `after` is told each step and the state it leaves, and returns the state to go on with: a probe may keep or nudge it.
     """
     override = override or {}
     for name in [*record, *override]:
@@ -54,6 +56,8 @@ def scan(
         if keep is not None:
             state = {name: part * keep[:, t] for name, part in state.items()}
         state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
+        if after is not None:
+            state = after(t, state)
         outputs.append(state[cell.output])
     return Scanned(
         torch.stack(outputs, 1),

@@ -97,9 +97,9 @@ CONTROL = pytest.param(Stream(reset=True), 5, id="reset from outside")
 both_kinds = pytest.mark.parametrize(("task", "lag"), TASKS)
 
 
-def population(task, lag, members, budget=BUDGET, cell="lstm"):
+def population(task, lag, members, budget=BUDGET, cell="lstm", keep=False):
     model = Model(catalogue()[cell](), *task.sizes(lag), 3, scan)
-    return Population(model, task, lag, members, budget)
+    return Population(model, task, lag, members, budget, keep)
 
 
 def finish(trained):

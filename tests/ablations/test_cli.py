@@ -41,7 +41,7 @@ def reported(swept: Path) -> Path:
 
 def test_help_is_instant_and_names_every_command(tmp_path: Path) -> None:
     shown = whygates("--help", cwd=tmp_path)
-    for command in ("demo", "sweep", "status", "report", "ui", "cells", "tasks", "check"):
+    for command in ("demo", "sweep", "status", "report", "inspect", "ui", "cells", "tasks", "check"):
         assert re.search(rf"\b{command}\b", shown.stdout)
         own = whygates(command, "--help", cwd=tmp_path)
         assert own.returncode == 0
@@ -75,6 +75,7 @@ def test_status_counts_every_member(swept: Path) -> None:
     for arm in arms:
         assert arm["state"] == "done"
         assert [(arm[phase]["done"], arm[phase]["of"]) for phase in ("tune", "confirm")] == [(4, 4), (4, 4)]
+        assert [arm[phase]["probed"] for phase in ("tune", "confirm")] == [0, 4]
     assert "no sweep is running" in whygates("status", "tiny.toml", cwd=swept).stdout
 
 

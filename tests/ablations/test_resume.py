@@ -11,6 +11,7 @@ import pandas as pd
 
 from ablations.store import Store
 from ablations.tracking import Tracker
+from tests.ablations.commands import digests
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "ugrnn.py"
 LONGER = ['cells=["rnn", "ugrnn"]', "train.steps=80", "train.eval_every=4", "tune.trials=3", "sizes=[100]"]
@@ -71,6 +72,10 @@ def test_a_sweep_killed_at_any_point_ends_with_the_undisturbed_table(tiny: Path)
     assert len(undisturbed) == MEMBERS
     assert undisturbed.hash.is_unique
     pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
+    assert (undisturbed.decay_end.notna() == (undisturbed.phase == "confirm")).all()
+    for part in ("weights", "probes"):
+        assert digests(tiny / "undisturbed" / part) == digests(tiny / "disturbed" / part)
+        assert len(digests(tiny / "undisturbed" / part)) >= 16
 
 
 def test_a_worker_that_dies_costs_no_arm(tiny: Path) -> None:

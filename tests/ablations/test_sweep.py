@@ -11,9 +11,10 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from ablations import sweep
+from ablations.search import Search, storage
 from ablations.store import Store
 from ablations.study import Arm, Study
-from ablations.sweep import Context, Interrupted, Search, storage
+from ablations.sweep import Context, Interrupted, Told
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -35,7 +36,7 @@ def store(tmp_path: Path) -> Store:
     return Store.create(tmp_path / "store")
 
 
-def context(store: Store, told: dict[str, str] | None = None, stopping: Callable[[], bool] = lambda: False) -> Context:
+def context(store: Store, told: dict[str, Told] | None = None, stopping: Callable[[], bool] = lambda: False) -> Context:
     return Context(store, "eager", told or {}, lambda _: None, stopping)
 
 
@@ -83,7 +84,7 @@ def test_a_finished_arm_trains_nothing_again_and_tells_only_what_is_news(
         path.unlink()
     monkeypatch.setattr(sweep, "Population", None)
     missing, *known = before
-    sweep.run(arm(), context(store, dict.fromkeys(known, arm().hash)))
+    sweep.run(arm(), context(store, dict.fromkeys(known, Told(arm().hash))))
     assert table(store) == {missing: before[missing]}
 
 
@@ -100,9 +101,9 @@ def test_more_trials_go_on_where_fewer_ended(store: Store, monkeypatch: pytest.M
     few, sizes = table(store), []
     original = sweep.Population.__init__
 
-    def counted(self: Any, model: Any, task: Any, lag: int, members: list[Any], budget: Any) -> None:
+    def counted(self: Any, model: Any, task: Any, lag: int, members: list[Any], *budget: Any, **keep: bool) -> None:
         sizes.append(len(members))
-        original(self, model, task, lag, members, budget)
+        original(self, model, task, lag, members, *budget, **keep)
 
     monkeypatch.setattr(sweep.Population, "__init__", counted)
     more = arm(tune={"searches": 2, "trials": 5})
@@ -147,7 +148,7 @@ def test_a_population_of_which_some_have_finished_is_resumed_with_all_its_member
 
     with pytest.raises(Interrupted):
         sweep.run(easy, context(stores[1], stopping=some_confirmed))
-    told = dict.fromkeys(table(stores[1]), easy.hash)
+    told = dict.fromkeys(table(stores[1]), Told(easy.hash))
     sweep.run(easy, context(stores[1], told))
     assert table(stores[1]) == table(stores[0])
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
@@ -14,6 +15,7 @@ from ablations.messages import InputError
 from ablations.run import Delivery
 from ablations.store import Store
 from ablations.study import Study
+from ablations.sweep import Told
 from ablations.tracking import Tracker
 from ablations.workers import Ended
 
@@ -134,7 +136,7 @@ def test_a_delivered_member_is_not_delivered_twice(store: Store) -> None:
         leave(store, "a")
         delivery.work()
     assert len(list(opened._runs("tags.kind = 'member'"))) == 1
-    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": STUDY.arms()[0].hash}
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash)}
 
 
 def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +159,91 @@ def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatc
     assert not list(store.waiting("tiny"))
     assert list(opened.results(opened.manifest()).hash) == ["a"]
     assert opened.status(opened.manifest())[0]["state"] == "done"
+
+
+FINDINGS = {
+    "flow": {"metrics": {"decay_end": 0.75}, "curves": {"flow/end/whole": [(k, 0.75**k) for k in range(1, 1100)]}},
+    "retention": {"metrics": {"retained": 0.5}, "curves": {"retention": [(1, 0.9), (2, 0.7)]}},
+}
+
+
+def probed(store: Store, name: str = "a", **findings: Any) -> dict[str, Any]:
+    """A member that has been probed, as the store tells of it."""
+    store.weights_of(name).write_bytes(b"weights")
+    store.portrait_of(name).write_text("<svg/>")
+    return record(name, findings=findings or FINDINGS)
+
+
+def history(opened: Tracker) -> dict[str, int]:
+    """The points of each metric of the only member, as MLflow has them."""
+    (run,) = opened._runs("tags.kind = 'member'")
+    return {metric: len(opened.client.get_metric_history(run.info.run_id, metric)) for metric in run.data.metrics}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["known before", "news"])
+def test_what_probes_found_joins_the_member(store: Store, before: bool) -> None:
+    opened = tracker(store)
+    if before:
+        opened.deliver(record("a"))
+    assert opened.deliver(probed(store)) is not before
+    table = opened.results(opened.manifest())
+    assert table[["decay_end", "retained", "score"]].to_numpy().tolist() == [[0.75, 0.5, 0.25]]
+    assert "retention" not in table
+    curves = opened.curves(opened.manifest())
+    for metric in ("flow/end/whole", "retention"):
+        points = curves[curves.metric == metric][["step", "value"]].to_numpy().tolist()
+        assert points == [list(point) for found in FINDINGS.values() for point in found["curves"].get(metric, [])]
+    (run,) = opened._runs("tags.kind = 'member'")
+    assert {a.path for a in opened.client.list_artifacts(run.info.run_id)} == {"a.safetensors", "a.svg"}
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash, frozenset(FINDINGS))}
+
+
+def test_a_second_telling_of_the_same_adds_no_point(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tracker(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(opened.client, "set_tag", lambda *_: (_ for _ in ()).throw(MlflowException("timeout")))
+        with pytest.raises(MlflowException):
+            opened.deliver(probed(store))
+    before = history(opened)
+    assert tracker(store).begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash, None)}
+    again = tracker(store)
+    assert not again.deliver(probed(store))
+    assert not again.deliver(probed(store))
+    assert history(again) == before
+    assert before["flow/end/whole"] == 1099
+    more = FINDINGS | {"decode": {"metrics": {"decodability": 0.1}, "curves": {}}}
+    again.deliver(probed(store, **more))
+    assert history(again) == before | {"decodability": 1}
+    assert again.results(again.manifest()).decodability.tolist() == [0.1]
+
+
+def test_a_member_that_no_probe_was_put_to_is_known_as_that(store: Store) -> None:
+    opened = tracker(store)
+    opened.deliver(record("a", findings={}))
+    assert Tracker(store, "tiny").begin(manifest(STUDY))["a"].probes == frozenset()
+
+
+def test_curves_come_from_the_store_as_they_would_from_the_tracker(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = tracker(store)
+    for name in "ba":
+        opened.deliver(probed(store, name))
+        opened.deliver(record(name + "x"))
+    theirs = opened.curves(opened.manifest())
+    for name in ("b", "a", "bx", "ax"):
+        store.put(name, {"curves": record(name)["curves"]})
+    for name in "ba":
+        for probe, found in (FINDINGS | {"decode": {"metrics": {}, "curves": {"decode/true": [(0, 1.0)]}}}).items():
+            store.add_findings(name, probe, found)  # the last one was not told yet
+    monkeypatch.setattr(opened.client, "get_metric_history", None)
+    pd.testing.assert_frame_equal(opened.curves(opened.manifest()), theirs)
+    assert theirs.hash.tolist() == sorted(theirs.hash)
+
+
+def test_the_manifest_names_the_experiment(store: Store) -> None:
+    opened = tracker(store)
+    assert opened.manifest()["experiment"] == opened.experiment
 
 
 def test_status_counts_what_is_done(store: Store) -> None:
