@@ -1,0 +1,44 @@
+"""The claims and the presets belong together: what a claim's command runs is what decides it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablations.study import load, presets
+from ablations.sweep import phases
+from reports.claims import CLAIMS, Claim, decide
+from reports.tables import MEASURED, NUMBERS_OR_EMPTY
+
+
+def table(preset: str) -> pd.DataFrame:
+    """Every member of a preset's arms with made-up results, four of five solved, and every measurement there may be."""
+    rng, rows = np.random.default_rng(0), []
+    study = load(preset)
+    for arm in study.arms():
+        task = arm.task.build()
+        group = "control" if arm.task.options.get("reset") else task.group
+        for phase, count in phases(arm):
+            for member in range(count):
+                rows.append({
+                    "study": preset, "phase": phase, "cell": arm.cell.label, "task": arm.task.label, "lag": float(arm.lag),
+                    "size": float(arm.size), "group": group, "search": float(member % arm.tune.searches), "seed": 0.0,
+                    "solved": bool(rng.random() < 0.8), "diverged": False, "steps": float(arm.train.steps),
+                })  # fmt: skip
+    results = pd.DataFrame(rows)
+    for column in {*NUMBERS_OR_EMPTY, *MEASURED, "score", "steps_to_solve"} - {*results.columns, "value"}:
+        results[column] = 1 + rng.random(len(results))
+    return results.assign(steps_to_solve=np.where(results["solved"], 0.5, 1.0) * results["steps"])
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: str(claim.id))
+def test_the_preset_of_a_claim_runs_every_arm_that_it_needs(claim: Claim) -> None:
+    assert claim.preset in presets()
+    found = {verdict.id: verdict for verdict in decide(table(claim.preset))}
+    assert found[claim.id].verdict != "not_tested", found[claim.id].how_to_test
+    missing = [contrast.question for contrast in found[claim.id].contrasts if contrast.outcome == "missing"]
+    assert not missing
+
+
+def test_a_claim_needs_its_arms() -> None:
+    found = {verdict.id: verdict.verdict for verdict in decide(table("smoke"))}
+    assert found[2] == found[7] == found[9] == "not_tested"
