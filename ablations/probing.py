@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Generator
 
 from ablations.model import Model
 from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.search import Place
+from ablations.start import start
 from ablations.store import Store, write
 from ablations.study import Arm
 from ablations.sweep import Context, Interrupted, Probing, Told, build, locked, standing
@@ -78,17 +78,17 @@ def _trace(asked: Trained) -> Findings:
 
 def trained(arm: Arm, model: Model, members: list[Member], kept: list[Kept], solved: list[bool]) -> Trained:
     """Members of an arm as probes want them: their initial weights are drawn again."""
-    initial = [model.initialise(m.settings, arm.lag, Generator().manual_seed(m.seed)) for m in members]
+    task, seeds, settings = arm.task.build(), [m.seed for m in members], [m.settings for m in members]
     return Trained(
         model,
-        arm.task.build(),
+        task,
         arm.lag,
-        init=stacked(initial),
+        init=start(model, task, arm.lag, seeds, settings),
         half=stacked([k.half for k in kept]),
         end=stacked([k.end for k in kept]),
-        seeds=[m.seed for m in members],
+        seeds=seeds,
         solved=solved,
-        settings=[m.settings for m in members],
+        settings=settings,
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, T
 
 import tasks
 from ablations import cells
-from ablations.cells.initial import DEFAULTS, RECURRENT, Setting, hyperparameters
+from ablations.cells.initial import DEFAULTS, RECURRENT, Setting, fixable
 from ablations.messages import known
 from ablations.probes import PROBES
 from tasks import Task
@@ -57,7 +57,7 @@ class CellChoice(Strict):
     def _check(self) -> Self:
         kind = known("cell", self.cell, cells.catalogue())
         object.__setattr__(self, "options", _unusual(kind, self.options))
-        has = dict.fromkeys(hyperparameters(self.build()))
+        has = dict.fromkeys(fixable(self.build()))
         for name, value in self.init.items():
             known(f"initialiser of {self.cell}", name, has)
             check_setting(name, value)

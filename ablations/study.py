@@ -129,7 +129,7 @@ class Arm(BaseModel):
 
     def settings(self, chosen: dict[str, Setting]) -> dict[str, Setting]:
         """A member's hyperparameters: those chosen in a trial, those the study fixes, and the usual ones."""
-        has = ("learning_rate", "clip_norm", *hyperparameters(self.cell.build()))
+        has = dict.fromkeys(["learning_rate", "clip_norm", *hyperparameters(self.cell.build()), *self.cell.init])
         return {name: {**SETTINGS, **self.cell.init, **chosen}[name] for name in has}
 
     def derive(self, *parts: str | int) -> int:

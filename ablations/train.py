@@ -29,6 +29,7 @@ from ablations.evaluate import (
 )
 from ablations.model import Model
 from ablations.optim import Adam, clip
+from ablations.start import start
 from ablations.weights import Kept, Snapshots
 from tasks import Task
 
@@ -102,9 +103,8 @@ class Population:
     ) -> None:
         """`keep`: members leave with their weights."""
         self.model, self.task, self.lag, self.members, self.budget = model, task, lag, members, budget
-        generators = [Generator().manual_seed(member.seed) for member in members]
-        drawn = [model.initialise(m.settings, lag, g) for m, g in zip(members, generators, strict=True)]
-        self.weights = torch.stack([torch.cat([w.flatten() for w in member.values()]) for member in drawn])
+        drawn = start(model, task, lag, [m.seed for m in members], [m.settings for m in members])
+        self.weights = model.pack(drawn)
         self.adam = Adam(self.weights, torch.tensor([float(m.settings["learning_rate"]) for m in members]))
         self.clip_norm = torch.tensor([float(m.settings["clip_norm"]) for m in members])
         # From a generator of their own: a member's data do not depend on how its weights were drawn.

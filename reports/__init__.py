@@ -50,7 +50,7 @@ error_free_steps
                 continual Reber: steps before the first error, mean over streams
 decay_init, decay_half, decay_end
                 what one step back leaves of the gradient of the loss at the end, ‖∂L_T/∂s_{T−k}‖, geometric mean over
-                k up to the lag: before training, half way, after it; 1 keeps it, above 1 it explodes
+                k from a quarter of the lag up to it: before training, half way, after it; 1 keeps it, above 1 it explodes
 retained        share of a small perturbation of the state that is left after `lag` steps, geometric mean
 time_constant   gated cells: −1/ln f of the gate on the memory's path, median over units and steps
 decodability    balanced accuracy of a linear probe that reads the stored value off the state at the query, minus that
@@ -69,7 +69,8 @@ hash            the member, as in results.csv
 step            training step, but where the metric says otherwise
 metric          eval/score, eval/loss, train/loss, grad/norm
                 gate/<name>/mean, gate/<name>/low, gate/<name>/high: how open a gate is, the shares of values near 0 and 1
-                gate/<name>/<event>/mean, .../low, .../high: the same at the steps of an event, `other` for the rest
+                gate/<name>/<event>/mean, .../low, .../high: the same at the steps of an event, `other` for the rest; once,
+                after training; step: 0
                 test/<probe>: what else a task asked of the network
                 test/state_norm: norm of the state along the test stream; step: the window
                 flow/<when>/whole, flow/<when>/held: ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖ at `init`, `half` or `end` of training,

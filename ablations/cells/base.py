@@ -56,6 +56,9 @@ class Cell(ABC):
     """The part of the state that the next layer and the readout see."""
     gates: ClassVar[tuple[str, ...]] = ()
     """Names that `step` passes through its tap, in order."""
+    decay_by: ClassVar[tuple[str, ...]] = ()
+    """Weights that set how fast gradients decay: a bias of a gate that keeps, or the matrices on the memory's path. Where
+    a cell has them, the setting `decay` moves them all by one number (see `ablations.start`)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -20,6 +20,9 @@ DEFAULTS: dict[str, Setting] = {"recurrent_init": "orthogonal", "forget_bias": 1
 - `input_bias`: the bias of the gate that writes (the LSTM's i; the only gate of cells that keep what they do not write):
   a number, or `chrono`: minus the same draw.
 
+`decay` has no usual value: a study may fix it for a cell (`init = { decay = 0.98 }`), and its weights are then moved once
+they are drawn (see `ablations.start`).
+
 The other initialisers belong to the cell: `zeros`, `uniform` (within 1/√rows of 0), `near_zero` (within a hundredth of
 that) and `identity`.
 """
@@ -31,6 +34,12 @@ def hyperparameters(cell: Cell) -> tuple[str, ...]:
     """The searchable initialisers that this cell has a weight for, in the order of `DEFAULTS`."""
     starts = {weight.start for weight in cell.weights(1, 1).values()}
     return tuple(name for name in DEFAULTS if name in starts)
+
+
+def fixable(cell: Cell) -> tuple[str, ...]:
+    """What a study may fix for this cell: its searchable initialisers, and `decay` where the cell can be matched in it."""
+    matched = bool(cell.decay_by) and set(cell.decay_by) <= cell.weights(1, 1).keys()
+    return (*hyperparameters(cell), *(("decay",) if matched else ()))
 
 
 def initialise(

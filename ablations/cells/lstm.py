@@ -36,6 +36,7 @@ class LSTMFamily(Cell):
     """What each seam names in its signature."""
     gates_of: ClassVar[dict[str, tuple[str, ...]]]
     """The gates that are computed for each seam."""
+    decay_by = ("b_f",)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         cls.asks = {

@@ -74,6 +74,7 @@ class SingleNetwork(LSTM):
     parent = "lstm"
     change = "one network computes the new memory: c' = MLP(x, h, c)"
     reference = "the question this project asks"
+    decay_by = ("V_m", "U_c")
 
     def __init__(self, *, peephole: bool = False, depth: int = 1, width: int = 1, activation: str = "tanh") -> None:
         """`peephole`: the output gate sees the new memory. `depth`: hidden layers m. `width`: units of each, in

@@ -23,7 +23,7 @@ _MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "clamp": clamp.measure,
     "distill": distill.measure,
 }
-PROBES = ("flow", "retention", "gates", "decode", "clamp", "distill")
+PROBES = tuple(_MEASURES)
 
 
 def measure(trained: Trained, which: Collection[str], trace: Collection[int] = ()) -> list[Findings]:

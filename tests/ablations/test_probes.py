@@ -69,7 +69,7 @@ def test_the_flow_is_the_gradient_with_respect_to_the_state_that_a_sequence_goes
     data = base.sequences(asked.task, 5, flow.SEQUENCES).double()
     w, model = base.double(asked.end), asked.model
     assert data.end.unique().numel() > 5
-    found, logs = flow.shares_left(asked, w, data), []
+    found, logs = flow.shares_left(model, asked.task, 5, w, data), []
     for b, end in enumerate(data.end.tolist()):
         x = data.window.inputs[:, :, b : b + 1].expand(3, -1, -1, -1)
         state = [{name: part.double() for name, part in layer.items()} for layer in model.zero_state(3, 1)]

@@ -78,6 +78,16 @@ def test_what_a_cell_fixes_is_not_searched(tiny: Path) -> None:
     assert list(rnn.space) == ["learning_rate", "clip_norm", "recurrent_init"]
     assert list(lstm.space) == ["learning_rate", "clip_norm", "recurrent_init", "input_bias"]
     assert lstm.settings({"input_bias": -1.0})["forget_bias"] == 0.0
+    assert "decay" not in lstm.settings({})
+
+
+def test_a_decay_is_only_what_a_study_fixes(tiny: Path) -> None:
+    before = load(str(tiny)).arms()[1]
+    rnn, lstm = load(change(tiny, "forget_bias = 0", "decay = 0.9")).arms()[:2]
+    assert lstm.settings({})["decay"] == 0.9
+    assert "decay" not in rnn.settings({})
+    assert "decay" not in lstm.space
+    assert lstm.hash != before.hash
 
 
 def test_a_cells_options_are_in_its_label_its_hash_and_its_search(tiny: Path) -> None:
