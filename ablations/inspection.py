@@ -1,21 +1,23 @@
 """What `whygates inspect` does: one network, from its stored weights, asked again, drawn and summed up."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mlflow.entities import Run
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from ablations import tracking
 from ablations.messages import InputError
 from ablations.probes import measure
 from ablations.probing import DEAR, curves, trained
 from ablations.store import Store
 from ablations.study import Arm, sentences
 from ablations.sweep import build
+from ablations.tracking import Tracker
 from ablations.train import Member
 from ablations.weights import read
 
@@ -27,7 +29,7 @@ def inspect(name: str, store: Store, folder: Path, out: Console) -> None:
 
     Figures go into `folder`, below the member's hash. Raises InputError.
     """
-    run = tracking.find(store, name)
+    run = _find(store, name)
     tags = run.data.tags
     if tags.get("kind") != "member":
         raise InputError(
@@ -57,6 +59,24 @@ def inspect(name: str, store: Store, folder: Path, out: Console) -> None:
     figures = _draw(curves(result, findings), f"{arm} · seed {member.seed}", folder / tags["hash"])
     _show(arm, tags["hash"], run.info.run_id, result, findings, kept.half_step, out)
     out.print(f"Figures:     {figures}", soft_wrap=True, highlight=False)
+
+
+def _find(store: Store, name: str) -> Run:
+    """The run whose id, or whose member's hash, is `name` or begins so. Raises InputError when there is not just one."""
+    client = Tracker(store, "no study").client  # a name that no study can have: only the store is looked at
+    runs: dict[str, Run] = {}
+    if re.fullmatch("[0-9a-f]+", name):
+        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+        for where in (f"attributes.run_id LIKE '{name}%'", f"tags.hash LIKE '{name}%'"):
+            found = client.search_runs(everywhere, where, max_results=1000)
+            runs |= {run.data.tags.get("hash", run.info.run_id): run for run in found}
+    if len(runs) == 1:
+        return next(iter(runs.values()))
+    if runs:
+        raise InputError(
+            f"run {name!r}: {len(runs)} begin so: {', '.join(sorted(runs)[:5])}{', ...' * (len(runs) > 5)}"
+        )
+    raise InputError(f"run {name!r}: there is none in {store.folder}; the UI shows ids, and results.csv has hashes")
 
 
 def _arm(about: dict[str, Any]) -> Arm:

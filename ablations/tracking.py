@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -270,24 +269,6 @@ class Tracker:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
         assert self.experiment is not None  # begin() made it
         return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
-
-
-def find(store: Store, name: str) -> Run:
-    """The run whose id, or whose member's hash, is `name` or begins so. Raises InputError when there is not just one."""
-    client = Tracker(store, "no study").client  # a name that no study can have: only the store is looked at
-    runs: dict[str, Run] = {}
-    if re.fullmatch("[0-9a-f]+", name):
-        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
-        for where in (f"attributes.run_id LIKE '{name}%'", f"tags.hash LIKE '{name}%'"):
-            found = client.search_runs(everywhere, where, max_results=PAGE)
-            runs |= {run.data.tags.get("hash", run.info.run_id): run for run in found}
-    if len(runs) == 1:
-        return next(iter(runs.values()))
-    if runs:
-        raise InputError(
-            f"run {name!r}: {len(runs)} begin so: {', '.join(sorted(runs)[:5])}{', ...' * (len(runs) > 5)}"
-        )
-    raise InputError(f"run {name!r}: there is none in {store.folder}; the UI shows ids, and results.csv has hashes")
 
 
 def _told(run: Run) -> Told:

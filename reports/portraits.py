@@ -44,7 +44,7 @@ def portrait(curves: Curves, title: str) -> Figure:
 def portrait_svg(curves: Curves, title: str) -> str:
     """A portrait as a small SVG: its text is text, not outlines."""
     with style(), mpl.rc_context({"svg.fonttype": "none"}):
-        return svg(portrait(curves, title))
+        return svg(portrait(curves, title), tight=False)
 
 
 def figures(curves: Curves, title: str) -> dict[str, Figure]:
@@ -69,7 +69,7 @@ def _figure(curves: Curves, title: str, rows: list[list[str]]) -> Figure:
         PANELS[name].draw(ax, curves)
     figure.suptitle(short(title, 100), x=0.01, y=1 - 0.1 / figure.get_figheight(), ha="left", va="top", fontsize=10)
     figure.subplots_adjust(
-        left=0.7 / width, right=1 - 0.55 / width, wspace=0.48, hspace=0.5,
+        left=0.7 / width, right=1 - 0.75 / width, wspace=0.48, hspace=0.5,
         bottom=0.5 / figure.get_figheight(), top=1 - 0.65 / figure.get_figheight(),
     )  # fmt: skip
     return figure

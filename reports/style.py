@@ -81,10 +81,10 @@ def style() -> Iterator[None]:
         yield
 
 
-def svg(figure: Figure) -> str:
-    """The figure as SVG; the same figure gives the same text."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.08)
+def svg(figure: Figure, tight: bool = True) -> str:
+    """The figure as SVG; the same figure gives the same text. `tight`: cut to what is drawn, which draws it twice."""
+    text, cut = io.StringIO(), {"bbox_inches": "tight", "pad_inches": 0.08} if tight else {}
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, **cut)
     return text.getvalue()
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from ablations.cli import CORES, _command
 from ablations.console import ABREAST, Display
 from ablations.study import Study
-from ablations.sweep import Progress
+from ablations.sweep import Probing, Progress
 from ablations.workers import Ended
 
 
@@ -37,6 +37,9 @@ def test_a_display_takes_labels_and_errors_as_they_are_and_counts_what_was_known
         display.known({(first.hash, "confirm"): [1, 0]})
         display.delivered({"arm": first.hash, "phase": "confirm", "metrics": {"solved": 1}})
         display.progress(Progress(second.hash, "tune", 1, 2, 0.5))
+        display.progress(Probing(second.hash, "flow", 1, 5))
+        if display.live:
+            display.live.refresh()
         display.warn("a[/warning]")
         display.stopping()
         ended = [Ended(first, "done"), Ended(second, "failed", "Trouble: d[k[/v]]")]
@@ -44,6 +47,7 @@ def test_a_display_takes_labels_and_errors_as_they_are_and_counts_what_was_known
             display.ended(arm)
     display.summary(ended)
     text = shown.file.getvalue()  # type: ignore[attr-defined]
+    assert ("1/5 probing: flow" in text) is terminal
     assert "stopping: populations are being saved" in text
     for part in ("a[/x]", "b[red] :x:", "a[/warning]", "Trouble: d[k[/v]]", "2/3", "2 of 3 confirmed seeds solved"):
         assert part in text
