@@ -34,6 +34,9 @@ MEASURED += ("decay_init", "decay_half", "decay_end", "retained", "time_constant
 MEASURED += ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled", "distilled")
 LARGEST, LARGEST_MEASURED = 1e15, 1e100
 """What can be believed of a count or a setting, and what sums of a measurement survive (float32 ends at 3e38)."""
+LARGEST_TABLE, LARGEST_CURVES = 200_000, 30_000_000
+"""Rows that are read: a study of every cell on every task at four lags has 80,000 members, and more rows than these would
+not fit into a gigabyte."""
 TRUTH = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 
 
@@ -90,10 +93,35 @@ def _results(file: Path) -> pd.DataFrame:
 
 
 def _curves(file: Path) -> pd.DataFrame:
-    table = _csv(file, CURVES, rows=False)
+    """Parsed as numbers at once, because as text a large study would not fit into memory; what fails is read as text, and
+    what is wrong with it is said.
+    """
+    _csv(file, CURVES, rows=False, limit=0)
+    kinds = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
+    try:
+        table = pd.read_csv(
+            file,
+            dtype=kinds,
+            usecols=list(CURVES),
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            nrows=LARGEST_CURVES + 1,
+        )
+        good = table["step"].abs().le(LARGEST).all() and table["value"].abs().le(LARGEST_MEASURED).all()
+    except ValueError:
+        good = False
+    if good:
+        _refuse_long(file, table, LARGEST_CURVES)
+        return table
+    table = _csv(file, CURVES, rows=False, limit=LARGEST_CURVES)
     for column in ("step", "value"):
         table[column] = _numbers(file, table, column)
     return table
+
+
+def _refuse_long(file: Path, table: pd.DataFrame, limit: int) -> None:
+    if len(table) > limit:
+        raise BadTable(f"{file}: more than {limit:,} rows do not fit into a report; give it a part of the study")
 
 
 def _study(file: Path) -> dict[str, Any]:
@@ -106,10 +134,10 @@ def _study(file: Path) -> dict[str, Any]:
     return study
 
 
-def _csv(file: Path, required: tuple[str, ...], rows: bool = True) -> pd.DataFrame:
+def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = LARGEST_TABLE) -> pd.DataFrame:
     """Every cell as text, so that a cell called "1" or "nan" stays what it is."""
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1)
     except pd.errors.EmptyDataError as error:
         raise BadTable(f"{file}: the file is empty") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -121,6 +149,8 @@ def _csv(file: Path, required: tuple[str, ...], rows: bool = True) -> pd.DataFra
         raise BadTable(f"{file}: missing {', '.join(_near(column, table.columns) for column in missing)}")
     if rows and table.empty:
         raise BadTable(f"{file}: there is a header but no row")
+    if limit:
+        _refuse_long(file, table, limit)
     return table
 
 
