@@ -66,36 +66,48 @@ def gates(curves: Table | None, members: Table) -> Table:
     tall = pd.concat(rows)
     tall["value"] = tall["value"].clip(0, 1)
     wide = tall.pivot_table(index=[*STRATUM, "gate", "event"], columns="part", values="value", sort=False)
-    return wide.reindex(columns=["mean", "low", "high"]).reset_index()
+    wide = wide.reindex(columns=["mean", "low", "high"]).reset_index()
+    return wide.sort_values("event", key=lambda event: event == "other", kind="stable")
 
 
-def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, dict[str, np.ndarray], list[Strip]]]:
-    """One sequence for each task: its lag, its events, and the gates and states of each cell along it.
+def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, list[Strip]]]:
+    """One sequence for each task: its lag, and the events, gates and states of each cell along it.
 
-    A cell is traced on a sequence of its own where it has no common one; the events are those of most cells.
+    Where all cells were traced on the same sequence, its events come first, once, and belong to no cell.
     """
     if curves is None:
         return {}
     names = [str(metric) for metric in curves["metric"].unique() if str(metric).startswith("trace/")]
     found = [summary.points_of(curves, members, name).assign(metric=name) for name in names]
     points = pd.concat([own for own in found if len(own)] or [pd.DataFrame(columns=[*STRATUM, "metric"])])
-    order = {cell: i for i, cell in enumerate(dict.fromkeys(members["cell"]))}
     told = {}
     for (task,), own in parts(points, ["task"]):
-        first = own.drop_duplicates(["cell"])[["cell", "hash"]]  # one network a cell
-        own = own[own["hash"].isin(first["hash"])].sort_values("step", kind="stable")
-        events, strips = {}, []
-        for (cell, metric), line in sorted(parts(own, ["cell", "metric"]), key=lambda part: order[part[0][0]]):
-            _, kind, name = (metric + "//").split("/", 2)[:3]
-            name = name.strip("/")
-            values = np.full(int(line["step"].max()) + 1, np.nan) if line["step"].between(0, LONGEST).all() else None
-            if values is None or kind not in ("gate", "state", "event"):
-                continue
-            values[line["step"].astype(int)] = line["value"]
-            if kind == "event":
-                events.setdefault(name, values)
-            else:
-                strips.append(Strip(cell, name, kind, values))
-        if strips:
-            told[task] = float(own["lag"].iloc[0]), events, strips
+        lag = own["lag"].max()
+        own = own[(own["lag"] == lag) & own["step"].between(0, LONGEST)].sort_values("step", kind="stable")
+        blocks = [_strips(cell, line) for (cell,), line in parts(own, ["cell"])]
+        order = {cell: i for i, cell in enumerate(dict.fromkeys(members["cell"]))}
+        blocks = sorted((block for block in blocks if block), key=lambda block: order[block[0].cell])
+        common = [_events(block) for block in blocks]
+        if common and common[0] and all(events == common[0] for events in common):
+            shared = [strip._replace(cell="") for strip in blocks[0] if strip.kind == "event"]
+            blocks = [shared, *([strip for strip in block if strip.kind != "event"] for block in blocks)]
+        if any(strip.kind != "event" for block in blocks for strip in block):
+            told[task] = float(lag), [strip for block in blocks for strip in block]
     return told
+
+
+def _strips(cell: str, points: Table) -> list[Strip]:
+    """The events, gates and states of one network of a cell, in this order."""
+    own = points[points["hash"] == points["hash"].iloc[0]]
+    strips = []
+    for (metric,), line in parts(own, ["metric"]):
+        _, kind, name = (*metric.split("/", 2), "")[:3]
+        values = np.full(int(line["step"].max()) + 1, np.nan)
+        values[line["step"].astype(int)] = line["value"]
+        strips.append(Strip(cell, name, kind, values))
+    kinds = ("event", "gate", "state")
+    return sorted((strip for strip in strips if strip.kind in kinds), key=lambda s: (kinds.index(s.kind), s.name))
+
+
+def _events(block: list[Strip]) -> dict[str, bytes]:
+    return {strip.name: strip.values.tobytes() for strip in block if strip.kind == "event"}

@@ -89,20 +89,20 @@ def traces(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> E
     if not told:
         return none(MISSING.format("What the gates do along a sequence is", "trace/…"))
     caption = (
-        "One sequence, with the gates and the size of the state of one trained network of each cell aligned with its "
-        "events (above). Dark: a gate is open; a state is at its largest, which is written beside it."
+        "The gates and the size of the state of one trained network of each cell along a sequence, aligned with its events "
+        "(bars). Dark: a gate is open; a state is at its largest, which is written beside it. Where events stand on top, "
+        "the sequence is the same for all cells. Each task at its longest traced lag."
     )
     with style():
         sheets = tuple(
-            Sheet(svg(figures.traces(events, strips, looks)), f"{task}, lag {lag:g}")
-            for task, (lag, events, strips) in told.items()
+            Sheet(svg(figures.traces(strips, looks)), f"{task}, lag {lag:g}") for task, (lag, strips) in told.items()
         )
     rows = [
         pd.DataFrame({"task": task, "lag": lag, "cell": cell, "kind": kind, "name": name, "value": values}).assign(
             step=range(len(values))
         )
-        for task, (lag, events, strips) in told.items()
-        for cell, name, kind, values in [*strips, *(("", name, "event", values) for name, values in events.items())]
+        for task, (lag, strips) in told.items()
+        for cell, name, kind, values in strips
     ]
     alt = (
         "Strips of shades along one sequence of each task, one for each gate and state of each cell, under the steps "

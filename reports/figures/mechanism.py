@@ -3,22 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from reports.figures.panels import TALLEST, Scale, image, series
+from reports.figures.panels import TALLEST, Scale, colorbar, image, series
 from reports.probes import Strip
 from reports.style import FAINT, INK, RULE, WIDTH, Look, short
 from reports.summary import Table, parts, pick
 
 FLOW = Scale("share of the gradient that is left", 1e-6, 10, log=True, colors="cividis")
 WHENS = {"init": "before training", "half": "half way", "end": "after training"}
-PATHS = {"whole": "whole gradient", "held": "gates held still"}
+PATHS = {"whole": "in all", "held": "gates still"}
 SHARES = {"low": ("below 0.1", "#E69F00"), "middle": ("between", "#e3e7eb"), "high": ("above 0.9", "#0b3c5d")}
 """How a gate's values are shared out: orange, pale and dark differ in greyscale too."""
-STRIP = 0.15
-"""Inches of a strip in a trace."""
+MEAN = "#d6004b"
+BAR = 120
+"""Pixels of a bar."""
+STRIP, NAMES = 0.15, 2.9
+"""Inches of a strip in a trace, and of the names beside it."""
 
 
 def gradient_flow(flow: Table, looks: Mapping[str, Look]) -> Figure:
@@ -40,7 +43,7 @@ def gradient_flow(flow: Table, looks: Mapping[str, Look]) -> Figure:
             if path == paths[-1]:
                 ax.set_xlabel("steps back")
     if shown is not None:
-        figure.colorbar(shown, ax=axes, label=FLOW.label, fraction=0.03, aspect=30)
+        colorbar(figure, shown, axes, FLOW)
     return figure
 
 
@@ -69,8 +72,8 @@ def decodability(quartiles: Table, control: Table, looks: Mapping[str, Look]) ->
         known = pick(control, task=own["task"].iloc[0], lag=own["lag"].iloc[0]).sort_values("step")
         ax.fill_between(known["step"], known["low"], known["high"], color=FAINT, alpha=0.3, linewidth=0)
         ax.plot(known["step"], known["middle"], color=INK, linewidth=1, linestyle=(0, (1, 2)))
-        ax.annotate("shuffled", (0.99, float(known["high"].iloc[-1])), xycoords=("axes fraction", "data"),
-                    ha="right", va="bottom", fontsize=7.5, color=FAINT)  # fmt: skip
+        ax.annotate("shuffled labels", (0.99, float(known["low"].iloc[-1]) - 0.03), xycoords=("axes fraction", "data"),
+                    ha="right", va="top", fontsize=7.5, color=FAINT)  # fmt: skip
     return figure
 
 
@@ -103,12 +106,8 @@ def saturation(gates: Table, looks: Mapping[str, Look]) -> Figure:
     for ax, event in zip(axes[0], events, strict=True):
         own = pick(gates, event=event).set_index(["cell", "gate"]).reindex(rows)
         low, high = own["low"].to_numpy(), own["high"].to_numpy()
-        left = np.zeros(len(rows))
-        for name, width in (("low", low), ("middle", 1 - low - high), ("high", high)):
-            ax.barh(range(len(rows)), np.nan_to_num(width), left=np.nan_to_num(left), height=0.72,
-                    color=SHARES[name][1], edgecolor="white", linewidth=0.4)  # fmt: skip
-            left = left + width
-        ax.plot(own["mean"], range(len(rows)), "|", color="#d6004b", markersize=7, markeredgewidth=1.6)
+        ax.imshow(_bars(low, high, own["mean"].to_numpy()), aspect="auto", interpolation="nearest",
+                  extent=(0, 1, len(rows) - 0.5, -0.5))  # fmt: skip
         ax.set_title(short(event, 16))
         ax.set_xlim(0, 1)
         ax.set_xticks([0, 0.5, 1], ["0", "½", "1"])
@@ -117,7 +116,6 @@ def saturation(gates: Table, looks: Mapping[str, Look]) -> Figure:
     axes[0, 0].set_yticks(
         range(len(rows)), [f"{short(cell, 22)}  {gate}" for cell, gate in rows], fontsize=min(8, 45 * row)
     )
-    axes[0, 0].set_ylim(len(rows) - 0.4, -0.6)
     for y in [i for i in range(1, len(rows)) if rows[i][0] != rows[i - 1][0]]:
         for ax in axes[0]:
             ax.axhline(y - 0.5, color=RULE, linewidth=0.8)
@@ -126,45 +124,53 @@ def saturation(gates: Table, looks: Mapping[str, Look]) -> Figure:
     return figure
 
 
-def traces(events: Mapping[str, np.ndarray], strips: Sequence[Strip], looks: Mapping[str, Look]) -> Figure:
-    """One sequence: above when its events are, below the gates and the size of the state of each cell, time aligned.
+def _bars(low: np.ndarray, high: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """A picture of a bar for each row: as shapes, hundreds of them would weigh more than the rest of the report."""
+    places = (np.arange(BAR) + 0.5) / BAR
+    picture = np.ones((len(low), 6, BAR, 3))  # the last of six lines stays white
+    for row, (under, over, middle) in enumerate(zip(low, high, mean, strict=True)):
+        if not np.isnan(under + over):
+            part = np.select([places < under, places > 1 - over], ["low", "high"], "middle")
+            picture[row, :5] = np.array([to_rgb(SHARES[str(name)][1]) for name in part])
+        if not np.isnan(middle):
+            at = int(min(middle * BAR, BAR - 1))
+            picture[row, :5, max(0, at - 1) : at + 2] = to_rgb(MEAN)
+    return picture.reshape(-1, BAR, 3)
 
-    Gates are dark where open; a state is dark where it is largest, whatever that is.
 
-    :param events: by name, 1 where the event is, [time].
+def traces(strips: Sequence[Strip], looks: Mapping[str, Look]) -> Figure:
+    """One sequence: when its events are, and the gates and the size of the state of each cell, time aligned.
+
+    Gates are dark where open; a state is dark where it is largest, whatever that is. Events stand on top where they are
+    the same for all cells, else with each.
     """
     time = max(len(strip.values) for strip in strips)
-    cells = list(dict.fromkeys(strip.cell for strip in strips))
-    sizes = [max(1, len(events)), *(sum(strip.cell == cell for strip in strips) for cell in cells)]
-    figure = Figure(figsize=(WIDTH, 0.5 + sum(STRIP * size + 0.12 for size in sizes)), layout="constrained")
-    axes = figure.subplots(len(sizes), 1, squeeze=False, sharex=True, height_ratios=sizes)[:, 0]
-    _lanes(axes[0], events)
-    for ax, cell in zip(axes[1:], cells, strict=True):
-        own = [strip for strip in strips if strip.cell == cell]
-        values = np.full((len(own), time), np.nan)
-        for line, strip in zip(values, own, strict=True):
+    lines: list[Strip | None] = []
+    for strip in strips:
+        known = [line for line in lines if line]
+        lines += [None] * bool(known and known[-1].cell != strip.cell) + [strip]  # a gap before each cell
+    height = 0.55 + STRIP * len(lines)
+    figure = Figure(figsize=(WIDTH, height))
+    ax = figure.add_axes((NAMES / WIDTH, 0.5 / height, 1 - (NAMES + 0.1) / WIDTH, 1 - 0.55 / height))
+    values = np.full((len(lines), time), np.nan)
+    for y, (line, strip) in enumerate(zip(values, lines, strict=True)):
+        if strip and strip.kind == "event":
+            ax.vlines(np.flatnonzero(strip.values > 0.5), y - 0.4, y + 0.4, color=INK, linewidth=1.6)
+        elif strip:
             top = 1.0 if strip.kind == "gate" else max(float(np.nanmax(strip.values)), 1e-12)
             line[: len(strip.values)] = strip.values / top
-        image(ax, values, [""] * time, [_strip_name(strip) for strip in own], Scale("", 0, 1))
-        ax.set_xticks([])
-        ax.set_ylabel(short(cell, 22), rotation=0, ha="right", va="center", weight="bold", fontsize=8.5,
-                      color=looks[cell].color, labelpad=4)  # fmt: skip
-    axes[-1].set_xticks(np.unique(np.linspace(0, time - 1, 7).round()))
-    axes[-1].set_xlabel("time step")
-    figure.align_ylabels(axes)
+    ticks = [int(tick) for tick in np.unique(np.linspace(0, time - 1, 7).round())]
+    image(ax, values, [""] * time, [_strip_name(strip) if strip else "" for strip in lines], Scale("", 0, 1))
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.set_xlabel("time step")
+    for cell in dict.fromkeys(strip.cell for strip in strips):
+        own = [y for y, strip in enumerate(lines) if strip and strip.cell == cell]
+        ax.annotate(short(cell, 24) or "events", (-1.15 / (WIDTH - NAMES - 0.1), (own[0] + own[-1]) / 2),
+                    xycoords=("axes fraction", "data"), ha="right", va="center", weight="bold", fontsize=8.5,
+                    color=looks[cell].color if cell else INK)  # fmt: skip
     return figure
 
 
 def _strip_name(strip: Strip) -> str:
-    return strip.name if strip.kind == "gate" else f"‖{strip.name}‖ ≤ {np.nanmax(strip.values):.3g}"
-
-
-def _lanes(ax: Axes, events: Mapping[str, np.ndarray]) -> None:
-    for y, happens in enumerate(events.values()):
-        ax.vlines(np.flatnonzero(happens > 0.5), y - 0.4, y + 0.4, color=INK, linewidth=1.6)
-        ax.axhline(y, color=RULE, linewidth=0.6, zorder=0)
-    ax.set_yticks(range(len(events)), [short(event, 16) for event in events], fontsize=8)
-    ax.set_ylim(len(events) - 0.4, -0.6)
-    ax.set_ylabel("events", rotation=0, ha="right", va="center", weight="bold", fontsize=8.5, labelpad=4)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    largest = f" ≤ {np.nanmax(strip.values):.3g}" if strip.kind == "state" else ""
+    return f"‖{short(strip.name, 10)}‖{largest}" if strip.kind == "state" else short(strip.name, 16)

@@ -11,7 +11,7 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from reports.style import INK, RULE, WIDTH, Look, short
 from reports.summary import Table, parts, pick
@@ -121,9 +121,10 @@ def series(quartiles: Table, looks: Mapping[str, Look], x: str, scale: Scale, st
             ax.set_ylim(scale.low, scale.high)
             if first:
                 ax.set_ylabel(scale.label)
+            ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.set_xlabel(x)
     if image is not None:
-        figure.colorbar(image, ax=[ax for ax, _, _ in panels], label=scale.label, fraction=0.03, aspect=30)
+        colorbar(figure, image, [ax for ax, _, _ in panels], scale)
     elif not many:
         legend(figure, looks)
     return figure
@@ -147,6 +148,13 @@ def image(
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
     return shown
+
+
+def colorbar(figure: Figure, shown: AxesImage, axes: Any, scale: Scale) -> None:
+    bar = figure.colorbar(shown, ax=axes, label=scale.label, fraction=0.03, aspect=30)
+    if scale.log:
+        plain_numbers(bar.ax.yaxis)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
 
 def colormap(name: str) -> Colormap:

@@ -61,8 +61,10 @@ def points(random: np.random.Generator, row: dict[str, Any], gates: Sequence[str
 
 
 def _trace(random: np.random.Generator, name: str, gates: Sequence[str], events: Sequence[str]) -> Points:
+    """The sequence is the same for every cell."""
     found: Points = []
-    when = {event: random.choice(LENGTH, 1 + 2 * i, replace=False) for i, event in enumerate(events)}
+    common = np.random.default_rng(0)
+    when = {event: common.choice(LENGTH, 1 + 2 * i, replace=False) for i, event in enumerate(events)}
     for t in range(LENGTH):
         found += [(name, t, f"trace/event/{event}", float(t in steps)) for event, steps in when.items()]
         for i, gate in enumerate(gates):
