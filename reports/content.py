@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import calibration, lattice, links, methods, prose, style, summary
+from reports import lattice, links, methods, prose, style, summary
 from reports.claims import CLAIMS, Verdict
 from reports.contrasts import STRATA, Evidence, evidence
-from reports.exhibits import Exhibit, effects, mechanism, outcomes, search
+from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, search
 from reports.strata import CONTROL, Stratum
 from reports.summary import Table
 from reports.tables import Tables
