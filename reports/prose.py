@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from reports.contrasts import Compare, Contrast, Estimate
+from reports import margins
+from reports.compare import RATES, Compare
+from reports.contrasts import Contrast, Estimate
 from reports.decision import Verdict
 from reports.lattice import Node, clear
 from reports.rules import Claim, Every, Is, Rule
@@ -243,7 +245,9 @@ def _rule(rule: Rule, compares: Mapping[str, Compare]) -> str:
 
 
 def _relation(rule: Is, compare: Compare) -> str:
-    a, b, places = compare.a, compare.b, "on {}"
+    if compare.phrased or compare.limits != RATES:
+        return margins.relation(compare, rule.outcomes)
+    (a, b), places = (term.label for term in compare.sum), "on {}"
     if compare.minus:
         return f"the lead of {a} over {b} is larger on {{}} than on {listed(str(place) for place in compare.minus)}"
     match rule.outcomes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reports.contrasts import Compare
+from reports.compare import DELTA, Compare
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ class Claim:
     premise: Rule | None = None  # what the claim takes for granted
     premise_in_words: str = ""
     decisive: str = ""  # the contrast whose effect stands for the claim; "": the least favourable one to its a
-    delta: float = 0.2  # smallest difference in solve rate that matters
+    described: tuple[Compare, ...] = ()  # measured and shown beside it, in no rule
     preset: str = "why-gates"  # the study that runs its arms
     literature: str = ""  # with source and mark: [R] read, [M] from memory
+    expects: str = ""  # the verdict that the literature suggests; "": it is open
     truth: Mapping[str, str] = field(default_factory=dict)  # simulated world -> the verdict that is right there
+    delta: float = DELTA  # smallest difference in solve rate that matters

@@ -1,7 +1,7 @@
 """Estimators: pure functions of counts, no tables and no rules.
 
-Everything is about a weighted sum of solve rates, Σ wᵢ pᵢ: a mean over lags of differences has the weights 1/S and
-−1/S, the difference of two such means has both. Two sources of luck are kept apart: between seeds (`mover`,
+Everything is about a weighted sum of solve rates (or of means of another quantity), Σ wᵢ pᵢ: a mean over lags of
+differences has the weights 1/S and −1/S, the difference of two such means has both. Two sources of luck are kept apart: between seeds (`mover`,
 `permutation_p`) and between independent tuning searches (`search_rate`, `cluster_t`).
 """
 
@@ -108,47 +108,72 @@ class ClusterT(NamedTuple):
     @property
     def p(self) -> float:
         """Two-sided p of 0."""
-        return float(2 * special.stdtr(self.freedom, -abs(self.estimate) / self.error))
+        return self.against(0.0)
+
+    def against(self, null: float) -> float:
+        """Two-sided p of another value."""
+        return float(2 * special.stdtr(self.freedom, -abs(self.estimate - null) / self.error))
+
+    def quantile(self, level: float) -> float:
+        """How many standard errors from the estimate an interval ends."""
+        return float(special.stdtrit(self.freedom, (1 + level) / 2))
 
     def interval(self, level: float) -> Interval:
-        half = float(special.stdtrit(self.freedom, (1 + level) / 2)) * self.error
+        half = self.quantile(level) * self.error
         return Interval(self.estimate, self.estimate - half, self.estimate + half)
 
 
 class Rate(NamedTuple):
-    """An arm's solve rate, the variance of that estimate and its degrees of freedom."""
+    """An arm's solve rate, or mean, the variance of that estimate and its degrees of freedom."""
 
     rate: float
     variance: float
     freedom: int
 
 
-def search_rate(solved: np.ndarray, runs: np.ndarray) -> Rate:
-    """With searches as the units: the mean over them of the share of runs that solved, variance s²/K.
+def search_mean(total: np.ndarray, runs: np.ndarray, squares: float, ends: tuple[float, float]) -> Rate:
+    """With searches as the units: the mean over them of the mean of their runs, variance s²/K.
 
-    Few searches can agree by chance (five at 4 of 4 have variance 0, and are no proof that a sixth would solve).
-    Shares cannot vary less than coin flips of that rate do, so the variance is floored by the binomial one at the
-    rate of Jeffreys' prior, (x + ½)/(n + 1): at 20 of 20 the standard error is 0.034, not 0.
+    Few searches can agree by chance (five at 4 of 4 have variance 0, and are no proof that a sixth would solve). The
+    variance is floored by that of runs when half a run is added at either end of what is possible. Of rates, which
+    cannot vary less than coin flips do, this is the binomial one at the rate of Jeffreys' prior, (x + ½)/(n + 1): at 20
+    of 20 the standard error is 0.034, not 0.
 
-    :param solved, runs: [searches], at least 2 of them.
+    :param total, runs: [searches], at least 2 of them: the sum over the runs of each, and their number.
+    :param squares: sum of squares over all runs.
+    :param ends: between which a further run would lie.
     """
-    shares = solved / runs
-    floor = _binomial_variance(solved.sum(), runs.sum())
-    return Rate(float(shares.mean()), float(max(shares.var(ddof=1) / len(shares), floor)), len(shares) - 1)
+    means = total / runs
+    floor = _floor(total.sum(), squares, runs.sum(), ends)
+    return Rate(float(means.mean()), float(max(means.var(ddof=1) / len(means), floor)), len(means) - 1)
 
 
-def run_rate(solved: int, runs: int) -> Rate:
+def run_mean(total: float, runs: int, squares: float, ends: tuple[float, float]) -> Rate:
     """With runs as the units, where there are no searches to tell apart; the same floor.
 
     :param runs: at least 2.
     """
-    rate = solved / runs
-    return Rate(rate, max(rate * (1 - rate) / (runs - 1), _binomial_variance(solved, runs)), runs - 1)
+    mean = total / runs
+    own = (squares / runs - mean**2) / (runs - 1)
+    return Rate(mean, max(own, _floor(total, squares, runs, ends)), runs - 1)
 
 
-def _binomial_variance(solved: int, runs: int) -> float:
-    prior = (solved + 0.5) / (runs + 1)
-    return prior * (1 - prior) / runs
+def _floor(total: float, squares: float, runs: int, ends: tuple[float, float]) -> float:
+    mean = (total + sum(ends) / 2) / (runs + 1)
+    return ((squares + (ends[0] ** 2 + ends[1] ** 2) / 2) / (runs + 1) - mean**2) / runs
+
+
+def search_rate(solved: np.ndarray, runs: np.ndarray) -> Rate:
+    """`search_mean` of what is 0 or 1.
+
+    :param solved, runs: [searches], at least 2 of them.
+    """
+    return search_mean(solved, runs, float(solved.sum()), (0.0, 1.0))
+
+
+def run_rate(solved: int, runs: int) -> Rate:
+    """`run_mean` of what is 0 or 1."""
+    return run_mean(solved, runs, solved, (0.0, 1.0))
 
 
 def cluster_t(arms: Sequence[Rate], weights: np.ndarray) -> ClusterT:
@@ -168,6 +193,24 @@ def cluster_t(arms: Sequence[Rate], weights: np.ndarray) -> ClusterT:
     parts = weights**2 * variances
     freedom = parts.sum() ** 2 / (parts**2 / freedoms).sum()
     return ClusterT(float(weights @ rates), float(np.sqrt(parts.sum())), float(freedom))
+
+
+def fieller(part: ClusterT, difference: ClusterT, total: ClusterT, quantile: float) -> Interval | None:
+    """Interval of the ratio P/W of two correlated estimates (Fieller 1954); None where W is not clearly above 0.
+
+    A ratio r is inside where P − rW is less than `quantile` standard errors from 0: a quadratic in r.
+
+    :param part, difference, total: P, P − W and P + W, whose variances give that of W and the covariance.
+    """
+    whole = part.estimate - difference.estimate
+    of_part, plus, minus = part.error**2, total.error**2, difference.error**2
+    of_whole, both = max((plus + minus) / 2 - of_part, 0.0), (plus - minus) / 4
+    a = whole**2 - quantile**2 * of_whole
+    if a <= 0 or whole <= 0:
+        return None
+    b, c = whole * part.estimate - quantile**2 * both, part.estimate**2 - quantile**2 * of_part
+    half = np.sqrt(max(b**2 - a * c, 0.0))
+    return Interval(part.estimate / whole, float((b - half) / a), float((b + half) / a))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,18 +45,37 @@ class Stratum(NamedTuple):
 
 @dataclass(frozen=True)
 class Where:
-    """The strata of a group, or of one task, up to a lag. A task is named by its whole label, options included."""
+    """The strata of a group, or of one task, from a lag up to a lag. A task is named by its whole label with options."""
 
     group: str = ""
     task: str = ""
     longest: float = math.inf
+    shortest: float = -math.inf
 
     def __contains__(self, member: tuple[Stratum, str]) -> bool:
         stratum, group = member
-        return stratum.lag <= self.longest and (stratum.task == self.task if self.task else group == self.group)
+        inside = self.shortest <= stratum.lag <= self.longest
+        return inside and (stratum.task == self.task if self.task else group == self.group)
 
     def __str__(self) -> str:
-        return (self.task or self.group) + (f" up to lag {self.longest:g}" if self.longest < math.inf else "")
+        ends = f" from lag {self.shortest:g}" if self.shortest > -math.inf else ""
+        ends += f" up to lag {self.longest:g}" if self.longest < math.inf else ""
+        return (self.task or self.group) + ends
+
+
+def listed(words: Sequence[str], last: str) -> str:
+    """ "a, b and c", each once."""
+    *head, tail = dict.fromkeys(words)
+    return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def joined(places: Sequence[Where], tasks: str = "", last: str = "and") -> str:
+    """ "latch, erase and order from lag 20": groups with the same ends together; `tasks` follows the names of groups."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for place in places:
+        name = place.task or place.group
+        alike.setdefault((str(place).removeprefix(name), "" if place.task else tasks), []).append(name)
+    return listed([listed(names, last) + kind + ends for (ends, kind), names in alike.items()], last)
 
 
 def base_name(label: str) -> str:

@@ -37,7 +37,7 @@ from scipy.stats import binom
 from reports.claims import decide
 from reports.contrasts import TIE_SEEDS
 from reports.methods import POWER
-from tests.reports.worlds import WORLDS, Setting, is_false, right, studies, verdicts
+from reports.worlds import WORLDS, Setting, is_false, right, studies, verdicts
 
 PER_WORLD = 4  # studies per world and setting
 SETTINGS = [
