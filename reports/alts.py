@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from reports.contrasts import Contrast, Estimate
-from reports.lattice import Node
+from reports.lattice import Node, limits, points
 from reports.prose import group_name, listed
-from reports.shown import limits, points, shown
 from reports.summary import Table, parts, pick
+from reports.words import shown
 
 MOST = 40
 """Entries that are read out: who wants all of them has the figure's data."""

@@ -8,10 +8,10 @@ from reports import margins
 from reports.compare import RATES, Compare
 from reports.contrasts import Contrast, Estimate
 from reports.decision import Verdict
-from reports.lattice import Node, clear
+from reports.lattice import Node, clear, limits, points
 from reports.rules import Claim, Every, Is, Rule
-from reports.shown import limits, points, shown
 from reports.summary import Table
+from reports.words import shown
 
 ENOUGH_SEEDS = 20
 """Confirmation seeds per cell, task and lag below which a report is preliminary."""

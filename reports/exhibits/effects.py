@@ -9,7 +9,7 @@ from reports.contrasts import LEVEL, Contrast, Estimate
 from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, none
 from reports.figures import effects as figures
 from reports.figures import tree
-from reports.shown import POINTS
+from reports.quantities import SOLVED
 from reports.style import Look
 from reports.summary import Table
 
@@ -68,7 +68,7 @@ def contrasts(tested: Sequence[Contrast], looks: Mapping[str, Look]) -> Exhibit:
         matters = max(c.matters for c in tested if (c.measure, c.scale) == (measure, scale))
         if scale == "ratio":
             told.append(f"Ratios of {measure}; shaded: less than a factor {matters:.3g}, too small to matter.")
-        elif measure in POINTS:
+        elif measure == SOLVED.name:
             told.append(f"Shaded: differences in {measure} below ±{round(100 * matters)} points, too small to matter.")
         else:
             told.append(f"Shaded: differences in {measure} below ±{matters:.3g}, too small to matter.")

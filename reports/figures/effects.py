@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from reports.contrasts import Contrast
 from reports.figures.panels import plain_numbers
-from reports.shown import POINTS, shown
+from reports.quantities import SOLVED
 from reports.style import FAINT, RULE, WIDTH, Look, short
+from reports.words import shown
 
 RATIO_LIMITS = 1e-3, 1e3
 """Ratios beyond are drawn at the edge: how far they are beyond is in the text beside them."""
@@ -36,7 +37,7 @@ def contrasts(tested: Sequence[Contrast], looks: Mapping[str, Look]) -> Figure:
 
 
 def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, looks: Mapping[str, Look]) -> None:
-    unit = 1 if ratio else 100 if measure in POINTS else 1
+    unit = 100 if not ratio and (measure == SOLVED.name or measure.startswith("share")) else 1
     matters = max(contrast.matters for contrast in tested)
     if ratio:
         ax.set_xscale("log")
@@ -54,7 +55,7 @@ def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, look
         drawn += [low, high]
         ax.hlines(y, low, high, color=look.color, linewidth=2.4, alpha=0.55)
         ax.plot(middle, y, color=look.color, marker=look.marker, markersize=7)
-        text = f"{shown(contrast, unit=False)}  {contrast.outcome}"
+        text = f"{shown(contrast)}  {contrast.outcome}"
         ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
     ax.set_yticks(range(len(tested)), [textwrap.fill(short(contrast.question, 90), 34) for contrast in tested])
     ax.set_ylim(len(tested) - 0.5, -0.5)
@@ -68,4 +69,5 @@ def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, look
         ax.set_xlim((-100, 100) if whole else (-widest, widest))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(f"{measure}, ratio" if ratio else f"points of {measure}" if unit == 100 else f"{measure}, difference")
+    kind = "ratio" if ratio else "points" if measure == SOLVED.name else "percent" if unit == 100 else "difference"
+    ax.set_xlabel(f"{measure}, {kind}")

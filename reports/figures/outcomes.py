@@ -22,6 +22,7 @@ from reports.figures.panels import (
     plain_numbers,
     task_by_lag,
 )
+from reports.prose import number
 from reports.style import FAINT, RULE, WIDTH, Look, short
 from reports.summary import Table, parts, pick
 
@@ -140,10 +141,11 @@ def costs(points: Table, looks: Mapping[str, Look]) -> Figure:
             ax.plot(own[column], own["rate"], color=look.color, linewidth=0.8, linestyle=":")
             ax.scatter(own[column], own["rate"], s=46, color=look.color, marker=look.marker, zorder=3, clip_on=False)
         ax.set_xscale("log")
-        low, high = points[column].min(), points[column].max()
-        ax.set_xlim(low / 1.3, high * 1.3)
-        ax.set_xticks(np.unique([low, high]))
+        low, high = points[column].min() / 1.3, points[column].max() * 1.3
+        ax.set_xlim(low, high)
+        ticks = [float(f"{tick:.1e}") for tick in np.geomspace(low * 1.15, high / 1.15, 3)]
         plain_numbers(ax.xaxis)
+        ax.set_xticks(ticks, [number(tick) for tick in ticks])
         ax.tick_params(axis="x", labelsize=8)
         ax.set_ylim(-0.02, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -58,7 +58,14 @@ def importance(shares: Table, looks: Mapping[str, Look]) -> Figure:
         own = pick(shares, task=task).set_index(["cell", "setting"])
         known = own["share"].unstack().reindex(index=list(looks), columns=settings).to_numpy(dtype=float)
         noise = own["noise"].unstack().reindex(index=list(looks), columns=settings).to_numpy(dtype=float)
-        image(ax, known, settings, list(looks), Scale("", 0, 1), names=ax in axes[:, 0])
+        image(
+            ax,
+            np.where(known > noise, known, 0 * known),
+            settings,
+            list(looks),
+            Scale("", 0, 1),
+            names=ax in axes[:, 0],
+        )
         for (y, x), share in np.ndenumerate(known):
             if not np.isnan(share):
                 above = share > noise[y, x]

@@ -11,8 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from reports.contrasts import Estimate
 from reports.figures.panels import MANY
-from reports.lattice import Node, clear, percent
-from reports.shown import limits, points
+from reports.lattice import Node, clear, limits, percent, points
 from reports.style import FAINT, INK, RULE, WIDTH, Look, short
 from reports.summary import Table
 
