@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -97,7 +98,7 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
     )
     environment.filters |= {
         "number": prose.number,
-        "data_uri": lambda svg: _data_uri(svg, "image/svg+xml"),
+        "picture": _picture,
         "csv_link": _csv_link,
         "sheet_name": sheet_name,
         "width": lambda svg: _pixels(svg, "width"),
@@ -106,13 +107,17 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
     return environment
 
 
-def _data_uri(text: str, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+def _picture(svg: str) -> Markup:
+    """An SVG as the value of an attribute in double quotes: a quarter shorter than base64."""
+    plain = " ".join(svg.replace('"', "'").split())
+    return Markup("data:image/svg+xml," + quote(plain, safe=" <>='/():;,.-+*!?@[]{}|~^_$"))
 
 
 def _csv_link(data: str, figure: str) -> str:
     """The data itself where it is small, so that a page alone still has it; else the file beside the page."""
-    return _data_uri(data, "text/csv") if len(data) <= EMBEDDED else f"figures/{figure}.csv"
+    if len(data) > EMBEDDED:
+        return f"figures/{figure}.csv"
+    return f"data:text/csv;base64,{base64.b64encode(data.encode()).decode()}"
 
 
 def _pixels(svg: str, side: str) -> int:

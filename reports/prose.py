@@ -52,7 +52,9 @@ GONE = {
 Effects = Mapping[tuple[str, str], Estimate]
 """By (cell, group): the cell against its parent."""
 PARTS_TOLD = 3
-"""How many parts the first sentence names."""
+"""How many parts the first sentence names, and how many groups of tasks the second does at once."""
+CELLS_TOLD = 7
+"""Cells above which the second sentence is about one part only."""
 
 
 def listed(items: Iterable[str], last: str = " and ") -> str:
@@ -95,7 +97,7 @@ def where(placed: Sequence[Node], effects: Effects, probes: Mapping[str, str]) -
     if not worst:
         return "In no group of tasks does a single change lose clearly."
     told = []
-    for node in worst[:2]:
+    for node in worst[: 2 if len(placed) <= CELLS_TOLD else 1]:
         own = {group: estimate for (cell, group), estimate in effects.items() if cell == node.cell}
         hurt = [group for group, estimate in own.items() if clear(estimate) and estimate.effect < 0]
         open_ = [group for group, estimate in own.items() if not clear(estimate)]
@@ -147,8 +149,9 @@ def _on(node: Node, group: str, effects: Effects) -> str:
 
 
 def _tasks(groups: Sequence[str], node: Node, effects: Effects) -> str:
-    told = [f"{group_name(group)} ({points(effects[node.cell, group].effect)})" for group in groups]
-    return f"{listed(told)} tasks"
+    told = [f"{group_name(group)} ({points(effects[node.cell, group].effect)})" for group in groups[:PARTS_TOLD]]
+    more = len(groups) - PARTS_TOLD
+    return f"{listed([*told, f'{more} other'] if more > 0 else told)} tasks"
 
 
 def _capital(text: str) -> str:

@@ -91,8 +91,9 @@ def svg(figure: Figure) -> str:
 
 
 def _light(text: str) -> str:
-    """The same picture in half the bytes: no indents, hundredths of a point, glyphs placed by a shorter word."""
-    text = re.sub(r"\n\s*", "\n", text)
+    """The same picture in half the bytes: no indents, no comments, hundredths of a point, glyphs placed by a shorter word."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)  # what labels say, once more
+    text = re.sub(r"\s*\n\s*", "\n", text)
     text = re.sub(r"(?<![\w.])(\d*[1-9]\d*\.\d\d)\d+", r"\1", text)  # scales, below 1, stay as they are
     text = re.sub(r'(<use xlink:href="#[^"]+") transform="translate\(([\d.]+) 0\)"', r'\1 x="\2"', text)
     return text.replace("DejaVuSans-", "D")

@@ -68,6 +68,8 @@ def contrasts(tested: Sequence[Contrast], looks: Mapping[str, Look]) -> Exhibit:
         matters = max(c.matters for c in tested if (c.measure, c.scale) == (measure, scale))
         if scale == "ratio":
             told.append(f"Ratios of {measure}; shaded: less than a factor {matters:.3g}, too small to matter.")
+        elif measure.startswith("share"):
+            told.append(f"Dotted: {round(100 * matters)} %, what the {measure} is held against.")
         elif measure == SOLVED.name:
             told.append(f"Shaded: differences in {measure} below ±{round(100 * matters)} points, too small to matter.")
         else:

@@ -42,6 +42,8 @@ def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, look
     if ratio:
         ax.set_xscale("log")
         ax.axvspan(1 / matters, matters, color=RULE, alpha=0.5, linewidth=0)
+    elif measure.startswith("share"):
+        ax.axvline(unit * matters, color=FAINT, linewidth=1, linestyle=":")
     else:
         ax.axvspan(-unit * matters, unit * matters, color=RULE, alpha=0.5, linewidth=0)
     ax.axvline(1 if ratio else 0, color=FAINT, linewidth=1)

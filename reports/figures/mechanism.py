@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from reports.figures.panels import TALLEST, Scale, colorbar, image, series
+from reports.figures.panels import TALLEST, Margins, Scale, beside, colorbar, fixed, image, series
 from reports.probes import Strip
 from reports.style import FAINT, INK, RULE, WIDTH, Look, short
 from reports.summary import Table, parts, pick
@@ -30,8 +30,8 @@ def gradient_flow(flow: Table, looks: Mapping[str, Look]) -> Figure:
     :param flow: when, path, cell, step, middle; of one task.
     """
     paths, whens = ([k for k in known if k in set(flow[by])] for known, by in ((PATHS, "path"), (WHENS, "when")))
-    figure = Figure(figsize=(WIDTH, len(paths) * (0.75 + 0.17 * len(looks))), layout="constrained")
-    axes = figure.subplots(len(paths), len(whens), squeeze=False)
+    names, tall = beside(looks), 0.17 * len(looks)
+    figure, axes = fixed(len(paths), len(whens), tall, Margins(names, 1.0, 0.3, 0.5, 0.12, 0.5))
     shown = None
     for line, path in zip(axes, paths, strict=True):
         for ax, when in zip(line, whens, strict=True):
@@ -101,16 +101,16 @@ def saturation(gates: Table, looks: Mapping[str, Look]) -> Figure:
     rows = [row for cell in looks for row in rows if row[0] == cell]
     events = list(dict.fromkeys(gates["event"]))
     row = min(0.19, (TALLEST - 0.75) / len(rows))
-    figure = Figure(figsize=(WIDTH, 0.75 + row * len(rows)), layout="constrained")
-    axes = figure.subplots(1, len(events), squeeze=False, sharey=True)
+    names = beside([f"{short(cell, 22)}  {gate}" for cell, gate in rows])
+    figure, axes = fixed(1, len(events), row * len(rows), Margins(names, 0.15, 0.55, 0.3, 0.12, 0))
     for ax, event in zip(axes[0], events, strict=True):
         own = pick(gates, event=event).set_index(["cell", "gate"]).reindex(rows)
         low, high = own["low"].to_numpy(), own["high"].to_numpy()
-        ax.imshow(_bars(low, high, own["mean"].to_numpy()), aspect="auto", interpolation="nearest",
+        ax.imshow(_bars(low, high, own["mean"].to_numpy()), aspect="auto", interpolation="none",
                   extent=(0, 1, len(rows) - 0.5, -0.5))  # fmt: skip
         ax.set_title(short(event, 16))
-        ax.set_xlim(0, 1)
         ax.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+        ax.set_yticks([])
         ax.tick_params(axis="y", length=0)
         ax.spines[["left", "bottom"]].set_visible(False)
     axes[0, 0].set_yticks(
@@ -120,7 +120,7 @@ def saturation(gates: Table, looks: Mapping[str, Look]) -> Figure:
         for ax in axes[0]:
             ax.axhline(y - 0.5, color=RULE, linewidth=0.8)
     handles = [Patch(color=color, label=f"values {name}") for name, color in SHARES.values()]
-    figure.legend(handles=handles, loc="outside upper right", ncols=3)
+    figure.legend(handles=handles, loc="upper right", ncols=3)
     return figure
 
 

@@ -1,6 +1,6 @@
 """What figures are made of: grids of panels, a row or a line per cell, heat maps where cells are too many for lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +77,33 @@ def grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+class Margins(NamedTuple):
+    """Inches around panels and between them."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    across: float
+    down: float
+
+
+def fixed(rows: int, columns: int, tall: float, margins: Margins) -> tuple[Figure, np.ndarray]:
+    """A grid of panels so high, laid out once: finding a layout takes most of a figure's time."""
+    left, right, top, bottom, across, down = margins
+    height = top + bottom + rows * tall + (rows - 1) * down
+    wide = (WIDTH - left - right - (columns - 1) * across) / columns
+    figure = Figure(figsize=(WIDTH, height))
+    around = {"left": left / WIDTH, "right": 1 - right / WIDTH, "top": 1 - top / height, "bottom": bottom / height}
+    between = {"wspace": across / wide, "hspace": down / tall}
+    return figure, figure.subplots(rows, columns, squeeze=False, gridspec_kw=around | between)
+
+
+def beside(names: Iterable[str]) -> float:
+    """Inches that names take beside a panel."""
+    return 0.25 + 0.068 * max((len(short(name)) for name in names), default=0)
+
+
 def cell_rows(ax: Axes, looks: Mapping[str, Look], names: bool) -> None:
     """A row per cell, the first at the top."""
     ax.set_yticks(range(len(looks)), [short(cell) if names else "" for cell in looks])
@@ -141,7 +168,7 @@ def image(
 ) -> AxesImage:
     """Values as colours, with at most six of the columns named."""
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high, clip=True)
-    shown = ax.imshow(values, colormap(scale.colors), norm, aspect="auto", interpolation="nearest")
+    shown = ax.imshow(values, colormap(scale.colors), norm, aspect="auto", interpolation="none")
     every = np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).round().astype(int))
     ax.set_xticks(every, [columns[i] for i in every])
     ax.set_yticks(range(len(rows)), [short(row) if names else "" for row in rows])

@@ -123,7 +123,7 @@ def _tree_compact(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], w
         look = looks[node.cell]
         ax.plot(x + 0.08, y + 0.36, marker=look.marker, color=look.color, markersize=5.5)
         ax.text(x + 0.22, y + 0.38, short(node.cell, 34), fontsize=8.5, va="center", weight="bold")
-        fits = int((width - x - 0.3) / 0.062)
+        fits = int((width - x - 0.3) / 0.049)
         ax.text(x + 0.22, y + 0.76, short(node.change, fits), fontsize=6.8, color=FAINT, va="center", style="italic")
 
 
