@@ -31,6 +31,8 @@ class Case(NamedTuple):
     """Whether the literature does, with a mark; empty where nothing is known."""
     origin: str
     rules: list[tuple[str, str]]
+    why: tuple[str, str]
+    """What stands open, and what is folded away."""
     literature: str
     exhibit: Exhibit | None
     runs: list[links.Runs]
@@ -188,6 +190,7 @@ def _case(verdict: Verdict, looks: dict[str, style.Look], study: Mapping[str, An
         AGREES.get(verdict.literature, ""),
         claim.origin if claim else "",
         prose.rules(claim) if claim else [],
+        prose.opening(verdict.why),
         claim.literature if claim else "",
         effects.contrasts(tested, looks) if tested else None,
         links.of_claim(tested, study),

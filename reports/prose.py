@@ -1,5 +1,6 @@
 """The report's sentences: generated from estimates and verdicts, as plain text (the templates escape it)."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -49,6 +50,8 @@ GONE = {
 """What a cell lacks that its parent has: the part that an effect speaks of."""
 
 
+READ_AT_ONCE = 420
+"""Letters of a verdict's reasons that stand open; what is longer is unfolded by those who want it."""
 Effects = Mapping[tuple[str, str], Estimate]
 """By (cell, group): the cell against its parent."""
 PARTS_TOLD = 3
@@ -205,6 +208,15 @@ def tally(verdicts: Sequence[Verdict]) -> str:
     counts = [(sum(verdict.verdict == kind for verdict in verdicts), kind.replace("_", " ")) for kind in kinds]
     told = [f"{n} {kind}" for n, kind in counts if n]
     return f"{count(len(verdicts), 'claim')}: {', '.join(told)}"
+
+
+def opening(why: str) -> tuple[str, str]:
+    """The first sentences of a verdict's reasons, and the others where they are many."""
+    sentences = re.split(r"(?<=\.) ", why)
+    first = 1
+    while first < len(sentences) and len(" ".join(sentences[: first + 1])) <= READ_AT_ONCE:
+        first += 1
+    return " ".join(sentences[:first]), " ".join(sentences[first:])
 
 
 def decisive(verdict: Verdict) -> Contrast | None:

@@ -65,6 +65,8 @@ def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, look
         widest = max(2 * matters, *(max(x, 1 / x) * 1.2 for x in drawn))
         ax.set_xlim(1 / widest, widest)
         plain_numbers(ax.xaxis)
+        if widest < 10:  # less than a decade has one round number
+            ax.set_xticks([1 / matters, 1, matters], [f"{tick:.2g}" for tick in (1 / matters, 1, matters)])
     else:
         widest = max(2 * unit * matters, *(abs(x) * 1.05 for x in drawn))
         whole = unit == 100 and widest <= 105
