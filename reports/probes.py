@@ -35,6 +35,7 @@ def flows(curves: Table | None, members: Table) -> Table:
         for path in PATHS
     ]
     points = pd.concat([own for own in found if len(own)] or found[:1])
+    points = points.astype({"value": float})  # nothing at all has no type
     middle = points.groupby(["when", "path", *STRATUM, "step"], sort=False)["value"].median()
     return middle.rename("middle").reset_index()
 

@@ -202,7 +202,7 @@ def end_norms(members: Table) -> Table:
 
 def quartiles(values: Table, by: list[str]) -> Table:
     """Quartiles of `value` in the parts that these columns make, in the table's order."""
-    grouped = values.groupby(by, sort=False)["value"]
+    grouped = values.astype({"value": float}).groupby(by, sort=False)["value"]  # nothing at all has no type
     return pd.DataFrame(
         {"low": grouped.quantile(0.25), "middle": grouped.median(), "high": grouped.quantile(0.75)}
     ).reset_index()

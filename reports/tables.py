@@ -73,7 +73,7 @@ def read(path: Path | str) -> Tables:
 
 
 def _results(file: Path) -> pd.DataFrame:
-    table = _csv(file, REQUIRED)
+    table = _csv(file, REQUIRED, limit=LARGEST_TABLE)
     for column in TEXT:
         _refuse(file, table, column, table[column] == "", "must not be empty")
     _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be {' or '.join(PHASES)}")
@@ -96,7 +96,7 @@ def _curves(file: Path) -> pd.DataFrame:
     """Parsed as numbers at once, because as text a large study would not fit into memory; what fails is read as text, and
     what is wrong with it is said.
     """
-    _csv(file, CURVES, rows=False, limit=0)
+    _csv(file, CURVES, rows=False)
     kinds = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
     try:
         table = pd.read_csv(
@@ -134,7 +134,7 @@ def _study(file: Path) -> dict[str, Any]:
     return study
 
 
-def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = LARGEST_TABLE) -> pd.DataFrame:
+def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 0) -> pd.DataFrame:
     """Every cell as text, so that a cell called "1" or "nan" stays what it is."""
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1)

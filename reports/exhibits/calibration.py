@@ -51,9 +51,9 @@ def _power(table: Table) -> Exhibit:
     for what in figures.AXES:
         held = {name: value for name, value in USUAL.items() if name != what}
         rows = planted[(planted[list(held)] == pd.Series(held)).all(axis=1)]
-        shares = _shares(rows, "found", "studies", [what, "spread"]).rename(columns={what: "at"})
+        shares = _shares(rows, "found", "studies", [what, "spread"]).rename(columns={what: "at"}).sort_values("at")
         if len(set(shares["at"])) > 1:
-            found[what] = shares.sort_values("at")
+            found[what] = shares
             ends = [f"{100 * row.share:.0f} % at {row.at:g} ({row.spread})" for row in shares.itertuples()]
             entries.append(f"{figures.AXES[what]}: {', '.join(ends)}")
     if not found:

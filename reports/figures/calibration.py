@@ -24,7 +24,7 @@ def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
     :param error, level: what the rules promise.
     """
     worlds = list(dict.fromkeys(false["world"]))
-    figure = Figure(figsize=(WIDTH, 1.0 + 0.3 * len(worlds)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.3 * len(worlds)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _by_world(left, false, worlds, error, "studies with any false verdict")
     left.set_xlim(left=0)
@@ -41,7 +41,7 @@ def power(found: dict[str, Table]) -> Figure:
 
     :param found: by what is varied: at, spread, share, low, high.
     """
-    figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes: Sequence[Axes] = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
     for ax, (what, rows) in zip(axes, found.items(), strict=True):
         for (spread,), own in parts(rows, ["spread"]):
@@ -61,6 +61,8 @@ def _by_world(ax: Axes, rows: Table, worlds: Sequence[str], promised: float, lab
     ax.axvline(promised, color=INK, linewidth=1, linestyle=":")
     for k, (spread, (name, color, marker, _)) in enumerate(SPREADS.items()):
         own = pick(rows, spread=spread)
+        if own.empty:
+            continue
         y = np.array([worlds.index(world) for world in own["world"]]) + 0.24 * k - 0.12
         ax.hlines(y, own["low"], own["high"], color=color, linewidth=2, alpha=0.45)
         ax.plot(own["share"], y, marker, color=color, markersize=5.5, label=name, clip_on=False)

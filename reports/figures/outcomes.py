@@ -143,9 +143,9 @@ def costs(points: Table, looks: Mapping[str, Look]) -> Figure:
         ax.set_xscale("log")
         low, high = points[column].min() / 1.3, points[column].max() * 1.3
         ax.set_xlim(low, high)
-        ticks = [float(f"{tick:.1e}") for tick in np.geomspace(low * 1.15, high / 1.15, 3)]
+        ticks = [float(f"{tick:.1e}") for tick in np.geomspace(low * 1.1, high / 1.1, 2)]
         plain_numbers(ax.xaxis)
-        ax.set_xticks(ticks, [number(tick) for tick in ticks])
+        ax.set_xticks(ticks, [number(tick, 2) for tick in ticks])
         ax.tick_params(axis="x", labelsize=8)
         ax.set_ylim(-0.02, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
