@@ -3,9 +3,11 @@
     from reports.build import build
     build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*.svg
 
-This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `stats`
-estimates, `strata` say where cells meet, `contrasts` compares two of them, `claims` are data, `rules` give them a meaning, `decision` applies them, `words`
-says what was found, `figures` draws, `build` writes.
+This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `strata` say
+where cells meet, `quantities` what is measured of a network, `evidence` counts, `stats` and `estimates` estimate, `compare`
+and `contrasts` hold two cells against each other; `questions` and `claims` are data, `rules` give them a meaning,
+`decision` applies them, `words` and `margins` say what was found. `worlds` simulates studies with known truth,
+`calibration` measures the decisions in them, `power` tells what it measured. `figures` draws, `build` writes.
 
 results.csv: one row per member (one trained network)
 -----------------------------------------------------

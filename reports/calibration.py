@@ -16,12 +16,19 @@ intervals, covered
                 90 % intervals)
 
 The table is committed and the report draws it. The test suite simulates a part of it again.
+
+What it shows, with α shared by 14 claims: any false verdict in 0.2 % of 3,024 studies (a goal of at most 5 %), and 93 % of the
+90 % intervals hold the truth. Where the planted difference is just Δ, so that the truth lies on the limit of a tie, 6 % of
+studies have a false verdict. The goal of finding 2Δ over three lags in nine studies of ten is met by a single lead where
+seeds alone differ (90 to 100 %). With a spread of .2 or .3 between five searches it is not (50 to 71 % on three lags, 58 to
+90 % on four): that takes 40 seeds from ten searches. Claims that join several comparisons find less, six ties at once (9,
+12) nearly nothing below a rate of .97, and claim 6, whose premise is a lead of 2Δ, needs one of 3Δ. What is not found is left
+open; no rule was loosened for it.
 """
 
 import math
 import sys
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -31,11 +38,11 @@ import pandas as pd
 
 from reports.claims import CLAIMS, WORLDS, Contrast, decide
 from reports.compare import Compare, Term
-from reports.quantities import LOST, RECOVERED
+from reports.power import FILE
+from reports.quantities import LOST, Quantity
 from reports.strata import Stratum, group_at, group_of
 from reports.worlds import Setting, expected, is_false, right, studies
 
-FILE = Path(__file__).with_name("calibration.csv")
 ALL = 0
 """Stands for all claims together."""
 BASES, SPREADS = (0.5, 0.8, 0.97), (None, 0.2, 0.3)
@@ -119,48 +126,42 @@ def table(rows: Iterable[Tally]) -> pd.DataFrame:
     return pd.DataFrame([one.row() for one in rows])
 
 
-@cache
-def read() -> pd.DataFrame:
-    """The committed table."""
-    return pd.read_csv(FILE, keep_default_na=True)
-
-
 def _holds(contrast: Contrast, compare: Compare, world: str, setting: Setting) -> bool | None:
     """Is the true value in the interval shown? None where none is shown, or what it is about was made, not found."""
     if contrast.ci_low is None or contrast.ci_high is None or not compare.limits.inferred:
         return None
-    truth = _true(contrast, compare, world, setting)
-    slack = 1e-9  # a rate of 1 − 0 is 1 whatever the rounding
-    return None if truth is None else bool(contrast.ci_low - slack <= truth <= contrast.ci_high + slack)
+    value = true_value(compare, contrast.lags, world, setting)
+    if compare.scale == "ratio":
+        value = math.exp(value)
+    slack = 1e-9  # rounding, where a rate is 0 or 1
+    return bool(contrast.ci_low - slack <= value <= contrast.ci_high + slack)
 
 
-def _true(contrast: Contrast, compare: Compare, world: str, setting: Setting) -> float | None:
-    """What the contrast would be with endlessly many seeds and searches, at the lags that it used."""
-    if compare.quantity is RECOVERED:
-        return expected(RECOVERED, world, setting, compare.a, "recall", False) / expected(
-            LOST, world, setting, compare.a, "recall", False
-        )
-    groups = {stratum: group_at(group_of(stratum.task), stratum) for stratum in contrast.lags}
+def true_value(compare: Compare, lags: Sequence[Stratum], world: str, setting: Setting) -> float:
+    """What a contrast would be with endlessly many seeds and searches; of a share of nothing, NaN."""
+    groups = {stratum: group_at(group_of(stratum.task), stratum) for stratum in lags}
     sides = [
         [stratum for stratum, group in groups.items() if any((stratum, group) in place for place in places)]
         for places in (compare.where, compare.minus)
     ]
 
-    def value(terms: tuple[Term, ...]) -> float:
-        means = [np.mean([_sum(compare, terms, stratum, world, setting) for stratum in side]) for side in sides if side]
+    def value(quantity: Quantity, terms: tuple[Term, ...]) -> float:
+        means = [
+            np.mean([_sum(quantity, terms, stratum, world, setting) for stratum in side]) for side in sides if side
+        ]
         return float(means[0] - sum(means[1:]))
 
-    if compare.whole:
-        whole = value(compare.whole)
-        return value(compare.sum) / whole if whole else None
-    return math.exp(value(compare.sum)) if compare.scale == "ratio" else value(compare.sum)
+    part = value(compare.quantity, compare.sum)
+    if not compare.shares:
+        return part
+    whole = value(compare.quantity, compare.whole) if compare.whole else value(LOST, compare.sum)
+    return part / whole if whole > 1e-9 else math.nan
 
 
-def _sum(compare: Compare, terms: tuple[Term, ...], stratum: Stratum, world: str, setting: Setting) -> float:
+def _sum(quantity: Quantity, terms: tuple[Term, ...], stratum: Stratum, world: str, setting: Setting) -> float:
     """A rival of a cell costs and solves as much as that does, in every world."""
     return sum(
-        term.weight
-        * expected(compare.quantity, world, setting, term.cell, stratum.task + term.option, (term.times or 1) > 1)
+        term.weight * expected(quantity, world, setting, term.cell, stratum.task + term.option, (term.times or 1) > 1)
         for term in terms
     )
 

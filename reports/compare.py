@@ -36,7 +36,8 @@ class Term(NamedTuple):
 
     @property
     def label(self) -> str:
-        return self.cell + self.option + (f" at {self.times:g} × the size" if self.times not in (None, 1) else "")
+        """ "rnn at 8 × the size"."""
+        return self.cell + (f" at {self.times:g} × the size" if self.times not in (None, 1) else "")
 
     def beside(self, stratum: Stratum) -> Stratum:
         size = stratum.size if self.times is None or stratum.size is None else self.times * stratum.size
@@ -86,7 +87,7 @@ class Compare:
         if self.shares:
             return " − ".join(cell for cell in (self.a, self.b) if cell)
         first_plus = sorted(self.sum, key=lambda term: -term.weight)
-        return (" / " if self.scale == "ratio" else " − ").join(term.label for term in first_plus)
+        return (" / " if self.scale == "ratio" else " − ").join(term.label + term.option for term in first_plus)
 
     @property
     def measure(self) -> str:

@@ -1,12 +1,11 @@
 """What stands in a report: the tables of a study turned into sentences, exhibits and rows for the templates."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import lattice, links, methods, prose, style, summary
+from reports import lattice, links, methods, power, prose, style, summary
 from reports.claims import CLAIMS, Verdict
 from reports.contrasts import STRATA, Evidence, evidence
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, search
@@ -16,8 +15,6 @@ from reports.tables import Tables
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not_tested": "–"}
 AGREES = {"agrees": "= agrees", "differs": "≠ differs", "open": "○ open"}
-CALIBRATION = Path(__file__).parent / "calibration.csv"
-"""How often the rules err in simulated studies: measured once, for every report."""
 
 
 class Case(NamedTuple):
@@ -62,7 +59,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     placed = lattice.nodes(view.cells, study)
     moved = lattice.effects(placed, list(view.groups), view.evidence)
     telling = summary.at(confirm, summary.telling_lags(confirm))
-    appendix = calibration.exhibits(CALIBRATION)
+    appendix = calibration.exhibits(power.FILE)
     cases = [_case(verdict, looks, study) for verdict in verdicts]
     return {
         "name": study.get("study") or str(view.results["study"].iloc[0]),

@@ -77,7 +77,8 @@ def measure(compare: Compare, evidence: Evidence) -> Measurement:
     """
     compare = _chosen(compare, evidence)
     arms = evidence.arms(compare.quantity)
-    smallest = min((stratum.size for _, stratum in evidence.confirmed if stratum.size is not None), default=None)
+    sizes = {stratum.size for cell, stratum in evidence.confirmed if cell in compare.cells}
+    smallest = min((size for size in sizes if size is not None), default=None)
     named = compare.where, compare.minus
     sides = [_met(compare, places, evidence, arms, smallest) for places in named]
     absent = [place for places, side in zip(named, sides, strict=True) if not side for place in places]

@@ -209,8 +209,9 @@ def _would_change(
 ) -> str:
     """Of a decided claim, what it rests on and how far that is from the limit; of an open one, what is wanting."""
     if judged.verdict == "not_tested":
-        absent = [name for name in measured if judged.outcomes[name] == "missing"]
-        return f"Runs of its missing arms: {'; '.join(measured[name].compare.question for name in absent)}."
+        absent = [one.compare.question for name, one in measured.items() if judged.outcomes[name] == "missing"]
+        more = [f"{len(absent) - WANTED} more"] if len(absent) > WANTED else []
+        return f"Runs of its missing arms: {'; '.join(absent[:WANTED] + more)}."
     if judged.verdict in ("supported", "refuted"):
         rule = claim.supported if judged.verdict == "supported" else claim.refuted
         names = dict.fromkeys(leaf.contrast for leaf in _leaves(rule, judged.outcomes, True))
@@ -234,7 +235,10 @@ def _advice(
     seeds: int,
     claims: int,
 ) -> str:
-    """The planned look that the observed difference and spread suggest."""
+    """The planned look that the observed difference and spread suggest.
+
+    Seeds come with searches of their own: more seeds of the same searches do not make the luck of a search smaller.
+    """
     if any(not one.compare.limits.inferred for one in blocking):
         return "More seeds do not help: the arms have to be made again."
     if blocking and all(judged.outcomes[one.compare.name] == "equivalent" for one in blocking):
@@ -242,10 +246,17 @@ def _advice(
     if any(one.loose is None or one.loose.depth < STRATA for one in blocking):
         return "More informative lags are needed, not more seeds."
     looks = [look for look in LOOKS if look > seeds]
+    searches = min((one.loose.searches for one in measured.values() if one.loose), default=1)
+
+    def named(look: int) -> str:
+        return f"the planned look at {look} seeds" + (
+            f" from {-(-searches * look // seeds)} searches" if searches > 1 else ""
+        )
+
     for look in looks:
         grown = {name: one.grown(look) for name, one in measured.items()}
         if _judge(claim, grown, look, claims).verdict in ("supported", "refuted"):
-            return f"If difference and spread stay as they are, the planned look at {look} seeds would decide it."
+            return f"If difference and spread stay as they are, {named(look)} would decide it."
     if looks:
-        return f"If difference and spread stay as they are, even the planned look at {looks[-1]} seeds would not decide it."
+        return f"If difference and spread stay as they are, even {named(looks[-1])} would not decide it."
     return "All planned looks are used."

@@ -29,9 +29,11 @@ class Estimate(NamedTuple):
     strata: tuple[Stratum, ...]
     depth: int  # lags, counted once per task whatever the sizes; of the smaller side of an interaction
     seeds: int  # smallest number per (cell, stratum) that were confirmed
-    networks: int  # smallest number per (cell, stratum) that it is known of; of a quantity known of few, all of them
     searches: int  # smallest number per (cell, stratum); 1: the spread between searches is not in the interval
     share: float  # of the runs of these cells that solved
+    networks: int = (
+        0  # smallest number per (cell, stratum) that it is known of; of a quantity known of few, all of them
+    )
     null: float = 0.0
     natural: stats.Interval | None = None  # effect, low and high as shown; None: no share of nothing
 
@@ -161,5 +163,5 @@ def apart(
     seeds = min(int(arm.runs.sum()) for own in parts for _, arm in own)
     ends = stats.Interval(float(np.mean(offs)), min(offs), max(offs))
     natural = _factors(ends) if compare.scale == "ratio" else ends
-    found = Estimate(*ends, 1.0, tuple(strata), len(strata), seeds, seeds, searches=2, share=1.0, natural=natural)
+    found = Estimate(*ends, 1.0, tuple(strata), len(strata), seeds, 2, 1.0, seeds, natural=natural)
     return found, differing

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from reports import power
 from reports.contrasts import LEVEL
 from reports.lattice import percent
 from reports.prose import ENOUGH_SEEDS, count, duration, listed
@@ -22,15 +23,6 @@ MATCHED = {
 PHASES = {"tune": "tuning", "confirm": "confirmation"}
 ARMS_TOLD = 8
 """How many arms with missing networks are named one by one."""
-
-POWER = (
-    "“Inconclusive” may be a lack of power, it is no sign of equality. In simulated studies with 20 seeds and a true "
-    "difference of 40 points, a single lead was found in 96 to 100 % of studies on 3 lags and 99 to 100 % on 4 where only "
-    "seeds differ, in 66 to 97 % and 79 to 100 % where searches differ too. That two equal cells keep up was found in 49 to "
-    "100 %; claims that join several comparisons in less, ties in six groups at once in 0 to 45 % unless nearly every run "
-    "solves (all rates: tests/reports/test_worlds.py)."
-)
-"""Checked against the measured table there."""
 
 
 class Fact(NamedTuple):
@@ -145,7 +137,7 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
     train = study.get("definition", {}).get("train", {})
     steps, batch, patience = train.get("steps"), train.get("batch"), train.get("patience")
     lines = [
-        POWER,
+        power.sentence(),
         f"“Unsolved” is a budget{f' of {steps:,} steps' if steps else ''}: with more, a network might have solved its task.",
         f"A network leaves as solved when {patience or 'some'} validations in a row and then the test set agree: one at the "
         "border may ask the test set more than once.",

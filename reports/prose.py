@@ -78,10 +78,10 @@ def what_matters(placed: Sequence[Node], effects: Effects) -> str:
     losses = {node: min(_clear(node, effects), default=(0.0, "")) for node in measured}
     worst = sorted((node for node in measured if losses[node][0] < 0), key=lambda node: losses[node][0])
     if not worst:
-        return (
-            f"None of the {count(len(measured), 'single change')} that were measured takes from the solve rate more "
-            "than chance could."
-        )
+        none = f"None of the {len(measured)} changes that were measured takes more"
+        if len(measured) == 1:
+            none = "The one change that was measured takes no more"
+        return f"{none} from the solve rate than chance could."
     told = [f"{_part(node)} (without: {_on(node, losses[node][1], effects)})" for node in worst[:PARTS_TOLD]]
     more = f" and {len(worst) - PARTS_TOLD} more" if len(worst) > PARTS_TOLD else ""
     matters = "matter" if len(worst) > 1 else "matters"

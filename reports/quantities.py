@@ -88,7 +88,8 @@ def _price(table: pd.DataFrame) -> np.ndarray:
     """Operations of the whole budget."""
     if "steps_to_solve" not in table:
         return np.full(len(table), np.nan)
-    return column(table, "flops_per_step") * budget(table)
+    step = column(table, "flops_per_step")
+    return np.where(step > 0, step, np.nan) * budget(table)
 
 
 def _clamped(table: pd.DataFrame, gates: str) -> np.ndarray:
@@ -105,7 +106,7 @@ def _recovered(table: pd.DataFrame) -> np.ndarray:
 
 
 SOLVED = Quantity("solve rate", solved, success=True, unit="points")
-SCORE = Quantity("score", _score)
+SCORE = Quantity("score", _score, success=True)
 GROWTH = Quantity(
     "growth of the state over ten windows",
     _growth,

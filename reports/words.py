@@ -85,14 +85,16 @@ def finding(measurement: Measurement, outcome: str, p: float, alpha: float) -> s
 
 def missing(measurements: Sequence[Measurement]) -> list[str]:
     """A sentence for each set of cells, with all the places where they were not confirmed side by side."""
-    where: dict[tuple[str, ...], list[Where]] = {}
+    where: dict[tuple[str, str], list[Where]] = {}
     for one in measurements:
-        cells = {term.cell + (f" with {term.option}" if term.option else "") for term in one.compare.sum}
-        where.setdefault(tuple(sorted(cells)), []).extend(one.absent)
+        terms = sorted({f"{term.label} with {term.option}" if term.option else term.label for term in one.compare.sum})
+        cells = ("both " if len(terms) == 2 else "") + listed(terms, "and")
+        what = "" if one.compare.quantity is SOLVED else one.compare.quantity.name
+        where.setdefault((what, cells), []).extend(one.absent)
     return [
-        f"No lag has confirmation runs of {'both ' if len(cells) == 2 else ''}{listed(cells, 'and')} "
-        f"on {joined(named, ' tasks', 'or')}."
-        for cells, named in where.items()
+        (f"No lag has the {what} of {cells}" if what else f"No lag has confirmation runs of {cells}")
+        + f" on {joined(named, ' tasks', 'or')}."
+        for (what, cells), named in where.items()
     ]
 
 
@@ -152,7 +154,9 @@ def _check(measurement: Measurement, estimate: Estimate, outcome: str) -> str:
     """Of how the study was made: how far apart the cells are, lag by lag."""
     compare = measurement.compare
     low, high = (estimate.natural.low, estimate.natural.high) if estimate.natural else (estimate.low, estimate.high)
-    said = f"{compare.question}: {low:.3f} to {high:.3f} over {places(estimate.strata)}"
+    said = (
+        f"{compare.question[:1].upper()}{compare.question[1:]}: {low:.3f} to {high:.3f} over {places(estimate.strata)}"
+    )
     if outcome == "equivalent":
         return f"{said}, {band(compare)}"
     return f"{said}, not {band(compare)} at {places(measurement.differing)}"
@@ -198,8 +202,8 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: 
         return f", undecided: {estimate.depth} informative {lags}, and a decision needs {STRATA}"
     if estimate.share < FLOOR and compare.quantity.success:
         return f", undecided: with {round(100 * estimate.share)} % of runs solved there is nothing to compare"
-    large = estimate.effect > limits.lead - 1e-9 or estimate.effect < limits.trail + 1e-9
-    if large and p > alpha:
+    trails = estimate.effect < limits.trail + 1e-9 and (limits.trail < limits.null or compare.shares)
+    if p > alpha and (trails or estimate.effect > limits.lead - 1e-9):
         this = "that it is not one half" if compare.shares else "this"
         return f", undecided: {this} could be chance {chance}"
     if not limits.tie:

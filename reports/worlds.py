@@ -51,7 +51,7 @@ LARGER = ("rnn", "single_network")
 """Cells that are also run at 8 times the size."""
 SIZE = 5000
 JITTER = 0.05  # SD of what clamping does besides
-PROBED = 5  # solved networks of an arm that are clamped, one a search where there are searches
+PROBED = 5  # networks of an arm that are clamped; where there are searches, one of each
 
 
 class Setting(NamedTuple):
@@ -150,7 +150,7 @@ def _template(world: str, setting: Setting) -> _Template:
         for lag in strata(setting.strata, task)
         for larger in ((1, 8) if cell in LARGER and task == "recall" else (1,))
     ]
-    searches, trials = (5, 8) if setting.spread is not None else (1, 40)
+    searches, trials = (max(5, setting.seeds // 4), 8) if setting.spread is not None else (1, 40)
     phases = [("confirm", max(1, setting.seeds // searches))] + [("tune", trials)] * setting.tuned
     frames = []
     for phase, runs in phases:
@@ -172,7 +172,7 @@ def _template(world: str, setting: Setting) -> _Template:
 
 
 def studies(world: str, setting: Setting, count: int, rng: np.random.Generator) -> Iterator[pd.DataFrame]:
-    """Results tables of `count` studies: 5 searches × 8 trials, the seeds shared out among the searches.
+    """Results tables of `count` studies: searches of 8 trials, one for every 4 seeds and at least 5.
 
     A search's chance is Beta-distributed around the cell's rate with SD `spread`, at most so wide that runs of one
     search correlate by one half (near a rate of 1 no wider spread is possible; the pilot's is .4).
@@ -213,7 +213,7 @@ def _clamped(table: pd.DataFrame) -> np.ndarray:
     """The first networks of each search of an lstm on recall and flip_flop, as many as are probed."""
     own = table.query("cell == 'lstm' and task in ('recall', 'flip_flop') and phase == 'confirm'")
     by = own.groupby(["task", "lag", "search"], observed=True, dropna=False)
-    first = by.cumcount() < PROBED // max(1, own["search"].nunique())
+    first = by.cumcount() < max(1, PROBED // max(1, own["search"].nunique()))
     return table.index.isin(own.index[first])
 
 

@@ -1,5 +1,6 @@
 """The appendix: how well the rules are calibrated, from simulated studies in which the truth is known."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ USUAL = {"effect": 0.4, "strata": 4, "seeds": 20, "base": 0.8}
 """What is held while one of them is varied."""
 
 
+@cache
 def exhibits(file: Path) -> dict[str, Exhibit]:
     """The figures of the appendix; none where the simulations have not been run. The columns are those of `calibration`."""
     if not file.is_file():

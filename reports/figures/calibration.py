@@ -29,7 +29,7 @@ def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
     _by_world(left, false, worlds, error, "studies with any false verdict")
     left.set_xlim(left=0)
     _by_world(right, coverage, worlds, level, "intervals that hold the true value")
-    right.set_xlim(right=1)
+    right.set_xlim(min(0.8, float(coverage["low"].min())), 1)
     left.set_yticks(range(len(worlds)), worlds)
     left.set_ylim(len(worlds) - 0.5, -0.5)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -14,9 +14,8 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from reports import links
+from reports import links, power
 from reports.build import build
-from reports.methods import POWER
 from reports.tables import LARGEST, LARGEST_MEASURED, MEASURED, NUMBERS, NUMBERS_OR_EMPTY, BadTable
 from tests.reports import synthetic
 
@@ -64,7 +63,7 @@ class Page(HTMLParser):
         if known.get("download"):
             self.downloads[str(known["download"])] = str(known["href"])
         self.links.extend(str(known[key]) for key in ("href", "src") if key in known)
-        self.identifiers.extend(str(known["id"]) for _ in known if "id" in known)
+        self.identifiers.extend(str(known[key]) for key in ("id",) if key in known)
 
 
 def test_a_report_has_its_parts(report: Path) -> None:
@@ -218,8 +217,11 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     [
         (lambda t: t[t["cell"] == "lstm"], "no change can be measured"),
         (lambda t: t[t["lag"] == 20], "at 2 lags"),
-        (lambda t: t.assign(solved=1, censored=0, diverged=0, score=1.0), "12 of 12"),
-        (lambda t: t.assign(solved=0, censored=1, steps_to_solve=600), "no single change"),
+        (lambda t: t.assign(solved=1, censored=0, diverged=0, score=1.0), "lstm 6 of 6"),
+        (
+            lambda t: t.assign(solved=0, censored=1, steps_to_solve=600),
+            "The one change that was measured takes no more",
+        ),
         (lambda t: t.assign(task="mystery", group=""), "mystery is of no known group"),
         (lambda t: t.assign(cell=t["cell"] + "?"), "lstm?"),
         (lambda t: t.assign(status=["failed"] + ["unsolved"] * (len(t) - 1)), "1 network failed for another reason"),
@@ -343,7 +345,7 @@ def test_many_cells_and_groups_fit_on_a_page(tmp_path: Path) -> None:
 
 def test_the_threats_say_how_much_these_rules_find(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
-    assert POWER in page
+    assert power.sentence() in page
     assert "when 3 validations in a row and then the test set agree: one at the border may ask" in page
 
 

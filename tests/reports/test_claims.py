@@ -297,7 +297,8 @@ def test_the_next_look_is_named():
     assert LOOKS == (20, 40, 60)
     looks = {
         lstm: re.findall(
-            r"look at (\d+) seeds would(n't| not)?", verdict(1, table({"single_network": 8, "lstm": lstm})).would_change
+            r"look at (\d+) seeds from \d+ searches would( not)?",
+            verdict(1, table({"single_network": 8, "lstm": lstm})).would_change,
         )
         for lstm in (9, 10, 11, 12)
     }

@@ -126,7 +126,7 @@ NO_FORGET = lattice.Node("lstm_no_forget", "lstm", "no forget gate", 1)
         ),
         (
             0.1,
-            "None of the 1 single change that were measured takes from the solve rate more than chance could.",
+            "The one change that was measured takes no more from the solve rate than chance could.",
             "In no group of tasks does a single change lose clearly.",
         ),
     ],

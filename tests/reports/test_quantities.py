@@ -52,7 +52,7 @@ def test_claim_3_needs_the_reset():
     rows = stream(8, 0.2, 0.9)
     one = verdict(3, rows[rows["task"] == "continual_adding"])
     assert one.verdict == "not_tested"
-    assert "lstm_no_forget with +reset" in one.why
+    assert "No lag has the score of both lstm_no_forget and lstm_no_forget with +reset on erase tasks." in one.why
     assert one.how_to_test == "whygates sweep erase && whygates report erase  # missing: reset"
 
 
@@ -84,7 +84,7 @@ def test_claim_6_checks_that_decays_are_matched(decay, expected):
     assert one.verdict == expected
     if expected == "inconclusive":
         assert (
-            "initial decay of the gradient: lstm+matched / single_network+matched on recall: 1.021 to 1.021" in one.why
+            "Initial decay of the gradient: lstm+matched / single_network+matched on recall: 1.021 to 1.021" in one.why
         )
         assert one.would_change.endswith("the arms have to be made again.")
     unknown = verdict(6, flow(2, 20).drop(columns="decay_init"))
@@ -148,7 +148,6 @@ def everywhere(cell: str, n: float, **options) -> pd.DataFrame:
     [
         (30, "supported", "equivalent"),
         (6, "refuted", "worse"),
-        (18, "inconclusive", "not worse"),
         (300, "inconclusive", "better"),
     ],
 )

@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from reports import stats
+from reports.evidence import Arm
 
 DIFFERENCE = np.array([1.0, -1.0])
 
@@ -141,6 +142,78 @@ def test_cluster_t_rejects_no_more_than_it_says(rate, correlation):
 def test_runs_as_units_are_searches_of_one():
     runs = np.array([1, 1, 0, 1, 0, 1])
     assert stats.run_rate(4, 6) == pytest.approx(stats.search_rate(runs, np.ones(6)))
+
+
+def test_means_of_numbers_are_compared_as_welch_does():
+    """Searches that differ widely: the floor does not bind."""
+    rng = np.random.default_rng(6)
+    a, b = (rng.uniform(0, 1, (5, 4)) * np.linspace(0.1, most, 5)[:, None] for most in (1.0, 0.6))
+    rates = [stats.search_mean(x.sum(1), np.full(5, 4), float((x**2).sum()), (0.0, 1.0)) for x in (a, b)]
+    fit, theirs = stats.cluster_t(rates, DIFFERENCE), distributions.ttest_ind(a.mean(1), b.mean(1), equal_var=False)
+    assert (fit.p, fit.freedom) == pytest.approx((theirs.pvalue, theirs.df))
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (-0.5, 0.5), (0.0, 4.6)])
+def test_the_floor_is_half_a_run_at_either_end(ends):
+    """Twenty equal runs beside two that weigh half as much; their variance, by numpy, over the number of runs."""
+    value = ends[0] + 0.8 * (ends[1] - ends[0])
+    weights, values = np.array([1.0] * 20 + [0.5] * 2), np.array([value] * 20 + [*ends])
+    expected = np.cov(values, aweights=weights, ddof=0) / 20
+    ours = stats.search_mean(np.full(5, 4 * value), np.full(5, 4), 20 * value**2, ends)
+    assert (ours.rate, ours.variance) == pytest.approx((value, float(expected)))
+    assert stats.run_mean(20 * value, 20, 20 * value**2, ends).variance == pytest.approx(float(expected))
+
+
+@settings(deadline=None)
+@given(st.floats(-3, 3), st.floats(0.5, 3), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.floats(-0.9, 0.9))
+def test_fieller_is_the_inverted_test(part, whole, s, t, correlation):
+    """A ratio is inside exactly where part − ratio × whole is within so many standard errors of 0."""
+    both = correlation * s * t
+    errors = [np.sqrt(s**2 + r**2 * t**2 - 2 * r * both) for r in (0, 1, -1)]
+    fits = [stats.ClusterT(part - r * whole, error, 10) for r, error in zip((0, 1, -1), errors, strict=True)]
+    quantile = 1.8
+    interval = stats.fieller(*fits, quantile)
+    assert (interval is None) == (whole <= quantile * t)
+    if interval:
+        assert interval.estimate == pytest.approx(part / whole)
+        for end, outside in ((interval.low, -1), (interval.high, 1)):
+            for step, inside in ((-1e-4 * outside, True), (1e-4 * outside, False)):
+                r = end + step * max(1, abs(end))
+                far = abs(part - r * whole) / np.sqrt(s**2 + r**2 * t**2 - 2 * r * both)
+                assert (far < quantile) == inside
+
+
+def test_fieller_covers_a_share():
+    """Two correlated means from ten pairs, the whole five standard errors from 0: 90 % intervals hold the true .6."""
+    rng = np.random.default_rng(7)
+    held, shown = 0, 0
+    for _ in range(1500):
+        whole = rng.normal(1, 0.6, 10)
+        part = 0.6 * whole + rng.normal(0, 0.3, 10)
+        fits = []
+        for r in (0.0, 1.0, -1.0):
+            values = part - r * whole
+            fits.append(stats.ClusterT(values.mean(), values.std(ddof=1) / np.sqrt(10), 9))
+        interval = stats.fieller(*fits, fits[0].quantile(0.9))
+        shown += interval is not None
+        held += interval is not None and interval.low <= 0.6 <= interval.high
+    assert shown > 1450
+    assert 0.88 < held / shown < 0.93
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.6, 0.9])
+def test_ratios_of_censored_means_reject_no_more_than_they_say(rate):
+    """Steps to solve, cut at the budget, of two equal cells: three lags, 5 searches × 4 seeds, searches correlated."""
+    rng = np.random.default_rng(8)
+    weights = np.repeat([1, -1], 3) / 3
+    rejected = []
+    for _ in range(500):
+        chance = rng.beta(3 * rate, 3 * (1 - rate), (6, 5, 1))
+        shares = np.where(rng.random((6, 5, 4)) < chance, rng.uniform(0.1, 0.5, (6, 5, 4)), 1.0)
+        arms = [Arm(x.sum(1), np.full(5, 4), float((x**2).sum()), (0.0, 1.0), price=7.0).rate for x in shares]
+        fit = stats.cluster_t(arms, weights)
+        rejected.append(fit.p <= 0.05)
+    assert np.mean(rejected) < 0.08
 
 
 def test_interaction_rejects_no_more_than_it_says():
