@@ -18,11 +18,13 @@ USUAL = {"effect": 0.4, "strata": 4, "seeds": 20, "base": 0.8}
 """What is held while one of them is varied."""
 
 
-@cache
 def exhibits(file: Path) -> dict[str, Exhibit]:
     """The figures of the appendix; none where the simulations have not been run. The columns are those of `calibration`."""
-    if not file.is_file():
-        return {}
+    return dict(_drawn(file)) if file.is_file() else {}
+
+
+@cache
+def _drawn(file: Path) -> dict[str, Exhibit]:
     table = pd.read_csv(file)
     table["spread"] = table["spread"].isna().map({True: "seeds", False: "searches"})
     return {"calibration_errors": _errors(table), "calibration_power": _power(table)}
