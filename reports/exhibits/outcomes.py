@@ -45,7 +45,7 @@ def scores(confirm: Table, looks: Mapping[str, Look]) -> Exhibit:
         "rates and not mean scores decide."
     ).replace("-", "−", 1)
     data = confirm[["task", "lag", "cell", "seed", "score", "solved", "diverged", "hash"]]
-    tasks = fitting(confirm, 0.75 + 0.27 * len(looks))
+    tasks = fitting(confirm, figures.scores_height(looks))
     return paged(confirm, tasks, lambda own: figures.scores(own, looks), alts.scores(confirm), caption, data)
 
 

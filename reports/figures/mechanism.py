@@ -43,7 +43,7 @@ def gradient_flow(flow: Table, looks: Mapping[str, Look]) -> Figure:
             if path == paths[-1]:
                 ax.set_xlabel("steps back")
     if shown is not None:
-        colorbar(figure, shown, axes, FLOW)
+        colorbar(figure, shown, FLOW)
     return figure
 
 

@@ -11,7 +11,9 @@ from reports.figures.panels import (
     MANY,
     POINTS,
     SCORE_FLOOR,
+    Margins,
     Scale,
+    beside,
     cell_rows,
     grid,
     image,
@@ -109,12 +111,18 @@ def _rate_dots(ax: Axes, rates: Table, looks: Mapping[str, Look], names: bool) -
     percent_axis(ax)
 
 
+def scores_height(looks: Mapping[str, Look]) -> float:
+    """Inches of a row of `scores`."""
+    return 0.95 + 0.27 * len(looks)
+
+
 def scores(confirm: Table, looks: Mapping[str, Look]) -> Figure:
     """The test score of every confirmation network, filled where it solved the task.
 
     :param confirm: rows of results.csv.
     """
-    figure, panels = task_by_lag(confirm, 0.75 + 0.27 * len(looks))
+    margins = Margins(beside(looks), 0.15, 0.5, 0.5, 0.15, 0.95)
+    figure, panels = task_by_lag(confirm, scores_height(looks), margins)
     for ax, rows, first in panels:
         cell_rows(ax, looks, names=first)
         ax.axvline(0, color=RULE, linewidth=1, zorder=0)

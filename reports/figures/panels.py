@@ -39,10 +39,25 @@ class Scale(NamedTuple):
     colors: str = "Blues"
 
 
-def task_by_lag(rows: Table, height: float) -> tuple[Figure, list[tuple[Axes, Table, bool]]]:
+class Margins(NamedTuple):
+    """Inches around panels and between them."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    across: float
+    down: float
+
+
+def task_by_lag(
+    rows: Table, height: float, margins: Margins | None = None
+) -> tuple[Figure, list[tuple[Axes, Table, bool]]]:
     """A grid with a row per task and a column per lag; each panel with its rows, and whether it is first in its row.
 
     Up to three panels stand side by side whatever their task.
+
+    :param margins: of a layout that is fixed; `height` of a row is with them.
     """
     panels = [(task, lag, own) for (task, lag), own in parts(rows, ["task", "lag"])]
     by_task: dict[str, int] = {}
@@ -51,7 +66,11 @@ def task_by_lag(rows: Table, height: float) -> tuple[Figure, list[tuple[Axes, Ta
     widths = [len(panels)] if len(panels) <= 3 else list(by_task.values())
     if max(widths) == 1:  # one lag a task: two tasks stand side by side
         widths = [2] * (len(panels) // 2) + [1] * (len(panels) % 2)
-    figure, axes = grid(len(widths), max(widths), height)
+    if margins:
+        tall = height - margins.down
+        figure, axes = fixed(len(widths), max(widths), tall, margins)
+    else:
+        figure, axes = grid(len(widths), max(widths), height)
     for ax in axes.flat:
         ax.set_visible(False)
     places = [(ax, k == 0) for line, width in zip(axes, widths, strict=True) for k, ax in enumerate(line[:width])]
@@ -75,17 +94,6 @@ def grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
     width = min(WIDTH, 1.6 + 3.6 * columns)
     figure = Figure(figsize=(width, height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-class Margins(NamedTuple):
-    """Inches around panels and between them."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    across: float
-    down: float
 
 
 def fixed(rows: int, columns: int, tall: float, margins: Margins) -> tuple[Figure, np.ndarray]:
@@ -124,7 +132,7 @@ def networks(ax: Axes, rows: Table, x: str, y: str, look: Look, image: bool) -> 
 
 def series_height(looks: Mapping[str, Look]) -> float:
     """Inches of a panel of `series`."""
-    return 2.2 if len(looks) <= MANY else 0.9 + 0.15 * len(looks)
+    return 2.2 if len(looks) <= MANY else 1.0 + 0.15 * len(looks)
 
 
 def series(quartiles: Table, looks: Mapping[str, Look], x: str, scale: Scale, stairs: bool = False) -> Figure:
@@ -135,7 +143,8 @@ def series(quartiles: Table, looks: Mapping[str, Look], x: str, scale: Scale, st
     :param stairs: values hold until the next step.
     """
     many = len(looks) > MANY
-    figure, panels = task_by_lag(quartiles, series_height(looks))
+    margins = Margins(beside(looks), 1.0, 0.5, 0.5, 0.15, 1.0) if many else None
+    figure, panels = task_by_lag(quartiles, series_height(looks), margins)
     image = None
     for ax, rows, first in panels:
         if many:
@@ -151,7 +160,7 @@ def series(quartiles: Table, looks: Mapping[str, Look], x: str, scale: Scale, st
             ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.set_xlabel(x)
     if image is not None:
-        colorbar(figure, image, [ax for ax, _, _ in panels], scale)
+        colorbar(figure, image, scale)
     elif not many:
         legend(figure, looks)
     return figure
@@ -177,11 +186,18 @@ def image(
     return shown
 
 
-def colorbar(figure: Figure, shown: AxesImage, axes: Any, scale: Scale) -> None:
-    bar = figure.colorbar(shown, ax=axes, label=scale.label, fraction=0.03, aspect=30)
+def colorbar(figure: Figure, shown: AxesImage, scale: Scale) -> None:
+    """In the right margin of a fixed layout, as high as three inches at most."""
+    wide, high = figure.get_size_inches()
+    tall = min(3.0, 0.8 * high)
+    bar = figure.colorbar(
+        shown, cax=figure.add_axes((1 - 0.85 / wide, (1 - tall / high) / 2, 0.12 / wide, tall / high))
+    )
+    bar.set_label(scale.label)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.ax.tick_params(length=0, labelsize=8)
     if scale.log:
         plain_numbers(bar.ax.yaxis)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
 
 def colormap(name: str) -> Colormap:
@@ -191,7 +207,7 @@ def colormap(name: str) -> Colormap:
 
 def plain_numbers(axis: Axis) -> None:
     """0.001 instead of a power of ten, which would need the mathematics that labels must not be read as."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.7g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6f}".rstrip("0").rstrip(".")))
     axis.set_minor_locator(NullLocator())
 
 
