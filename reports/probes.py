@@ -36,8 +36,8 @@ def flows(curves: Table | None, members: Table) -> Table:
     ]
     points = pd.concat([own for own in found if len(own)] or found[:1])
     points = points.astype({"value": float})  # nothing at all has no type
-    middle = points.groupby(["when", "path", *STRATUM, "step"], sort=False)["value"].median()
-    return middle.rename("middle").reset_index()
+    grouped = points.groupby(["when", "path", *STRATUM, "step"], sort=False)
+    return grouped.agg(middle=("value", "median")).reset_index()
 
 
 def control(curves: Table | None, members: Table) -> Table:

@@ -93,7 +93,7 @@ def _bins(settings: Table) -> np.ndarray | None:
     """The bin of each trial; None where there is but one value."""
     if settings.isna().all() or (settings.astype(str) == "").all():
         return None
-    numbers = pd.to_numeric(settings, errors="coerce")
+    numbers: Table = pd.to_numeric(settings, errors="coerce")
     if numbers.notna().all() and numbers.nunique() > 2 * BINS:
         ranks = numbers.rank(method="first").to_numpy()
         return ((ranks - 1) * BINS // len(ranks)).astype(int)

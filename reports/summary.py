@@ -93,7 +93,7 @@ def telling_lags(confirm: Table) -> dict[str, float]:
     """The longest lag of each task that some cell solves in half of its runs, or its longest where none does."""
     counted = _counts(confirm, STRATUM)
     solvable = counted[counted["rate"] >= 0.5].groupby("task")["lag"].max()
-    return counted.groupby("task")["lag"].max().to_dict() | solvable.to_dict()
+    return {**counted.groupby("task")["lag"].max(), **solvable}
 
 
 def at(table: Table, lags: dict[str, float]) -> Table:

@@ -93,30 +93,31 @@ def _results(file: Path) -> pd.DataFrame:
 
 
 def _curves(file: Path) -> pd.DataFrame:
-    """Parsed as numbers at once, because as text a large study would not fit into memory; what fails is read as text, and
-    what is wrong with it is said.
-    """
     _csv(file, CURVES, rows=False)
-    kinds = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
+    table = _parsed(file)
+    if table is None:
+        table = _csv(file, CURVES, rows=False, limit=LARGEST_CURVES)
+        for column in ("step", "value"):
+            table[column] = _numbers(file, table, column)
+    _refuse_long(file, table, LARGEST_CURVES)
+    return table
+
+
+def _parsed(file: Path) -> pd.DataFrame | None:
+    """Curves with their numbers as numbers from the start: as text those of a large study would not fit into memory.
+
+    None where something is wrong, which only the text can tell.
+    """
+    kinds: Any = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
+    rows = LARGEST_CURVES + 1
     try:
         table = pd.read_csv(
-            file,
-            dtype=kinds,
-            usecols=list(CURVES),
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            nrows=LARGEST_CURVES + 1,
+            file, dtype=kinds, usecols=list(CURVES), keep_default_na=False, encoding="utf-8-sig", nrows=rows
         )
-        good = table["step"].abs().le(LARGEST).all() and table["value"].abs().le(LARGEST_MEASURED).all()
     except ValueError:
-        good = False
-    if good:
-        _refuse_long(file, table, LARGEST_CURVES)
-        return table
-    table = _csv(file, CURVES, rows=False, limit=LARGEST_CURVES)
-    for column in ("step", "value"):
-        table[column] = _numbers(file, table, column)
-    return table
+        return None
+    good = bool(np.all(table["step"].abs() <= LARGEST) and np.all(table["value"].abs() <= LARGEST_MEASURED))
+    return table if good else None
 
 
 def _refuse_long(file: Path, table: pd.DataFrame, limit: int) -> None:

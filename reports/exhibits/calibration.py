@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reports import stats
@@ -26,7 +27,7 @@ def exhibits(file: Path) -> dict[str, Exhibit]:
 @cache
 def _drawn(file: Path) -> dict[str, Exhibit]:
     table = pd.read_csv(file)
-    table["spread"] = table["spread"].isna().map({True: "seeds", False: "searches"})
+    table["spread"] = np.where(table["spread"].isna(), "seeds", "searches")
     return {"calibration_errors": _errors(table), "calibration_power": _power(table)}
 
 

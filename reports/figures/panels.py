@@ -179,7 +179,7 @@ def image(
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high, clip=True)
     shown = ax.imshow(values, colormap(scale.colors), norm, aspect="auto", interpolation="none")
     every = np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).round().astype(int))
-    ax.set_xticks(every, [columns[i] for i in every])
+    ax.set_xticks(every, [columns[int(i)] for i in every])
     ax.set_yticks(range(len(rows)), [short(row) if names else "" for row in rows])
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
