@@ -88,14 +88,15 @@ def measure(compare: Compare, evidence: Evidence) -> Measurement:
     met = sides[0] + sides[1]
     several = len({stratum.size for stratum in met}) > 1
     own = {stratum: [arms[term.cell, term.beside(stratum)] for term in compare.sum] for stratum in met}
-    searched = any(len(arm.runs) > 1 for side in own.values() for arm in side)
+    searched = any(min(len(arm.runs) for arm in side) > 1 for side in own.values())
+    few = "only one search was confirmed" if compare.quantity is SOLVED else "known of one search only"
     hopeless, saturated = set(), set()
     for stratum in met:
         label = f"{stratum}" + (f" at size {stratum.size:g}" if several and stratum.size is not None else "")
         share = _share(compare, stratum, evidence) if compare.informative else None
         if compare.limits.inferred and searched and any(len(arm.runs) == 1 for arm in own[stratum]):
             hopeless.add(stratum)
-            floors.append(f"{label}: only one search was confirmed, its luck cannot be told from the cell's")
+            floors.append(f"{label}: {few}, its luck cannot be told from the cell's")
         elif compare.limits.inferred and compare.quantity is not SOLVED and any(arm.units == 1 for arm in own[stratum]):
             hopeless.add(stratum)
             floors.append(f"{label}: known of one network only")

@@ -325,6 +325,12 @@ def test_one_search_of_an_arm_is_left_out_beside_others():
     assert found.left_out == ("recall lag 160: only one search was confirmed, its luck cannot be told from the cell's",)
 
 
+def test_one_search_of_one_cell_everywhere_makes_runs_the_units():
+    rows = table({"single_network": 0}), table({"lstm": 20}, searches=1)
+    assert verdict(1, *rows).verdict == "refuted"
+    assert "luck in tuning is not in these intervals" in verdict(1, *rows).why
+
+
 def test_a_task_with_options_counts_in_its_group():
     """Only the group decides; at a short lag the task's base name does, unless it is a control."""
     lags = {"copy+symbols=3": (10, 20, 40), "adding+terms=3": (10, 20), "n_back+reset": (1,)}
