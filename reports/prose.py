@@ -82,7 +82,10 @@ def what_matters(placed: Sequence[Node], effects: Effects) -> str:
         if len(measured) == 1:
             none = "The one change that was measured takes no more"
         return f"{none} from the solve rate than chance could."
-    told = [f"{_part(node)} (without: {_on(node, losses[node][1], effects)})" for node in worst[:PARTS_TOLD]]
+    told = [
+        f"{_part(node)} ({'without: ' if node.cell in GONE else ''}{_on(node, losses[node][1], effects)})"
+        for node in worst[:PARTS_TOLD]
+    ]
     more = f" and {len(worst) - PARTS_TOLD} more" if len(worst) > PARTS_TOLD else ""
     matters = "matter" if len(worst) > 1 else "matters"
     rest = len(measured) - len(worst)
@@ -116,7 +119,7 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
     """One sentence: how many claims are decided, on how much."""
     decided = [verdict for verdict in verdicts if verdict.verdict in ("supported", "refuted")]
     tested = [verdict for verdict in verdicts if verdict.verdict != "not_tested"]
-    from_searches = f" from {count(searches, 'search').replace('searchs', 'searches')}" if searches else ""
+    from_searches = f" from {searches} search{'' if searches == 1 else 'es'}" if searches else ""
     basis = f"{count(seeds, 'confirmation seed')} per cell, task and lag{from_searches}"
     if not seeds:
         return "There are no confirmation runs, so nothing is sure."
@@ -142,8 +145,8 @@ def _clear(node: Node, effects: Effects) -> list[tuple[float, str]]:
 
 
 def _part(node: Node) -> str:
-    """What the parent has and the cell has not: `the forget gate`, else `lstm over lstm_coupled`."""
-    return GONE.get(node.cell, f"what sets {node.parent} apart from {node.cell}")
+    """What the parent has and the cell has not: `the forget gate`, else `lstm rather than lstm_coupled`."""
+    return GONE.get(node.cell, f"{node.parent} rather than {node.cell}")
 
 
 def _on(node: Node, group: str, effects: Effects) -> str:

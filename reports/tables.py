@@ -26,6 +26,17 @@ NUMBERS_OR_EMPTY += ("decay_init", "decay_half", "decay_end", "retained", "time_
 NUMBERS_OR_EMPTY += ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled", "distilled")
 REQUIRED = ("study", "phase", "cell", "task", "lag", "seed", "trial", "hidden_size", "parameters", "score", "solved")
 REQUIRED += ("steps_to_solve", "censored", "diverged", "seconds", "hash")
+PARTS = {
+    "definition": dict,
+    "cells": dict,
+    "tasks": dict,
+    "versions": dict,
+    "hardware": dict,
+    "lattice": list,
+    "arms": list,
+}
+KINDS = {dict: "an object", list: "a list"}
+"""What the parts of study.json are, where they are there."""
 CURVES = ("hash", "step", "metric", "value")
 PHASES = ("tune", "confirm")
 MEASURED = ("score", "loss", "objective", "flops_per_step", "value")
@@ -132,6 +143,13 @@ def _study(file: Path) -> dict[str, Any]:
         raise BadTable(f"{file}: this is not JSON ({error})") from error
     if not isinstance(study, dict):
         raise BadTable(f"{file}: must hold one JSON object, not a {type(study).__name__}")
+    for key, kind in PARTS.items():
+        if not isinstance(study.get(key, kind()), kind):
+            raise BadTable(f"{file}: {key} must be {KINDS[kind]}, not {KINDS.get(type(study[key]), 'a single value')}")
+        inner = study.get(key, kind()) if key in ("lattice", "arms", "cells", "tasks") else []
+        for part in inner.values() if isinstance(inner, dict) else inner:
+            if not isinstance(part, dict):
+                raise BadTable(f"{file}: every entry of {key} must be an object")
     return study
 
 

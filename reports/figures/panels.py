@@ -207,8 +207,14 @@ def colormap(name: str) -> Colormap:
 
 def plain_numbers(axis: Axis) -> None:
     """0.001 instead of a power of ten, which would need the mathematics that labels must not be read as."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6f}".rstrip("0").rstrip(".")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axis.set_minor_locator(NullLocator())
+
+
+def _plain(value: float) -> str:
+    if value and not 9.9e-7 < abs(value) < 1e7:
+        return f"{value:.0e}"
+    return f"{value:,.6f}".rstrip("0").rstrip(".")
 
 
 def percent_axis(ax: Axes) -> None:

@@ -106,6 +106,14 @@ def test_numbers_at_the_limits_still_make_a_report(tmp_path: Path) -> None:
         assert "lstm" in rebuilt(tmp_path, results)
 
 
+@pytest.mark.parametrize("value", [LARGEST_MEASURED, -LARGEST_MEASURED, 0.0])
+def test_curves_at_the_limits_still_make_a_report(value: float, tmp_path: Path) -> None:
+    made = synthetic.study({"recall": [20]}, searches=1, trials=1, confirm=1)
+    steps = made.curves["step"].where(made.curves.index % 7 > 0, LARGEST)
+    folder = synthetic.write(tmp_path / "in", made._replace(curves=made.curves.assign(value=value, step=steps)))
+    assert "Gates along one sequence" in build(folder, tmp_path / "out").read_text(encoding="utf-8")
+
+
 def failures(page: str) -> str:
     return page.split("Diverged or missing")[1].split("Threats")[0]
 

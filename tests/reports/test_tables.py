@@ -183,6 +183,9 @@ def test_nothing_there(tmp_path):
         ("curves.csv", "hash,step,metric,value\nh0,1e300,x,1\n", "curves.csv: column step, row 2: '1e300'"),
         ("study.json", "{", "study.json: this is not JSON"),
         ("study.json", "[]", "study.json: must hold one JSON object, not a list"),
+        ("study.json", '{"cells": ["lstm"]}', "study.json: cells must be an object, not a list"),
+        ("study.json", '{"arms": 3}', "study.json: arms must be a list, not a single value"),
+        ("study.json", '{"lattice": ["lstm"]}', "study.json: every entry of lattice must be an object"),
     ],
 )
 def test_bad_companions(write, tmp_path, name, content, said):
