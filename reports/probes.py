@@ -82,7 +82,8 @@ def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, list[
     found = [summary.points_of(curves, members, name).assign(metric=name) for name in names]
     points = pd.concat([own for own in found if len(own)] or [pd.DataFrame(columns=[*STRATUM, "metric"])])
     told = {}
-    for (task,), own in parts(points, ["task"]):
+    for task in dict.fromkeys(members["task"]):
+        own = points[points["task"] == task]
         lag = own["lag"].max()
         own = own[(own["lag"] == lag) & own["step"].between(0, LONGEST)].sort_values("step", kind="stable")
         blocks = [_strips(cell, line) for (cell,), line in parts(own, ["cell"])]

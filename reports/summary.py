@@ -155,13 +155,13 @@ def on_grid(stairs: Table) -> Table:
 
 
 def points_of(curves: Table | None, members: Table, metric: str) -> Table:
-    """The points of a metric with their member's place: task, lag, cell, diverged, hash, step, value."""
+    """The points of a metric with their member's place, in the members' order: task, lag, cell, diverged, hash, step, value."""
     columns = [*STRATUM, "diverged", "hash", "step", "value"]
     if curves is None or members.empty:
         return pd.DataFrame(columns=columns)
     own = curves.loc[curves["metric"] == metric, ["hash", "step", "value"]]
     own = own.assign(hash=own["hash"].astype(object))  # as categories, every member of the study would take part
-    return own.merge(members[[*STRATUM, "diverged", "hash"]], on="hash")[columns]
+    return members[[*STRATUM, "diverged", "hash"]].merge(own, on="hash")[columns]
 
 
 def curve_quartiles(curves: Table | None, members: Table, metric: str) -> Table:

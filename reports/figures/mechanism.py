@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.panels import TALLEST, Margins, Scale, beside, colorbar, fixed, image, series
 from reports.probes import Strip
@@ -159,7 +160,7 @@ def traces(strips: Sequence[Strip], looks: Mapping[str, Look]) -> Figure:
         elif strip:
             top = 1.0 if strip.kind == "gate" else max(float(np.nanmax(strip.values)), 1e-12)
             line[: len(strip.values)] = strip.values / top
-    ticks = [int(tick) for tick in np.unique(np.linspace(0, time - 1, 7).round())]
+    ticks = [int(tick) for tick in MaxNLocator(7, integer=True).tick_values(0, time - 1) if 0 <= tick < time]
     image(ax, values, [""] * time, [_strip_name(strip) if strip else "" for strip in lines], Scale("", 0, 1))
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.set_xlabel("time step")
