@@ -80,7 +80,9 @@ def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, list[
         return {}
     names = [str(metric) for metric in curves["metric"].unique() if str(metric).startswith("trace/")]
     found = [summary.points_of(curves, members, name).assign(metric=name) for name in names]
-    points = pd.concat([own for own in found if len(own)] or [pd.DataFrame(columns=[*STRATUM, "metric"])])
+    points = pd.concat(
+        [own for own in found if len(own)] or [pd.DataFrame(columns=[*STRATUM, "hash", "step", "value", "metric"])]
+    )
     told = {}
     for task in dict.fromkeys(members["task"]):
         own = points[points["task"] == task]

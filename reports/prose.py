@@ -50,6 +50,7 @@ GONE = {
 """What a cell lacks that its parent has: the part that an effect speaks of."""
 
 
+PLURAL = ("single_network", "lstm_static_gates")
 READ_AT_ONCE = 420
 """Letters of a verdict's reasons that stand open; what is longer is unfolded by those who want it."""
 Effects = Mapping[tuple[str, str], Estimate]
@@ -87,7 +88,7 @@ def what_matters(placed: Sequence[Node], effects: Effects) -> str:
         for node in worst[:PARTS_TOLD]
     ]
     more = f" and {len(worst) - PARTS_TOLD} more" if len(worst) > PARTS_TOLD else ""
-    matters = "matter" if len(worst) > 1 else "matters"
+    matters = "matter" if len(worst) > 1 or worst[0].cell in PLURAL else "matters"
     rest = len(measured) - len(worst)
     others = f"; {rest} of {len(measured)} single changes took nothing that chance could not" if rest else ""
     return f"{_capital(listed(told) if not more else ', '.join(told) + more)} {matters}{others}."
@@ -108,8 +109,8 @@ def where(placed: Sequence[Node], effects: Effects, probes: Mapping[str, str]) -
         hurt = [group for group, estimate in own.items() if clear(estimate) and estimate.effect < 0]
         open_ = [group for group, estimate in own.items() if not clear(estimate)]
         helped = [group for group, estimate in own.items() if clear(estimate) and estimate.effect > 0]
-        parts = [f"{_part(node)} matters on {_tasks(hurt, node, effects)}"]
-        parts += [f"is better left out on {_tasks(helped, node, effects)}"] if helped else []
+        parts = [f"{_taking(node)} costs on {_tasks(hurt, node, effects)}"]
+        parts += [f"helps on {_tasks(helped, node, effects)}"] if helped else []
         parts += [f"shows no clear effect on {_tasks(open_, node, effects)}"] if open_ else []
         told.append(listed(parts, ", and ") + (f" ({probes[node.cell]})" if node.cell in probes else ""))
     return f"{_capital('; '.join(told))}."
@@ -147,6 +148,13 @@ def _clear(node: Node, effects: Effects) -> list[tuple[float, str]]:
 def _part(node: Node) -> str:
     """What the parent has and the cell has not: `the forget gate`, else `lstm rather than lstm_coupled`."""
     return GONE.get(node.cell, f"{node.parent} rather than {node.cell}")
+
+
+def _taking(node: Node) -> str:
+    """The change, as something that is done: `taking away the forget gate`."""
+    if node.cell == "single_network":
+        return "putting one network in place of gates"
+    return f"taking away {GONE[node.cell]}" if node.cell in GONE else f"going from {node.parent} to {node.cell}"
 
 
 def _on(node: Node, group: str, effects: Effects) -> str:

@@ -44,10 +44,10 @@ def importance(tune: Table) -> Table:
 
 
 def best_of(tune: Table) -> Table:
-    """What the best of n random trials of a search reaches, on average over lags: task, lag, cell, step (n), low, middle, high.
+    """What the best of n random trials of a search reaches: task, lag, cell, step (n), low, middle, high.
 
-    Exact: the mean over all choices of n of the search's trials. The band spans the searches; `lag` is NaN where several
-    are averaged.
+    Exact: the mean over all choices of n of the search's trials. The middle is the mean over lags and
+    searches, the band spans the searches; `lag` is NaN, for all of them.
 
     :param tune: tuning rows with `objective`; missing searches are one.
     """

@@ -155,7 +155,7 @@ def on_grid(stairs: Table) -> Table:
 
 
 def points_of(curves: Table | None, members: Table, metric: str) -> Table:
-    """The points of a metric with their member's place, in the members' order: task, lag, cell, diverged, hash, step, value."""
+    """The points of a metric, in the members' order: task, lag, cell, diverged, hash, step, value."""
     columns = [*STRATUM, "diverged", "hash", "step", "value"]
     if curves is None or members.empty:
         return pd.DataFrame(columns=columns)

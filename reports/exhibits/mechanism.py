@@ -77,8 +77,8 @@ def saturation(curves: Table | None, members: Table, looks: Mapping[str, Look]) 
         return none(MISSING.format("What the gates do at each event is", "gate/<name>/<event>/…"))
     caption = (
         "Gates at each kind of event, after training: shares of values below 0.1 (orange), above 0.9 (dark) and between, "
-        "and the mean (red tick); a bar each for cell and gate. Candidates, which may be negative, count by their size. A gate that does the same in every column does not "
-        f"answer to events and could be a constant. {AT}"
+        "and the mean (red tick); a bar each for cell and gate. Candidates, which may be negative, count by their size. A "
+        f"gate that does the same in every column does not answer to events and could be a constant. {AT}"
     )
     return paged(gates, 1, lambda own: figures.saturation(own, looks), alts.saturation(gates), caption)
 
@@ -90,8 +90,8 @@ def traces(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> E
         return none(MISSING.format("What the gates do along a sequence is", "trace/…"))
     caption = (
         "The gates and the size of the state of one trained network of each cell along a sequence, aligned with its events "
-        "(bars). Dark: a gate is open (of a candidate, mean above 0); a state is at its largest, which is written beside it. Where events stand on top, "
-        "the sequence is the same for all cells. Each task at its longest traced lag."
+        "(bars). Dark: a gate is open (of a candidate: its mean is above 0); a state is at its largest, which is written "
+        "beside it. Where events stand on top, the sequence is the same for all cells. Each task at its longest traced lag."
     )
     with style():
         sheets = tuple(

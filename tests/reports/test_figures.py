@@ -122,7 +122,7 @@ NO_FORGET = lattice.Node("lstm_no_forget", "lstm", "no forget gate", 1)
         (
             -0.6,
             "The forget gate (without: −83 points on erase tasks, −97 to −60) matters.",
-            "The forget gate matters on erase (−83) tasks, and is better left out on count (+50) tasks.",
+            "Taking away the forget gate costs on erase (−83) tasks, and helps on count (+50) tasks.",
         ),
         (
             0.1,
