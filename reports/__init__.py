@@ -9,9 +9,9 @@ and `contrasts` hold two cells against each other; `questions` and `claims` are 
 `decision` applies them, `words` and `margins` say what was found. `worlds` simulates studies with known truth,
 `calibration` measures the decisions in them, `power` tells what it measured.
 
-The pages: `summary`, `probes` and `search` make tables of rows and curves, `figures` draws them, `exhibits` adds to each its
-caption, its text and its data, `lattice`, `prose`, `methods` and `links` write, `content` puts it together for the
-templates, `build` writes the files.
+The pages: `summary`, `probes` and `search` make tables of rows and curves, `figures` draws them, `exhibits` adds to each
+its caption, its text and its data; `lattice`, `prose`, `methods`, `links` and `alts` write; `content` puts it together for
+the templates, `build` writes the files.
 
 results.csv: one row per member (one trained network)
 -----------------------------------------------------
