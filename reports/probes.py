@@ -34,7 +34,7 @@ def flows(curves: Table | None, members: Table) -> Table:
         for when in WHENS
         for path in PATHS
     ]
-    points = pd.concat([own for own in found if len(own)] or found[:1])
+    points: Table = pd.concat([own for own in found if len(own)] or found[:1])
     points = points.astype({"value": float})  # nothing at all has no type
     grouped = points.groupby(["when", "path", *STRATUM, "step"], sort=False)
     return grouped.agg(middle=("value", "median")).reset_index()
@@ -80,7 +80,7 @@ def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, list[
         return {}
     names = [str(metric) for metric in curves["metric"].unique() if str(metric).startswith("trace/")]
     found = [summary.points_of(curves, members, name).assign(metric=name) for name in names]
-    points = pd.concat(
+    points: Table = pd.concat(
         [own for own in found if len(own)] or [pd.DataFrame(columns=[*STRATUM, "hash", "step", "value", "metric"])]
     )
     told = {}
