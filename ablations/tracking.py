@@ -211,8 +211,9 @@ class Tracker:
         for name in ("report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"):
             if (folder / name).is_file():
                 self.client.log_artifact(self.study_run(), str(folder / name), "report")
-        for figure in sorted((folder / "figures").glob("*.svg")):
-            self.client.log_artifact(self.study_run(), str(figure), "report/figures")
+        for figure in sorted((folder / "figures").glob("*.*")):
+            if figure.suffix in (".svg", ".csv"):
+                self.client.log_artifact(self.study_run(), str(figure), "report/figures")
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of the last sweep. Raises InputError when the study was never swept here."""

@@ -1,13 +1,17 @@
 """Reports: from the tables of a study to verdicts, figures and pages.
 
     from reports.build import build
-    build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*.svg
+    build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*
 
 This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `strata` say
 where cells meet, `quantities` what is measured of a network, `evidence` counts, `stats` and `estimates` estimate, `compare`
 and `contrasts` hold two cells against each other; `questions` and `claims` are data, `rules` give them a meaning,
 `decision` applies them, `words` and `margins` say what was found. `worlds` simulates studies with known truth,
-`calibration` measures the decisions in them, `power` tells what it measured. `figures` draws, `build` writes.
+`calibration` measures the decisions in them, `power` tells what it measured.
+
+The pages: `summary`, `probes` and `search` make tables of rows and curves, `figures` draws them, `exhibits` adds to each
+its caption, its text and its data; `lattice`, `prose`, `methods`, `links` and `alts` write; `content` puts it together for
+the templates, `build` writes the files.
 
 results.csv: one row per member (one trained network)
 -----------------------------------------------------

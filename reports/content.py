@@ -5,14 +5,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import exhibits, lattice, methods, prose, style, summary
+from reports import lattice, links, methods, power, prose, style, summary
 from reports.claims import CLAIMS, Verdict
-from reports.contrasts import STRATA, Estimate, Evidence, evidence
+from reports.contrasts import STRATA, Evidence, evidence
+from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, search
 from reports.strata import CONTROL, Stratum
 from reports.summary import Table
 from reports.tables import Tables
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not_tested": "–"}
+AGREES = {"agrees": "= agrees", "differs": "≠ differs", "open": "○ open"}
 
 
 class Case(NamedTuple):
@@ -22,10 +24,15 @@ class Case(NamedTuple):
     mark: str
     word: str
     effect: str
+    agrees: str
+    """Whether the literature does, with a mark; empty where nothing is known."""
     origin: str
     rules: list[tuple[str, str]]
+    why: tuple[str, str]
+    """What stands open, and what is folded away."""
     literature: str
-    exhibit: exhibits.Exhibit | None
+    exhibit: Exhibit | None
+    runs: list[links.Runs]
 
 
 class View(NamedTuple):
@@ -33,6 +40,8 @@ class View(NamedTuple):
 
     results: Table
     confirm: Table
+    everywhere: Table
+    """Confirmation rows at all sizes."""
     cells: list[str]
     groups: dict[str, list[str]]
     """The tasks of each group; controls are left out."""
@@ -42,37 +51,58 @@ class View(NamedTuple):
 
 def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Everything that the templates show, by name."""
-    view, study = _view(tables), tables.study
-    rates = summary.solve_rates(view.confirm)
-    grouped = summary.group_rates(view.confirm[view.confirm["group"] != CONTROL])
+    view, study, curves = _view(tables), tables.study, tables.curves
+    confirm, tune, looks = view.confirm, summary.pick(view.results, phase="tune"), view.looks
+    rates = summary.solve_rates(confirm)
+    grouped = summary.group_rates(confirm[confirm["group"] != CONTROL])
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     placed = lattice.nodes(view.cells, study)
-    effects = lattice.effects(placed, list(view.groups), view.evidence)
+    moved = lattice.effects(placed, list(view.groups), view.evidence)
+    telling = summary.at(confirm, summary.telling_lags(confirm))
+    appendix = calibration.exhibits(power.FILE)
+    cases = [_case(verdict, looks, study) for verdict in verdicts]
     return {
         "name": study.get("study") or str(view.results["study"].iloc[0]),
         "scope": _scope(view, seeds),
         "tally": prose.tally(verdicts),
         "preliminary": seeds < prose.ENOUGH_SEEDS,
         "needed": prose.needed(seeds, STRATA),
-        "answer": _answer(grouped, view.groups, placed, effects, verdicts, seeds),
+        "sizes": methods.sizes_shown(tables.results),
+        "answer": [
+            ("What matters", prose.what_matters(placed, moved)),
+            ("Where", prose.where(placed, moved, _kept(confirm, placed))),
+            ("How sure", prose.how_sure(verdicts, seeds, _searches(confirm))),
+        ],
         "exhibits": {
-            "lattice": exhibits.lattice_of(placed, grouped, effects, view.looks),
-            "solve_rates": exhibits.solve_rates(rates, view.looks),
-            "scores": exhibits.scores(view.confirm, view.looks),
-            "learning_curves": exhibits.learning_curves(tables.curves, view.confirm, view.looks),
-            "state_norms": exhibits.state_norms(tables.curves, view.confirm, view.looks),
-            "tuning": exhibits.tuning(summary.pick(view.results, phase="tune"), view.looks),
+            "lattice": effects.lattice_of(placed, grouped, moved, looks),
+            "solve_rates": outcomes.solve_rates(rates, looks),
+            "solving": outcomes.solving(confirm, looks),
+            "scores": outcomes.scores(confirm, looks),
+            "learning_curves": outcomes.learning_curves(curves, confirm, looks),
+            "state_norms": mechanism.state_norms(curves, confirm, looks),
+            "gradient_flow": mechanism.gradient_flow(curves, telling, looks),
+            "retention": mechanism.retention(curves, telling, looks),
+            "decodability": mechanism.decodability(curves, telling, looks),
+            "gates": mechanism.saturation(curves, telling, looks),
+            "traces": mechanism.traces(curves, confirm, looks),
+            "costs": outcomes.costs(view.everywhere, looks),
+            "tuning": search.tuning(tune, looks),
+            "importance": search.importance(tune, looks),
+            "best_of": search.best_of(tune, looks, study),
+            **appendix,
         },
-        "cases": [_case(verdict, view.looks) for verdict in verdicts],
+        "calibration": [(key, calibration.TITLES[key]) for key in appendix],
+        "cases": [case for case in cases if case.verdict.verdict != "not_tested"],
+        "untested": [case for case in cases if case.verdict.verdict == "not_tested"],
         "cells": _cells(view, placed, study),
         "tasks": _tasks(view, study),
-        "costs": summary.costs(view.confirm).to_dict("records"),
+        "costs": summary.costs(confirm).to_dict("records"),
         "facts": methods.facts(tables.results, study),
         "space": methods.search_space(study),
-        "failures": methods.failures(tables.results, study),
+        "failures": methods.failures(tables.results, study, curves),
         "threats": methods.threats(tables.results, study, seeds),
-        "examples": methods.examples(view.confirm).to_dict("records"),
-        "has_curves": tables.curves is not None,
+        "examples": links.examples(methods.examples(confirm).to_dict("records"), study),
+        "has_curves": curves is not None,
         "has_study": bool(study),
     }
 
@@ -80,6 +110,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
 def _view(tables: Tables) -> View:
     study: Mapping[str, Any] = tables.study
     results: Table = tables.results
+    everywhere = results.assign(solved=results["solved"] & ~results["diverged"])
+    everywhere = everywhere[(everywhere["phase"] == "confirm") & (everywhere["group"] != CONTROL)]
     if "size" in results and results["size"].notna().any():
         results = results[results["size"] == results["size"].min()]
     counted = evidence(results)
@@ -100,7 +132,9 @@ def _view(tables: Tables) -> View:
     for task, group in zip(results["task"], results["group"], strict=True):
         if group != CONTROL and task not in groups.setdefault(group, []):
             groups[group].append(task)
-    return View(results, summary.pick(results, phase="confirm"), cells, groups, counted, style.palette(cells))
+    everywhere = everywhere[everywhere["cell"].isin(cells)]
+    looks = style.palette(cells)
+    return View(results, summary.pick(results, phase="confirm"), everywhere, cells, groups, counted, looks)
 
 
 def _scope(view: View, seeds: int) -> str:
@@ -115,29 +149,34 @@ def _scope(view: View, seeds: int) -> str:
     )
 
 
-def _answer(
-    rates: Table,
-    groups: Mapping[str, Sequence[str]],
-    placed: Sequence[lattice.Node],
-    effects: Mapping[tuple[str, str], Estimate],
-    verdicts: Sequence[Verdict],
-    seeds: int,
-) -> list[tuple[str, str]]:
-    """The sentences a report opens with, each under a heading of its own."""
-    changes = {node.cell: prose.change(node, effects) for node in placed}
-    told = [
-        ("Who solves what", prose.who_solves(rates, groups)),
-        ("What the forget gate is for", changes.pop("lstm_no_forget", "")),
-        ("One network instead of gates", changes.pop("single_network", "")),
-    ]
-    if not told[1][1] and not told[2][1]:
-        told.append(("What one change did", " ".join([text for text in changes.values() if text][:2])))
-    contrasts = [contrast for verdict in verdicts for contrast in verdict.contrasts]
-    told.append(("Not separated", prose.not_separated(contrasts, seeds)))
-    return [(lead, text) for lead, text in told if text]
+def _searches(confirm: Table) -> int:
+    """The fewest searches behind a cell, task and lag; 0 where it is not known."""
+    if "search" not in confirm or confirm.empty or confirm["search"].isna().any():
+        return 0
+    return int(confirm.groupby(summary.STRATUM)["search"].nunique().min())
 
 
-def _case(verdict: Verdict, looks: dict[str, style.Look]) -> Case:
+def _kept(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
+    """By cell, what a probe says of its state beside its parent's, over the lags where both were probed."""
+    if "retained" not in confirm:
+        return {}
+    wide = confirm.dropna(subset=["retained"]).pivot_table(
+        index=["task", "lag"], columns="cell", values="retained", aggfunc="median"
+    )
+    found = {}
+    for node in placed:
+        if node.parent in wide and node.cell in wide:
+            both = wide[[node.cell, node.parent]].dropna()
+            if len(both):
+                own, other = both.median()
+                found[node.cell] = (
+                    f"over a lag {node.cell} keeps {prose.number(own, 2)} of a perturbation of its state, "
+                    f"{node.parent} {prose.number(other, 2)}"
+                )
+    return found
+
+
+def _case(verdict: Verdict, looks: dict[str, style.Look], study: Mapping[str, Any]) -> Case:
     claim = next((claim for claim in CLAIMS if claim.id == verdict.id), None)
     tested = [contrast for contrast in verdict.contrasts if contrast.effect is not None]
     return Case(
@@ -145,10 +184,13 @@ def _case(verdict: Verdict, looks: dict[str, style.Look]) -> Case:
         MARKS[verdict.verdict],
         verdict.verdict.replace("_", " "),
         prose.effect(verdict),
+        AGREES.get(verdict.literature, ""),
         claim.origin if claim else "",
         prose.rules(claim) if claim else [],
+        prose.opening(verdict.why),
         claim.literature if claim else "",
-        exhibits.contrasts(tested, claim.delta if claim else 0.2, looks) if tested else None,
+        effects.contrasts(tested, looks) if tested else None,
+        links.of_claim(tested, study),
     )
 
 

@@ -63,22 +63,51 @@ def search_space(study: Mapping[str, Any]) -> list[Fact]:
     return [Fact(name, _range(values)) for name, values in space.items()]
 
 
-def failures(results: Table, study: Mapping[str, Any]) -> list[str]:
-    """What diverged, and what the study defines that is not in the table."""
-    lines = []
+def sizes_shown(results: Table) -> str:
+    """Which of several sizes the figures show; empty where there is one."""
+    sizes = sorted(results["size"].dropna().unique()) if "size" in results else []
+    if len(sizes) < 2:
+        return ""
+    others = listed(f"{size:,.0f}" for size in sizes[1:])
+    return (
+        f"Figures and tables show networks of the smallest size, {sizes[0]:,.0f}. Those of {others} count where a claim "
+        "asks for them, and stand in the figure of cost beside success."
+    )
+
+
+def failures(results: Table, study: Mapping[str, Any], curves: Table | None = None) -> list[str]:
+    """What diverged, what failed, and what the study defines that is not in the table."""
+    lines = _strays(results, curves)
     for (phase,), own in parts(results[results["diverged"]], ["phase"]):
         by_cell = [f"{cell} {len(rows)}" for (cell,), rows in parts(own, ["cell"])]
         total = int((results["phase"] == phase).sum())
         lines.append(
             f"{len(own)} of {total} {PHASES[phase]} networks diverged ({', '.join(by_cell)}). They count as unsolved."
         )
-    if not lines:
+    if not results["diverged"].any():
         lines.append("No network diverged.")
+    failed = int((results["status"] == "failed").sum()) if "status" in results else 0
+    if failed:
+        lines.append(f"{count(failed, 'network')} failed for another reason than divergence.")
     arms = pd.DataFrame(study.get("arms", []))
     if arms.empty or not {*ARM, *PHASES} <= {*arms}:
         return [*lines, "Without the arms of a study.json it is not known which networks are missing."]
     missing = [text for phase in PHASES if (text := _missing(results, arms, phase))]
     return lines + (missing or ["Every network that the study defines is in these tables."])
+
+
+def _strays(results: Table, curves: Table | None) -> list[str]:
+    """What the tables hold that the report cannot place."""
+    lines = []
+    nowhere = sorted(set(results.loc[results["group"] == "", "task"]))
+    if nowhere:
+        are = "are of no known group" if len(nowhere) > 1 else "is of no known group"
+        lines.append(f"{listed(nowhere)} {are}: no claim counts {'them' if len(nowhere) > 1 else 'it'}.")
+    if curves is not None:
+        strange = len(set(curves["hash"].unique()) - set(results["hash"]))
+        if strange:
+            lines.append(f"Curves of {count(strange, 'network')} that are not in results.csv are left out.")
+    return lines
 
 
 def _missing(results: Table, arms: Table, phase: str) -> str:

@@ -1,5 +1,6 @@
 """The report's sentences: generated from estimates and verdicts, as plain text (the templates escape it)."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -8,9 +9,10 @@ from reports import margins
 from reports.compare import RATES, Compare
 from reports.contrasts import Contrast, Estimate
 from reports.decision import Verdict
-from reports.lattice import Node, clear, limits, percent, points
+from reports.lattice import Node, clear, limits, points
 from reports.rules import Claim, Every, Is, Rule
-from reports.summary import Table, parts, pick
+from reports.summary import Table
+from reports.words import shown
 
 ENOUGH_SEEDS = 20
 """Confirmation seeds per cell, task and lag below which a report is preliminary."""
@@ -35,13 +37,28 @@ DEMANDS = {
 }
 """What the tasks of a group demand, as in "a network must …"."""
 
-GROUPS_TOLD, CELLS_TOLD = 3, 6
-"""How many groups of tasks the first sentence goes through, and how many cells it names one by one."""
-
-LEADS = {
-    "lstm_no_forget": "Without its forget gate, the lstm",
-    "single_network": "With one network in place of its gates, the lstm",
+GONE = {
+    "lstm_no_forget": "the forget gate",
+    "lstm_no_input": "the input gate",
+    "lstm_no_output": "the output gate",
+    "lstm_no_candidate_tanh": "the squashing of the candidate",
+    "lstm_no_output_tanh": "the squashing of the output",
+    "lstm_static_leak": "a forget gate that answers to the input",
+    "lstm_static_gates": "input and output gates that answer to the input",
+    "single_network": "gates instead of one network",
 }
+"""What a cell lacks that its parent has: the part that an effect speaks of."""
+
+
+PLURAL = ("single_network", "lstm_static_gates")
+READ_AT_ONCE = 420
+"""Letters of a verdict's reasons that stand open; what is longer is unfolded by those who want it."""
+Effects = Mapping[tuple[str, str], Estimate]
+"""By (cell, group): the cell against its parent."""
+PARTS_TOLD = 3
+"""How many parts the first sentence names, and how many groups of tasks the second does at once."""
+CELLS_TOLD = 7
+"""Cells above which the second sentence is about one part only."""
 
 
 def listed(items: Iterable[str], last: str = " and ") -> str:
@@ -54,142 +71,105 @@ def group_name(group: str) -> str:
     return group or "other"
 
 
-def who_solves(rates: Table, tasks: Mapping[str, Sequence[str]]) -> str:
-    """Who solves what: the mean solve rate of each cell, highest first, in the groups where cells differ most.
+def what_matters(placed: Sequence[Node], effects: Effects) -> str:
+    """One sentence: the single changes that cost most, and how many were measured."""
+    measured = [node for node in placed if any(cell == node.cell for cell, _ in effects)]
+    if not measured:
+        return "No cell stands beside the one that it differs from by a single change, so no part's effect can be told."
+    losses = {node: min(_clear(node, effects), default=(0.0, "")) for node in measured}
+    worst = sorted((node for node in measured if losses[node][0] < 0), key=lambda node: losses[node][0])
+    if not worst:
+        none = f"None of the {len(measured)} changes that were measured takes more"
+        if len(measured) == 1:
+            none = "The one change that was measured takes no more"
+        return f"{none} from the solve rate than chance could."
+    told = [
+        f"{_part(node)} ({'without: ' if node.cell in GONE else ''}{_on(node, losses[node][1], effects)})"
+        for node in worst[:PARTS_TOLD]
+    ]
+    more = f" and {len(worst) - PARTS_TOLD} more" if len(worst) > PARTS_TOLD else ""
+    matters = "matter" if len(worst) > 1 or worst[0].cell in PLURAL else "matters"
+    rest = len(measured) - len(worst)
+    others = f"; {rest} of {len(measured)} single changes took nothing that chance could not" if rest else ""
+    return f"{_capital(listed(told) if not more else ', '.join(told) + more)} {matters}{others}."
 
-    :param rates: group, cell, rate.
-    :param tasks: the tasks of each group.
+
+def where(placed: Sequence[Node], effects: Effects, probes: Mapping[str, str]) -> str:
+    """One sentence: for the change that costs most, in which groups of tasks it does and in which not.
+
+    :param probes: by cell, what its probes say beside its parent's, as in "…".
     """
-    spread = rates.groupby("group")["rate"].agg(lambda own: own.max() - own.min())
-    telling = set(spread.sort_values(ascending=False, kind="stable").index[:GROUPS_TOLD])
-    told = [_solvers(group, own, tasks[group]) for (group,), own in parts(rates, ["group"]) if group in telling]
-    return " ".join(told)
-
-
-def _solvers(group: str, rates: Table, tasks: Sequence[str]) -> str:
-    ranked = rates.sort_values("rate", ascending=False, kind="stable")
-    many = len(ranked) > CELLS_TOLD
-    (most, cells), *less = _levels(ranked.head(3) if many else ranked)
-    levels = [f"{listed(cells)} {'solve' if len(cells) > 1 else 'solves'} {most} of the runs"]
-    levels += [f"{listed(cells)} {rate}" for rate, cells in less]
-    if many:
-        last = [f"{listed(cells)} {rate}" for rate, cells in _levels(ranked.tail(2))]
-        levels += [f"{len(ranked) - 5} cells less", *last]
-    where = f", where a network must {DEMANDS[group]}," if group in DEMANDS else ""
-    return f"On {group_name(group)} tasks ({listed(tasks)}){where} {', '.join(levels)}."
-
-
-def _levels(ranked: Table) -> list[tuple[str, list[str]]]:
-    """Cells of the same rounded rate together."""
-    rounded = ranked.assign(rate=ranked["rate"].map(percent))
-    return [(rate, level["cell"].tolist()) for (rate,), level in parts(rounded, ["rate"])]
-
-
-def change(node: Node, effects: Mapping[tuple[str, str], Estimate]) -> str:
-    """What one change did in each group of tasks, with intervals; empty where it was not measured."""
-    own = {group: estimate for (cell, group), estimate in effects.items() if cell == node.cell}
+    losses = {node: min(_clear(node, effects), default=(0.0, "")) for node in placed}
+    worst = sorted((node for node in placed if losses[node][0] < 0), key=lambda node: losses[node][0])
+    if not worst:
+        return "In no group of tasks does a single change lose clearly."
     told = []
-    for verb, sign in (("loses", -1), ("gains", 1)):
-        moves = [
-            f"{abs(round(100 * estimate.effect))} points on {group_name(group)} tasks ({_size(estimate)})"
-            for group, estimate in own.items()
-            if clear(estimate) and sign * estimate.effect > 0
-        ]
-        told.extend([f"{verb} {listed(moves)}"] if moves else [])
-    unclear = [
-        f"{group_name(group)} tasks ({points(estimate.effect)}, {limits(estimate.low, estimate.high)})"
-        for group, estimate in own.items()
-        if not clear(estimate)
-    ]
-    if unclear:
-        told.append(f"shows no clear difference on {listed(unclear)}")
-    lead = LEADS.get(node.cell, f"The {node.cell}, measured against the {node.parent},")
-    return f"{lead} {listed(told, ', and ')}." if told else ""
+    for node in worst[: 2 if len(placed) <= CELLS_TOLD else 1]:
+        own = {group: estimate for (cell, group), estimate in effects.items() if cell == node.cell}
+        hurt = [group for group, estimate in own.items() if clear(estimate) and estimate.effect < 0]
+        open_ = [group for group, estimate in own.items() if not clear(estimate)]
+        helped = [group for group, estimate in own.items() if clear(estimate) and estimate.effect > 0]
+        parts = [f"{_taking(node)} costs on {_tasks(hurt, node, effects)}"]
+        parts += [f"helps on {_tasks(helped, node, effects)}"] if helped else []
+        parts += [f"shows no clear effect on {_tasks(open_, node, effects)}"] if open_ else []
+        told.append(listed(parts, ", and ") + (f" ({probes[node.cell]})" if node.cell in probes else ""))
+    return f"{_capital('; '.join(told))}."
 
 
-def not_separated(contrasts: Iterable[Contrast], seeds: int) -> str:
-    """Which pairs the seeds could not tell apart; empty where there are none."""
-    pairs: dict[tuple[str, ...], str] = {}
-    for c in contrasts:
-        level = None not in (c.effect, c.ci_low, c.ci_high) and (c.ci_low or 0) <= 0 <= (c.ci_high or 0)
-        if level and c.outcome != "equivalent":
-            both = tuple(sorted((c.a, c.b)))
-            pairs.setdefault((*both, *c.tasks), f"{listed(both)} on {listed(c.tasks)}")
-    said = list(pairs.values())
-    more = f", and {len(said) - 4} more" if len(said) > 4 else ""
-    return f"{count(seeds, 'seed')} could not tell apart {'; '.join(said[:4])}{more}." if said else ""
+def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
+    """One sentence: how many claims are decided, on how much."""
+    decided = [verdict for verdict in verdicts if verdict.verdict in ("supported", "refuted")]
+    tested = [verdict for verdict in verdicts if verdict.verdict != "not_tested"]
+    from_searches = f" from {searches} search{'' if searches == 1 else 'es'}" if searches else ""
+    basis = f"{count(seeds, 'confirmation seed')} per cell, task and lag{from_searches}"
+    if not seeds:
+        return "There are no confirmation runs, so nothing is sure."
+    if seeds < ENOUGH_SEEDS:
+        return (
+            f"With {basis} this is preliminary: {len(decided)} of {count(len(verdicts), 'claim')} decided, and the "
+            "effects and their intervals say more than the verdicts."
+        )
+    differing = [verdict for verdict in decided if verdict.literature == "differs"]
+    agreeing = [verdict for verdict in decided if verdict.literature == "agrees"]
+    beside = (
+        f", {len(agreeing)} as the literature suggests and {len(differing)} against it" if agreeing or differing else ""
+    )
+    return (
+        f"{basis[0].upper() + basis[1:]} decide {len(decided)} of {count(len(verdicts), 'claim')}{beside}; "
+        f"{len(tested) - len(decided)} stay open and {len(verdicts) - len(tested)} were not tested."
+    )
 
 
-def _size(estimate: Estimate) -> str:
-    low, high = sorted(round(100 * abs(limit)) for limit in (estimate.low, estimate.high))
-    return f"{low} to {high}"
+def _clear(node: Node, effects: Effects) -> list[tuple[float, str]]:
+    """The clear effects of a change, with their groups."""
+    return [(one.effect, group) for (cell, group), one in effects.items() if cell == node.cell and clear(one)]
 
 
-def rates_alt(rates: Table) -> str:
-    """The solve rates in words, for those who cannot see the figure."""
-    panels = []
-    for (task, lag), own in parts(rates, ["task", "lag"]):
-        counts = [f"{row['cell']} {row['solved']} of {row['seeds']}" for _, row in own.iterrows()]
-        panels.append(f"{task}, lag {lag:g}: {', '.join(counts)}")
-    return f"Networks that solved their task. {'; '.join(panels)}."
+def _part(node: Node) -> str:
+    """What the parent has and the cell has not: `the forget gate`, else `lstm rather than lstm_coupled`."""
+    return GONE.get(node.cell, f"{node.parent} rather than {node.cell}")
 
 
-def lattice_alt(placed: Sequence[Node], effects: Mapping[tuple[str, str], Estimate]) -> str:
-    """The lattice in words."""
-    edges = []
-    for node in placed:
-        if node.parent is None:
-            edges.append(f"{node.cell} is a root")
-            continue
-        moves = [
-            f"{group_name(group)} {points(estimate.effect)} points ({limits(estimate.low, estimate.high)})"
-            for (cell, group), estimate in effects.items()
-            if cell == node.cell
-        ]
-        edges.append(f"{node.cell} from {node.parent} ({node.change}): {', '.join(moves) or 'not compared'}")
-    return f"A tree of cells with the effect of each single change on the solve rate. {'; '.join(edges)}."
+def _taking(node: Node) -> str:
+    """The change, as something that is done: `taking away the forget gate`."""
+    if node.cell == "single_network":
+        return "putting one network in place of gates"
+    return f"taking away {GONE[node.cell]}" if node.cell in GONE else f"going from {node.parent} to {node.cell}"
 
 
-def scores_alt(confirm: Table) -> str:
-    """The spread of test scores in words."""
-    spread = []
-    for (task, cell), own in parts(confirm, ["task", "cell"]):
-        low, middle, high = own["score"].min(), own["score"].median(), own["score"].max()
-        spread.append(f"{cell} on {task} {low:.2f} to {high:.2f}, median {middle:.2f}")
-    return f"Test scores of single confirmation networks. {'; '.join(spread)}."
+def _on(node: Node, group: str, effects: Effects) -> str:
+    one = effects[node.cell, group]
+    return f"{points(one.effect)} points on {group_name(group)} tasks, {limits(one.low, one.high)}"
 
 
-def ends_alt(what: str, quartiles: Table) -> str:
-    """Where the median of a curve starts and ends at the longest lag, in words."""
-    ends = []
-    for (task,), rows in parts(quartiles, ["task"]):
-        longest = rows["lag"].max()
-        told = []
-        for (cell,), own in parts(pick(rows, lag=longest), ["cell"]):
-            middle = own.sort_values("step")["middle"].tolist()
-            told.append(f"{cell} {middle[0]:.3g} to {middle[-1]:.3g}")
-        ends.append(f"{task}, lag {longest:g}: {', '.join(told)}")
-    return f"{what}: median at the start and at the end. {'; '.join(ends)}."
+def _tasks(groups: Sequence[str], node: Node, effects: Effects) -> str:
+    told = [f"{group_name(group)} ({points(effects[node.cell, group].effect)})" for group in groups[:PARTS_TOLD]]
+    more = len(groups) - PARTS_TOLD
+    return f"{listed([*told, f'{more} other'] if more > 0 else told)} tasks"
 
 
-def tuning_alt(tune: Table) -> str:
-    """How many trials solved, in words."""
-    counts = [
-        f"{cell} on {task}: {int(own['solved'].sum())} of {len(own)} trials"
-        for (task, cell), own in parts(tune, ["task", "cell"])
-    ]
-    return f"Trials of the search against learning rate. Solved: {'; '.join(counts)}."
-
-
-def contrasts_alt(contrasts: Sequence[Contrast]) -> str:
-    """The contrasts of a claim in words."""
-    lines = [
-        f"{c.question}: {c.outcome}"
-        if c.effect is None
-        else f"{c.question}: {points(c.effect)} points ({limits(c.ci_low, c.ci_high)}), {c.outcome}"
-        for c in contrasts
-    ]
-    return f"Differences in solve rate. {'; '.join(lines)}."
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -241,11 +221,26 @@ def tally(verdicts: Sequence[Verdict]) -> str:
     return f"{count(len(verdicts), 'claim')}: {', '.join(told)}"
 
 
+def opening(why: str) -> tuple[str, str]:
+    """The first sentences of a verdict's reasons, and the others where they are many."""
+    sentences = re.split(r"(?<=\.) ", why)
+    first = 1
+    while first < len(sentences) and len(" ".join(sentences[: first + 1])) <= READ_AT_ONCE:
+        first += 1
+    return " ".join(sentences[:first]), " ".join(sentences[first:])
+
+
+def decisive(verdict: Verdict) -> Contrast | None:
+    """The contrast that the verdict's effect is of."""
+    named = [contrast for contrast in verdict.contrasts if contrast.question == verdict.decisive]
+    same = [contrast for contrast in verdict.contrasts if contrast.effect == verdict.effect]
+    return next(iter(named or same), None) if verdict.effect is not None else None
+
+
 def effect(verdict: Verdict) -> str:
-    """The effect of a verdict with its interval, in points; a dash where nothing was measured."""
-    if verdict.effect is None:
-        return "–"
-    return f"{points(verdict.effect)} ({limits(verdict.ci_low, verdict.ci_high)})"
+    """The effect of a verdict with its interval; a dash where nothing was measured."""
+    contrast = decisive(verdict)
+    return shown(contrast) if contrast else "–"
 
 
 def rules(claim: Claim) -> list[tuple[str, str]]:

@@ -26,6 +26,17 @@ NUMBERS_OR_EMPTY += ("decay_init", "decay_half", "decay_end", "retained", "time_
 NUMBERS_OR_EMPTY += ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled", "distilled")
 REQUIRED = ("study", "phase", "cell", "task", "lag", "seed", "trial", "hidden_size", "parameters", "score", "solved")
 REQUIRED += ("steps_to_solve", "censored", "diverged", "seconds", "hash")
+PARTS = {
+    "definition": dict,
+    "cells": dict,
+    "tasks": dict,
+    "versions": dict,
+    "hardware": dict,
+    "lattice": list,
+    "arms": list,
+}
+KINDS = {dict: "an object", list: "a list"}
+"""What the parts of study.json are, where they are there."""
 CURVES = ("hash", "step", "metric", "value")
 PHASES = ("tune", "confirm")
 MEASURED = ("score", "loss", "objective", "flops_per_step", "value")
@@ -34,6 +45,9 @@ MEASURED += ("decay_init", "decay_half", "decay_end", "retained", "time_constant
 MEASURED += ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled", "distilled")
 LARGEST, LARGEST_MEASURED = 1e15, 1e100
 """What can be believed of a count or a setting, and what sums of a measurement survive (float32 ends at 3e38)."""
+LARGEST_TABLE, LARGEST_CURVES = 200_000, 30_000_000
+"""Rows that are read: a study of every cell on every task at four lags has 80,000 members, and more rows than these would
+not fit into a gigabyte."""
 TRUTH = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 
 
@@ -70,7 +84,7 @@ def read(path: Path | str) -> Tables:
 
 
 def _results(file: Path) -> pd.DataFrame:
-    table = _csv(file, REQUIRED)
+    table = _csv(file, REQUIRED, limit=LARGEST_TABLE)
     for column in TEXT:
         _refuse(file, table, column, table[column] == "", "must not be empty")
     _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be {' or '.join(PHASES)}")
@@ -90,10 +104,36 @@ def _results(file: Path) -> pd.DataFrame:
 
 
 def _curves(file: Path) -> pd.DataFrame:
-    table = _csv(file, CURVES, rows=False)
-    for column in ("step", "value"):
-        table[column] = _numbers(file, table, column)
+    _csv(file, CURVES, rows=False)
+    table = _parsed(file)
+    if table is None:
+        table = _csv(file, CURVES, rows=False, limit=LARGEST_CURVES)
+        for column in ("step", "value"):
+            table[column] = _numbers(file, table, column)
+    _refuse_long(file, table, LARGEST_CURVES)
     return table
+
+
+def _parsed(file: Path) -> pd.DataFrame | None:
+    """Curves with their numbers as numbers from the start: as text those of a large study would not fit into memory.
+
+    None where something is wrong, which only the text can tell.
+    """
+    kinds: Any = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
+    rows = LARGEST_CURVES + 1
+    try:
+        table = pd.read_csv(
+            file, dtype=kinds, usecols=list(CURVES), keep_default_na=False, encoding="utf-8-sig", nrows=rows
+        )
+    except ValueError:
+        return None
+    good = bool(np.all(table["step"].abs() <= LARGEST) and np.all(table["value"].abs() <= LARGEST_MEASURED))
+    return table if good else None
+
+
+def _refuse_long(file: Path, table: pd.DataFrame, limit: int) -> None:
+    if len(table) > limit:
+        raise BadTable(f"{file}: more than {limit:,} rows do not fit into a report; give it a part of the study")
 
 
 def _study(file: Path) -> dict[str, Any]:
@@ -103,13 +143,20 @@ def _study(file: Path) -> dict[str, Any]:
         raise BadTable(f"{file}: this is not JSON ({error})") from error
     if not isinstance(study, dict):
         raise BadTable(f"{file}: must hold one JSON object, not a {type(study).__name__}")
+    for key, kind in PARTS.items():
+        if not isinstance(study.get(key, kind()), kind):
+            raise BadTable(f"{file}: {key} must be {KINDS[kind]}, not {KINDS.get(type(study[key]), 'a single value')}")
+        inner = study.get(key, kind()) if key in ("lattice", "arms", "cells", "tasks") else []
+        for part in inner.values() if isinstance(inner, dict) else inner:
+            if not isinstance(part, dict):
+                raise BadTable(f"{file}: every entry of {key} must be an object")
     return study
 
 
-def _csv(file: Path, required: tuple[str, ...], rows: bool = True) -> pd.DataFrame:
+def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 0) -> pd.DataFrame:
     """Every cell as text, so that a cell called "1" or "nan" stays what it is."""
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1)
     except pd.errors.EmptyDataError as error:
         raise BadTable(f"{file}: the file is empty") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -121,6 +168,8 @@ def _csv(file: Path, required: tuple[str, ...], rows: bool = True) -> pd.DataFra
         raise BadTable(f"{file}: missing {', '.join(_near(column, table.columns) for column in missing)}")
     if rows and table.empty:
         raise BadTable(f"{file}: there is a header but no row")
+    if limit:
+        _refuse_long(file, table, limit)
     return table
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tests.reports import synthetic_probes
+
 BUDGET, EVAL_EVERY, WINDOWS = 600, 25, 50
 CELLS = {
     "rnn": (None, "", "Elman 1990", [], 66),
@@ -49,6 +51,46 @@ REACH = {  # the lag at which half of the well-tuned networks solve the task
     ("lstm", "continual_adding"): 70,
     ("gru", "continual_adding"): 90,
 }
+LATTICE = {  # for a study of many cells: child -> parent, with a change as long as they come
+    "identity_rnn": None,
+    "lstm_no_input": "lstm",
+    "lstm_no_output": "lstm",
+    "lstm_no_candidate_tanh": "lstm",
+    "lstm_no_output_tanh": "lstm",
+    "lstm_peephole": "lstm",
+    "lstm_full_recurrence": "lstm_peephole",
+    "lstm_coupled": "lstm",
+    "lstm_static_leak": "lstm",
+    "lstm_static_gates": "lstm_static_leak",
+    "single_network_sigmoid": "single_network",
+    "single_network_residual": "single_network",
+    "lstm_sigmoid_cell": "lstm",
+    "lstm_network_readout": "lstm_sigmoid_cell",
+    "memory_gated": None,
+    "minimal_gated": None,
+    "janet": None,
+    "min_gru": None,
+}
+MANY_CELLS = CELLS | {
+    name: (parent, f"what {name} changes: c' = MLP(x, h, c) + c" if parent else "", "somebody 2026", ["f", "i"], 30)
+    for name, parent in LATTICE.items()
+}
+MANY_TASKS = {
+    "n_back": ("short", [1, 2]),
+    "adding": ("latch", [10, 20, 40]),
+    "multiplication": ("latch", [20, 40]),
+    "recall": ("latch", [10, 20, 40, 80]),
+    "embedded_reber": ("latch", [10, 20]),
+    "continual_adding": ("erase", [10, 20, 40]),
+    "continual_reber": ("erase", [5, 10]),
+    "flip_flop": ("overwrite", [10, 20, 40]),
+    "temporal_order": ("order", [20, 40]),
+    "copy": ("capacity", [5, 10]),
+    "selective_copy": ("capacity", [10, 20]),
+    "associative_recall": ("content", [2, 4]),
+    "counting": ("count", [6, 12]),
+    "parity": ("state", [10, 20]),
+}
 
 
 class Synthetic(NamedTuple):
@@ -58,29 +100,47 @@ class Synthetic(NamedTuple):
 
 
 def study(
-    lags: dict[str, list[int]] | None = None, searches: int = 2, trials: int = 4, confirm: int = 6, seed: int = 0
+    lags: dict[str, list[int]] | None = None,
+    searches: int = 2,
+    trials: int = 4,
+    confirm: int = 6,
+    seed: int = 0,
+    cells: dict[str, tuple[Any, ...]] | None = None,
 ) -> Synthetic:
     """A study of five cells on two tasks. The default has the size of the demo."""
+    cells = cells or CELLS
     lags = lags or {"recall": [20], "continual_adding": [10, 20]}
     random = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
-    curves: list[tuple[str, int, str, float]] = []
+    curves: list[tuple[str, float, str, float]] = []
     for task, task_lags in lags.items():
         for lag in task_lags:
-            for cell in CELLS:
+            for cell, (*_, gates, hidden) in cells.items():
                 for search in range(searches):
                     rates = 10 ** random.uniform(-4, -1.5, trials)
                     best = float(rates[np.abs(np.log10(rates) + 2.3).argmin()])
                     for trial, rate in enumerate(rates):
-                        rows.append(_member(random, curves, cell, task, lag, search, trial, rate, "tune", trial))
+                        rows.append(
+                            _member(random, curves, cell, task, lag, search, trial, rate, "tune", trial, hidden)
+                        )
                     for k in range(confirm // searches):
                         number = search * (confirm // searches) + k
-                        rows.append(_member(random, curves, cell, task, lag, search, None, best, "confirm", number))
+                        row = _member(random, curves, cell, task, lag, search, None, best, "confirm", number, hidden)
+                        rows.append(row)
+                        if not row["diverged"]:
+                            own = np.random.default_rng([seed, int(row["hash"], 16)])
+                            row |= synthetic_probes.columns(own, cell, task, lag, row["score"], bool(gates))
+                            curves += synthetic_probes.points(own, row, gates, trace=number == 0)
     return Synthetic(
         pd.DataFrame(rows).astype({"trial": "Int64"}),
         pd.DataFrame(curves, columns=["hash", "step", "metric", "value"]),
-        _manifest(lags, searches, trials, confirm),
+        _manifest(lags, searches, trials, confirm, cells),
     )
+
+
+def many(searches: int = 2, trials: int = 2, confirm: int = 2) -> Synthetic:
+    """Every cell on every task, as small as that can be: 6 members in each of 759 arms."""
+    return study({task: lags for task, (_, lags) in MANY_TASKS.items()}, searches, trials, confirm, 0, MANY_CELLS)
 
 
 def write(folder: Path, tables: Synthetic) -> Path:
@@ -94,7 +154,7 @@ def write(folder: Path, tables: Synthetic) -> Path:
 
 def _member(
     random: np.random.Generator,
-    curves: list[tuple[str, int, str, float]],
+    curves: list[tuple[str, float, str, float]],
     cell: str,
     task: str,
     lag: int,
@@ -103,10 +163,11 @@ def _member(
     rate: float,
     phase: str,
     seed: int,
+    hidden: int,
 ) -> dict[str, Any]:
     distance = abs(np.log10(rate) + 2.3)
     diverged = bool(random.random() < (0.25 if rate > 0.015 and cell in ("rnn", "lstm_no_forget") else 0.01))
-    ease = 3.5 * np.log(REACH[cell, task] / lag) - 2 * distance
+    ease = 3.5 * np.log(_reach(cell, task) / lag) - 2 * distance
     chance = 1 / (1 + np.exp(-ease))
     solved = bool(random.random() < chance) and not diverged
     share = float(np.clip(random.beta(4, 4) * (1.3 - 0.3 * ease / 4), 0.1, 0.95))
@@ -127,14 +188,13 @@ def _member(
         trace = [round(level + slope * w + abs(random.normal(0, 0.2)), 3) for w in range(WINDOWS)]
         curves.extend((name, w + 1, "test/state_norm", value) for w, value in enumerate(trace))
         norms = trace[0], trace[-1]
-    hidden = CELLS[cell][4]
     return {
         "study": "demo",
         "phase": phase,
         "cell": cell,
         "task": task,
         "lag": lag,
-        "group": TASKS[task]["group"],
+        "group": _task(task)["group"],
         "search": search,
         "trial": trial,
         "seed": seed if phase == "tune" else 1000 + seed,
@@ -164,13 +224,25 @@ def _member(
     }
 
 
-def _manifest(lags: dict[str, list[int]], searches: int, trials: int, confirm: int) -> dict[str, Any]:
+def _reach(cell: str, task: str) -> float:
+    """A cell that is not in the table has a reach of its own, 5 to 80."""
+    return REACH.get((cell, task)) or 5 * 16 ** (sum((cell + task).encode()) % 29 / 28)
+
+
+def _task(task: str) -> dict[str, Any]:
+    plain = {"lag_means": "steps", "criterion": "accuracy above 99 %", "reference": "", "options": {}}
+    return TASKS.get(task) or {"task": task, "group": MANY_TASKS[task][0], **plain}
+
+
+def _manifest(
+    lags: dict[str, list[int]], searches: int, trials: int, confirm: int, cells: dict[str, tuple[Any, ...]]
+) -> dict[str, Any]:
     return {
         "study": "demo",
         "definition": {
             "name": "demo",
             "seed": 0,
-            "cells": list(CELLS),
+            "cells": list(cells),
             "match": "parameters",
             "sizes": [5000],
             "task": [{"name": task, "lags": task_lags} for task, task_lags in lags.items()],
@@ -199,10 +271,11 @@ def _manifest(lags: dict[str, list[int]], searches: int, trials: int, confirm: i
                 "equations": "c' = f ⊙ c + i ⊙ z\nh' = o ⊙ tanh(c')" if name == "lstm" else "h' = tanh(W x + U h + b)",
                 "gates": gates,
             }
-            for name, (parent, change, reference, gates, _) in CELLS.items()
+            for name, (parent, change, reference, gates, _) in cells.items()
         },
-        "lattice": [{"cell": name, "parent": parent, "change": change} for name, (parent, change, *_) in CELLS.items()],
-        "tasks": {task: TASKS[task] for task in lags},
+        "lattice": [{"cell": name, "parent": parent, "change": change} for name, (parent, change, *_) in cells.items()],
+        "tasks": {task: _task(task) for task in lags},
+        "experiment": "7",
         "versions": {"whygates": "0.1.0", "torch": "2.9.0", "optuna": "5.0.0", "mlflow": "3.17.2"},
         "hardware": {"machine": "x86_64", "cores": 2, "memory_gib": 8},
         "commit": "0123456789abcdef0123456789abcdef01234567",
@@ -212,13 +285,13 @@ def _manifest(lags: dict[str, list[int]], searches: int, trials: int, confirm: i
                 "task": task,
                 "lag": lag,
                 "size": 5000,
-                "hidden_size": CELLS[cell][4],
+                "hidden_size": cells[cell][4],
                 "parameters": 5000,
                 "tune": searches * trials,
                 "confirm": confirm,
             }
             for task, task_lags in lags.items()
             for lag in task_lags
-            for cell in CELLS
+            for cell in cells
         ],
     }

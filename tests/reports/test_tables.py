@@ -87,7 +87,9 @@ def test_folder(write, tmp_path):
     (tmp_path / "study.json").write_text(json.dumps({"study": "s"}))
     tables = read(tmp_path)
     assert tables.curves is not None
-    assert tables.curves.to_dict("records") == [{"hash": "h0", "step": 25, "metric": "eval/score", "value": 0.5}]
+    assert tables.curves.astype({"hash": str, "metric": str}).to_dict("records") == [
+        {"hash": "h0", "step": 25, "metric": "eval/score", "value": 0.5}
+    ]
     assert tables.study == {"study": "s"}
     assert read(tmp_path / "results.csv").curves is None
 
@@ -181,12 +183,32 @@ def test_nothing_there(tmp_path):
         ("curves.csv", "hash,step,metric,value\nh0,1e300,x,1\n", "curves.csv: column step, row 2: '1e300'"),
         ("study.json", "{", "study.json: this is not JSON"),
         ("study.json", "[]", "study.json: must hold one JSON object, not a list"),
+        ("study.json", '{"cells": ["lstm"]}', "study.json: cells must be an object, not a list"),
+        ("study.json", '{"arms": 3}', "study.json: arms must be a list, not a single value"),
+        ("study.json", '{"lattice": ["lstm"]}', "study.json: every entry of lattice must be an object"),
     ],
 )
 def test_bad_companions(write, tmp_path, name, content, said):
     write()
     (tmp_path / name).write_text(content)
     assert said in refusal(tmp_path)
+
+
+def test_more_rows_than_a_report_holds(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.tables.LARGEST_TABLE", 2)
+    monkeypatch.setattr("reports.tables.LARGEST_CURVES", 2)
+    assert len(read(write({}, {})).results) == 2
+    assert "results.csv: more than 2 rows do not fit into a report" in refusal(write({}, {}, {}))
+    write()
+    (tmp_path / "curves.csv").write_text("hash,step,metric,value\n" + "h0,1,x,1\n" * 3)
+    assert "curves.csv: more than 2 rows" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "NA", "inf", "1e101", "two"])
+def test_curves_that_are_not_numbers_are_named(write, tmp_path, cell):
+    write()
+    (tmp_path / "curves.csv").write_text(f"hash,step,metric,value\nh0,1,x,1\nh0,2,x,{cell}\n")
+    assert f"curves.csv: column value, row 3: {cell!r}" in refusal(tmp_path)
 
 
 @given(base=st.text(alphabet="abc_", min_size=1), options=st.lists(st.text(alphabet="abc0", min_size=1)))

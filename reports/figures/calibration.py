@@ -1,0 +1,72 @@
+"""How often the rules that judge claims err, and how often they find what is there, in simulated studies."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from reports.style import COLORS, FAINT, INK, WIDTH
+from reports.summary import Table, parts, pick
+
+SPREADS = {
+    "seeds": ("only seeds differ", COLORS[0], "o", "-"),
+    "searches": ("searches differ too", COLORS[3], "D", "--"),
+}
+AXES = {"effect": "true difference in solve rate", "strata": "lags per group", "seeds": "confirmation seeds"}
+
+
+def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
+    """Studies with any false verdict, and intervals that hold the true value, in each world, with Wilson intervals.
+
+    :param false, coverage: world, spread (`seeds` or `searches`), share, low, high.
+    :param error, level: what the rules promise.
+    """
+    worlds = list(dict.fromkeys(false["world"]))
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.3 * len(worlds)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _by_world(left, false, worlds, error, "studies with any false verdict")
+    left.set_xlim(left=0)
+    _by_world(right, coverage, worlds, level, "intervals that hold the true value")
+    right.set_xlim(min(0.8, float(coverage["low"].min())), 1)
+    left.set_yticks(range(len(worlds)), worlds)
+    left.set_ylim(len(worlds) - 0.5, -0.5)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def power(found: dict[str, Table]) -> Figure:
+    """Share of studies that find a planted effect, against the size of the effect, the lags and the seeds.
+
+    :param found: by what is varied: at, spread, share, low, high.
+    """
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes: Sequence[Axes] = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+    for ax, (what, rows) in zip(axes, found.items(), strict=True):
+        for (spread,), own in parts(rows, ["spread"]):
+            name, color, marker, line = SPREADS[spread]
+            ax.fill_between(own["at"], own["low"], own["high"], color=color, alpha=0.13, linewidth=0)
+            ax.plot(own["at"], own["share"], color=color, marker=marker, linestyle=line, label=name)
+        ax.set_xticks(sorted(set(rows["at"])))
+        ax.set_xlabel(AXES[what])
+        ax.set_ylim(0, 1.02)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes[0].set_ylabel("studies that find it")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def _by_world(ax: Axes, rows: Table, worlds: Sequence[str], promised: float, label: str) -> None:
+    ax.axvline(promised, color=INK, linewidth=1, linestyle=":")
+    for k, (spread, (name, color, marker, _)) in enumerate(SPREADS.items()):
+        own = pick(rows, spread=spread)
+        if own.empty:
+            continue
+        y = np.array([worlds.index(world) for world in own["world"]]) + 0.24 * k - 0.12
+        ax.hlines(y, own["low"], own["high"], color=color, linewidth=2, alpha=0.45)
+        ax.plot(own["share"], y, marker, color=color, markersize=5.5, label=name, clip_on=False)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    ax.set_xlabel(label)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", color=FAINT, alpha=0.2)

@@ -1,0 +1,132 @@
+"""The report in a real browser: it loads whole, fits, can be read by keyboard, in the dark and on paper."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reports.build import build
+from tests.reports import synthetic
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+FLAGS += " --disable-component-update --disable-sync"
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no chromium, google-chrome or chromium-browser on this machine"
+)
+
+CONTRAST = """() => {
+  const rgb = text => text.match(/[0-9.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+  const behind = e => { while (e && rgb(getComputedStyle(e).backgroundColor)[3] === 0) e = e.parentElement;
+    return e ? rgb(getComputedStyle(e).backgroundColor) : [255, 255, 255]; };
+  const worst = {ratio: 99, text: ""};
+  for (const e of document.querySelectorAll("h1,h2,h3,p,dt,dd,td,th,a,figcaption,summary,li,code,span,caption")) {
+    if (!e.textContent.trim()) continue;
+    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < worst.ratio) Object.assign(worst, {ratio, text: e.textContent.trim().slice(0, 60)});
+  }
+  return worst;
+}"""
+"""The least contrast of text on what lies behind it (WCAG 2)."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    tables = synthetic.study({"recall": [20], "continual_adding": [20]}, searches=2, trials=6, confirm=2)
+    folder = synthetic.write(tmp_path_factory.mktemp("tables"), tables)
+    return build(folder, tmp_path_factory.mktemp("report") / "out").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=BROWSER, args=FLAGS.split())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser, address: str) -> Iterator:
+    """The report, wide and in the light; whatever it complains about fails the test."""
+    messages: list[str] = []
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
+    opened.on("requestfailed", lambda request: messages.append(request.url[:100]))
+    opened.goto(address)
+    yield opened
+    opened.close()
+    assert messages == []
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_it_loads_whole_and_fits(page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    assert page.locator("img").count() >= 15
+    assert page.get_by_role("heading", level=1).is_visible()
+    for name in ("Verdicts", "Claim by claim", "Why: the mechanism", "Cost", "Tuning", "Methods", "Threats"):
+        assert page.get_by_role("heading", name=name, exact=True).is_visible()
+
+
+def test_links_lead_somewhere(page, address: str) -> None:
+    lost = page.evaluate(
+        "[...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.hash.slice(1)).filter(id => !document.getElementById(id))"
+    )
+    assert lost == []
+    folder = Path(address.removeprefix("file://")).parent
+    files = page.evaluate(
+        "[...document.querySelectorAll('a')].map(a => a.getAttribute('href')).filter(h => !/^(#|data:|http:)/.test(h))"
+    )
+    assert files
+    assert all((folder / name).is_file() for name in files)
+
+
+def test_it_can_be_read_by_keyboard(page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main"
+    fold = page.locator("details#untested > summary")
+    fold.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.getElementById('untested').open")
+    assert page.locator("#untested section.claim").first.is_visible()
+
+
+def test_a_link_to_what_is_folded_unfolds_it(page) -> None:
+    page.locator("table.fit a", has_text="Complementary gates suffice").click()
+    assert page.locator("#claim-12").is_visible()
+
+
+def test_a_screen_reader_finds_its_way(page) -> None:
+    assert [page.get_by_role(role).count() for role in ("main", "navigation")] == [1, 1]
+    assert page.evaluate("[...document.querySelectorAll('th')].every(th => th.scope)")
+    assert page.evaluate("[...document.images].every(i => i.alt.length > 20)")
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out(page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    worst = page.evaluate(CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")
+
+
+def test_on_paper_everything_is_unfolded(page) -> None:
+    page.emulate_media(media="print")
+    assert not page.get_by_role("navigation").is_visible()
+    assert page.locator("#untested section.claim").first.is_visible()
+    assert page.pdf().startswith(b"%PDF")
