@@ -104,7 +104,7 @@ class Tally(NamedTuple):
 
 def tallies(world: str, setting: Setting, count: int, seed: int) -> list[Tally]:
     """Simulate, decide and count: one row for all claims, then one for each."""
-    rng = np.random.default_rng([WORLDS.index(world), seed])
+    rng = np.random.default_rng([list(WORLDS).index(world), seed])
     false, found, intervals, covered = (dict.fromkeys((ALL, *(claim.id for claim in CLAIMS)), 0) for _ in range(4))
     for table in studies(world, setting, count, rng):
         wrong = False

@@ -69,7 +69,7 @@ def _judge(claim: Claim, measured: Mapping[str, Measurement], seeds: int, claims
     outcomes = {name: outcome(one, p[name], alpha) for name, one in measured.items()}
     premise = True if claim.premise is None else claim.premise.holds(outcomes)
     refuted, supported = claim.refuted.holds(outcomes), claim.supported.holds(outcomes)
-    if premise is None:
+    if premise is None or (premise is False and _may_come_true(claim, outcomes)):
         verdict = "not_tested"
     elif premise is False:
         verdict = "inconclusive"
@@ -80,6 +80,14 @@ def _judge(claim: Claim, measured: Mapping[str, Measurement], seeds: int, claims
     else:
         verdict = "not_tested" if None in (refuted, supported) else "inconclusive"
     return _Judgement(verdict, outcomes, p, alpha)
+
+
+def _may_come_true(claim: Claim, outcomes: Mapping[str, str]) -> bool:
+    """Whether arms are missing, and what speaks against the premise is but undecided: running them may settle both."""
+    against = _leaves(claim.premise, outcomes, False) if claim.premise else ()
+    return "missing" in outcomes.values() and all(
+        outcomes[leaf.contrast] in ("undecided", "not worse") for leaf in against
+    )
 
 
 def _verdict(claim: Claim, counted: Evidence, claims: int) -> Verdict:
@@ -176,8 +184,8 @@ def _why(claim: Claim, measured: Mapping[str, Measurement], judged: _Judgement) 
     opening, parts = "", _resting(claim, judged)
     if judged.verdict == "inconclusive" and not _premise(claim, judged):
         opening = (
-            f"There is nothing to explain: the claim takes {claim.premise_in_words} for granted, "
-            "and these runs do not establish it."
+            "There is nothing to explain: these runs do not establish what the claim takes for granted, "
+            f"{claim.premise_in_words}."
         )
     return " ".join(part for part in (opening, *(said[name] for name in parts), caveat) if part)
 

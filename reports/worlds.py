@@ -1,18 +1,7 @@
 """Simulated studies in which it is known which cells differ, and where.
 
-In each world every claim of `reports.claims` declares the verdict that is right. Solve rates are `base` for all, and
-`effect` less (2Δ = 0.4 where nothing else is said) where the world plants a deficit:
-
-    alike    no cell differs from another in anything
-    latch    rnn and single_network cannot hold, at any size and however they start; they also cost twice the operations
-    closed   they cannot hold, but where they are larger or start with a matched gradient flow
-    erase    lstm_no_forget cannot let go unless reset from outside: its state grows, but it counts four times as far.
-             Clamped gates lose half of the score, and gates that follow the kind of event all of it back
-    forget   lstm_no_forget can neither let go nor hold, a reset does not help, and it counts a quarter as far
-    gru      gru fails at order, lstm_coupled counts a quarter as far, and gated cells cost three times the operations
-    rnn      rnn is worse at everything
-    static   what leaks by a constant or is only initialised to keep cannot let go; the gated readout holds less at once;
-             clamped gates lose half of the score and nothing brings it back
+The worlds are those of `claims.WORLDS`, in each of which every claim declares the verdict that is right. Solve rates are
+`base` for all, and `effect` less (2Δ = 0.4 where nothing else is said) where the world plants a deficit.
 """
 
 from collections.abc import Iterator
@@ -219,7 +208,7 @@ def _clamped(table: pd.DataFrame) -> np.ndarray:
 
 def verdicts(world: str, setting: Setting, count: int, seed: int = 0) -> list[dict[int, Verdict]]:
     """Claim id -> verdict, per simulated study."""
-    rng = np.random.default_rng([WORLDS.index(world), seed])
+    rng = np.random.default_rng([list(WORLDS).index(world), seed])
     return [{one.id: one for one in decide(table)} for table in studies(world, setting, count, rng)]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reports import stats
+from reports.claims import WORLDS
 from reports.contrasts import LEVEL
 from reports.decision import ERROR
 from reports.exhibits import Exhibit, exhibit
@@ -39,7 +40,8 @@ def _errors(table: Table) -> Exhibit:
         "Left: simulated studies with any verdict that contradicts the truth, all claims together, in worlds that differ in "
         f"which cells are worse, and where; the rules promise at most {percent(ERROR)} (dotted). Right: intervals shown that "
         f"hold the true value; they are {percent(LEVEL)} intervals (dotted). All base rates, lags and numbers of seeds "
-        f"together, with Wilson {percent(LEVEL)} intervals; {every['studies'].sum():,.0f} studies."
+        f"together, with Wilson {percent(LEVEL)} intervals; {every['studies'].sum():,.0f} studies. "
+        f"The worlds: {'; '.join(f'{name}: {WORLDS[name]}' for name in dict.fromkeys(every['world']) if name in WORLDS)}."
     )
     alt = (
         f"False verdicts, highest: {100 * false['share'].max():.1f} % of studies in world "

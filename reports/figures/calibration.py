@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from reports.style import COLORS, FAINT, INK, WIDTH
 from reports.summary import Table, parts, pick
@@ -30,6 +30,7 @@ def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
     left.set_xlim(left=0)
     _by_world(right, coverage, worlds, level, "intervals that hold the true value")
     right.set_xlim(min(0.8, float(coverage["low"].min())), 1)
+    right.xaxis.set_major_locator(MultipleLocator(0.05))
     left.set_yticks(range(len(worlds)), worlds)
     left.set_ylim(len(worlds) - 0.5, -0.5)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=2)

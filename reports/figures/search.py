@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, image, ink_on, networks, plain_numbers
 from reports.style import FAINT, WIDTH, Look, short
@@ -20,6 +21,7 @@ def tuning(tune: Table, looks: Mapping[str, Look]) -> Figure:
     rows = list(parts(tune, ["task"])) if len(looks) <= MANY else [(("objective",), tune)]
     columns = min(MANY, len(looks)) if len(looks) <= MANY else 5
     wraps = -(-len(looks) // columns)
+    few = tune["learning_rate"].max() < 30 * tune["learning_rate"].min()  # powers of ten in the range
     figure, axes = grid(len(rows) * wraps, columns, 1.7)
     for ax in axes.flat:
         ax.set_visible(False)
@@ -30,6 +32,7 @@ def tuning(tune: Table, looks: Mapping[str, Look]) -> Figure:
             networks(ax, pick(own, cell=cell), "learning_rate", "objective", look, image=len(tune) > POINTS)
             ax.set_xscale("log")
             ax.set_xlim(tune["learning_rate"].min() / 1.5, tune["learning_rate"].max() * 1.5)
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if few else (1,)))
             plain_numbers(ax.xaxis)
             ax.set_ylim(min(0.0, max(SCORE_FLOOR, tune["objective"].min())) - 0.06, 1.06)
             ax.set_title(short(cell, 20), fontsize=8.5, color=look.color)

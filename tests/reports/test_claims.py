@@ -360,6 +360,21 @@ def test_sizes_are_strata_but_no_lags():
     assert contrast(verdict(4, *sides), "interaction").outcome == "undecided"
 
 
+@pytest.mark.parametrize(
+    ("plain", "lead", "expected"),
+    [
+        (0, "better", "not_tested"),
+        (16, "not worse", "not_tested"),
+        (19, "equivalent", "inconclusive"),
+    ],
+)
+def test_a_premise_that_may_come_true_does_not_hide_missing_arms(plain, lead, expected):
+    """Claim 10 without its larger networks, where the lead it takes for granted is there, is open, and is not there."""
+    one = verdict(10, table({"lstm": 19, "rnn": plain}), tuned({"lstm": 30, "rnn": 30}))
+    assert (one.contrasts[0].outcome, one.verdict) == (lead, expected)
+    assert bool(one.how_to_test) is (expected == "not_tested")
+
+
 def test_what_is_missing_is_said_once():
     erase, latch = forget(2, 20)
     both = "No lag has confirmation runs of both lstm and lstm_no_forget on"
