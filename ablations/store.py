@@ -80,7 +80,8 @@ class Store:
             if not path.exists():
                 continue
             try:
-                with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+                # To be written to, as who was killed in a transaction left one to be rolled back.
+                with sqlite3.connect(f"file:{path}?mode=rw", uri=True) as database:
                     database.execute("select name from sqlite_master limit 1")
             except sqlite3.DatabaseError as error:
                 raise InputError(f"--store {self.folder}: {path.name} is not a usable database: {error}") from None

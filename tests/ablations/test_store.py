@@ -1,6 +1,9 @@
 """The store folder: what becomes one, what is refused, and that nothing is half-written."""
 
 import json
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,23 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write(path, "half of it \ud800")
     assert json.loads(path.read_text()) == [1]
+
+
+def test_a_database_that_was_being_written_to_when_its_writer_was_killed_is_usable(tmp_path: Path) -> None:
+    """The transaction is on disk in part, and is rolled back by whoever comes next."""
+    store = Store.create(tmp_path / "store")
+    killed = f"""
+import os, signal, sqlite3
+database = sqlite3.connect({str(store.mlflow)!r})
+database.execute("create table t(x)")
+database.executemany("insert into t values (?)", [("a" * 1000,)] * 1000)
+database.commit()
+database.execute("pragma cache_size = 5")
+database.execute("update t set x = 'b' || x")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    assert store.mlflow.with_name("mlflow.db-journal").stat().st_size > 0
+    Store.open(store.folder)
+    with sqlite3.connect(store.mlflow) as database:
+        assert database.execute("select count(*) from t where x like 'a%'").fetchone() == (1000,)
