@@ -170,8 +170,8 @@ def outcome(measurement: Measurement, p: float, alpha: float) -> str:
 
     better, worse: the difference matters, the adjusted p ≤ α and the interval shown is on one side of the null.
     equivalent: the interval inside the band of a tie and no lag with a difference of its own. not worse: its lower end
-    above that of the band (not said of an interaction). All need 3 lags. The last two also need 10 seeds, and runs
-    that solve: two cells that both fail do not tie.
+    above that of the band (not said of an interaction, nor where worse is not asked). All need 3 lags. The last two also
+    need 10 seeds, and runs that solve: two cells that both fail do not tie.
 
     :param p: of `strict`, adjusted inside the claim.
     """
@@ -191,6 +191,6 @@ def outcome(measurement: Measurement, p: float, alpha: float) -> str:
         low, high = limits.tie
         if low < loose.low and loose.high < high and not measurement.differing:
             return "equivalent"
-        if -math.inf < low < loose.low and not compare.minus:
+        if low < loose.low and limits.trail > -math.inf and not compare.minus:
             return "not worse"
     return "undecided"

@@ -136,7 +136,7 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
     )
     return (
         f"{basis[0].upper() + basis[1:]} decide {len(decided)} of {count(len(verdicts), 'claim')}{beside}; "
-        f"{len(tested) - len(decided)} stay open and {len(verdicts) - len(tested)} were not tested."
+        f"still open: {len(tested) - len(decided)}, not tested: {len(verdicts) - len(tested)}."
     )
 
 

@@ -192,7 +192,7 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: 
         side = "more" if outcome == "better" else "less"
         return f", {f'{side} than half, and that is no chance' if compare.shares else than} {chance}"
     if outcome == "equivalent":
-        tie = "next to nothing" if limits.tie and limits.tie[0] == -math.inf else "a tie"
+        tie = "next to nothing" if limits.trail == -math.inf else "a tie"
         return f", {tie}: the interval lies {band(compare)}"
     if outcome == "not worse":
         size = band(compare).removeprefix("within ").removeprefix("±").replace("a factor of", "by a factor of")
@@ -213,4 +213,6 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: 
         return f", undecided: fewer than {TIE_SEEDS} seeds do not make a tie"
     if measurement.differing and inside:
         return f", undecided: a tie on average, but the cells differ at {places(measurement.differing)}"
+    if limits.trail == -math.inf:
+        return f", undecided: the interval does not lie {band(compare)}, and less than {limit(compare, limits.lead)} is seen"
     return f", undecided: the interval is too wide for a tie {band(compare)}, the difference too small for a lead"
