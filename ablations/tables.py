@@ -12,6 +12,22 @@ from ablations.store import Store
 LOG_RATE = "log10_learning_rate"
 NOTHING = "-"
 """The tag of a member that no probe was put to: a server refuses an empty one."""
+FIRST = [
+    "study",
+    "phase",
+    "cell",
+    "task",
+    "group",
+    "lag",
+    "size",
+    "search",
+    "trial",
+    "seed",
+    "status",
+    "solved",
+    "score",
+]
+"""The columns that a reader wants first."""
 Curves = dict[str, list[tuple[int, float]]]
 
 
@@ -26,8 +42,9 @@ def results(runs: Iterable[Run], manifest: dict[str, Any]) -> pd.DataFrame:
     arms = {arm["hash"]: arm for arm in manifest["arms"]}
     groups = {label: task["group"] for label, task in manifest["tasks"].items()}
     rows = [_row(run, manifest["study"], arms[run.data.tags["arm"]], groups) for run in runs]
-    order = ["task", "lag", "size", "cell", "phase", "search", "trial", "seed"]
-    return pd.DataFrame(rows).sort_values(order, ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(["task", "lag", "size", "cell", "phase", "search", "trial", "seed"])
+    # Not in the order in which runs and what is in them happen to come: the same members give the same bytes.
+    return table[[*FIRST, *sorted({*table} - {*FIRST})]].reset_index(drop=True)
 
 
 def curves(runs: Iterable[Run], store: Store, history: Callable[[str, str], Sequence[Metric]]) -> pd.DataFrame:

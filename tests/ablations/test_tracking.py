@@ -97,6 +97,24 @@ def test_a_member_comes_back_as_it_was_written(store: Store) -> None:
     assert sorted(set(curves.metric)) == ["eval/loss", "eval/score"]
 
 
+def test_the_table_does_not_depend_on_the_order_of_telling(tmp_path: Path) -> None:
+    """Nor on what only some members have: there, a bias and a probe's finding."""
+    written = [record("a", seed=1), record("b", seed=2)]
+    written[1]["settings"] = written[1]["settings"] | {"input_bias": -1.0}
+    written[1]["metrics"] = {"retained": 0.5, **written[1]["metrics"]}
+    tables = []
+    for number, members in enumerate((written, written[::-1])):
+        store = Store.create(tmp_path / str(number))
+        create_database(store)
+        opened = tracker(store)
+        for member in members:
+            opened.deliver(member)
+        opened.tables(tmp_path / str(number))
+        tables.append((tmp_path / str(number) / "results.csv").read_bytes())
+    assert tables[0] == tables[1]
+    assert tables[0].startswith(b"study,phase,cell,task,group,lag,size,search,trial,seed,status,solved,score,")
+
+
 def test_runs_stand_below_their_arm_and_that_below_the_study(store: Store) -> None:
     opened = tracker(store)
     opened.deliver(record("a"))
