@@ -146,7 +146,7 @@ _FINDINGS = {
     "gradient left per step": ("decay_init", "decay_half", "decay_end"),
     "perturbation left after the lag": ("retained",),
     "time constant": ("time_constant",),
-    "stored value decodable": ("decodability",),
+    "stored value decodable, above chance": ("decodability",),
     "score with gates clamped": ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled"),
     "score distilled": ("distilled",),
 }

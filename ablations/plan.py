@@ -44,7 +44,8 @@ def plan(study: Study, engine: str, workers: int, out: Console) -> None:
     out.print(table)
     out.print(
         f"{len(arms)} arms, {members} members; at most about {duration(seconds / workers)} on {workers} workers "
-        "(an arm's time is that of one core; members that solve their task leave early; probes are not counted)",
+        "of training (an arm's time is that of one core; members that solve their task leave early); probes, start-up and whatever "
+        "else the machine does come on top",
         soft_wrap=True,
     )
 

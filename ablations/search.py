@@ -1,6 +1,7 @@
 """The searches of an arm: which trials are tried, and which one is confirmed. Only here is optuna imported."""
 
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import optuna
@@ -29,14 +30,18 @@ class Place(NamedTuple):
         return arm.member(self.member.settings, self.member.seed)
 
 
-@cache
 def storage(store: Store) -> BaseStorage:
     """The searches' database. The parent opens it first: two workers must not both make its tables."""
-    patience = {"connect_args": {"timeout": 60}}
     if not store.optuna.exists():
         with appearing(store.optuna) as scratch:
             optuna.storages.RDBStorage(f"sqlite:///{scratch}").engine.dispose()
-    return optuna.storages.RDBStorage(f"sqlite:///{store.optuna}", engine_kwargs=patience)
+    return _opened(store.optuna)
+
+
+@cache
+def _opened(path: Path) -> BaseStorage:
+    """One connection for each process: every arm that a worker is given brings a store of its own."""
+    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 class Search:

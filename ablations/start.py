@@ -12,8 +12,9 @@ from torch import Generator, Tensor
 
 from ablations.cells import Weights
 from ablations.cells.initial import Setting
+from ablations.evaluate import together
 from ablations.model import Model
-from ablations.probes import flow
+from ablations.probes import KEPT, flow
 from ablations.probes.base import double, sequences
 from tasks import Task
 
@@ -31,11 +32,12 @@ def start(
     w = {name: torch.stack([member[name] for member in members]) for name in model.shapes}
     asked = [k for k, own in enumerate(settings) if "decay" in own]
     if asked:
-        matched = _match(
-            model, task, lag, {n: x[asked] for n, x in w.items()}, [float(settings[k]["decay"]) for k in asked]
-        )
-        for name, x in matched.items():
-            w[name][asked] = x
+        each = task.steps(lag) * flow.SEQUENCES * (model.inputs + KEPT * model.hidden * model.layers)
+        for rows in together(len(asked), each):
+            some = asked[rows]
+            decay = [float(settings[k]["decay"]) for k in some]
+            for name, x in _match(model, task, lag, {n: x[some] for n, x in w.items()}, decay).items():
+                w[name][some] = x
     return w
 
 

@@ -44,7 +44,7 @@ def results(runs: Iterable[Run], manifest: dict[str, Any]) -> pd.DataFrame:
     rows = [_row(run, manifest["study"], arms[run.data.tags["arm"]], groups) for run in runs]
     table = pd.DataFrame(rows).sort_values(["task", "lag", "size", "cell", "phase", "search", "trial", "seed"])
     # Not in the order in which runs and what is in them happen to come: the same members give the same bytes.
-    return table[[*FIRST, *sorted({*table} - {*FIRST})]].reset_index(drop=True)
+    return table.reindex(columns=[*FIRST, *sorted({*table} - {*FIRST})]).reset_index(drop=True)
 
 
 def curves(runs: Iterable[Run], store: Store, history: Callable[[str, str], Sequence[Metric]]) -> pd.DataFrame:

@@ -129,7 +129,8 @@ def _escape_markdown(value: object) -> str:
     """Text that Markdown shows as it is, also in a table cell: no markup, no HTML, no line breaks."""
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*\[\]|~])", r"\\\1", text)
+    text = re.sub(r"([\\`*\[\]|~])", r"\\\1", text)
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # within a word it is no markup
 
 
 def _write(files: dict[str, str], given: dict[str, Path], out: Path, keep_tables: bool) -> None:

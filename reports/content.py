@@ -142,7 +142,7 @@ def _scope(view: View, seeds: int) -> str:
     return " · ".join(
         [
             prose.count(len(view.cells), "cell"),
-            f"{prose.count(view.results['task'].nunique(), 'task')} at {prose.count(strata, 'lag')}",
+            f"{prose.count(view.results['task'].nunique(), 'task')}, {prose.count(strata, 'lag')} in all",
             f"{prose.count(seeds, 'confirmation seed')} each",
             prose.count(len(view.results), "network"),
         ]
@@ -157,11 +157,14 @@ def _searches(confirm: Table) -> int:
 
 
 def _kept(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
-    """By cell, what a probe says of its state beside its parent's, over the lags where both were probed."""
+    """By cell, what a probe says of its state beside its parent's, over the lags where both were probed: on tasks where
+    something must be held, as elsewhere a state that lets go does what it should."""
     if "retained" not in confirm:
         return {}
-    wide = confirm.dropna(subset=["retained"]).pivot_table(
-        index=["task", "lag"], columns="cell", values="retained", aggfunc="median"
+    wide = (
+        summary.pick(confirm, group="latch")
+        .dropna(subset=["retained"])
+        .pivot_table(index=["task", "lag"], columns="cell", values="retained", aggfunc="median")
     )
     found = {}
     for node in placed:
@@ -170,7 +173,7 @@ def _kept(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
             if len(both):
                 own, other = both.median()
                 found[node.cell] = (
-                    f"over a lag {node.cell} keeps {prose.number(own, 2)} of a perturbation of its state, "
+                    f"on latch tasks, {node.cell} keeps over the lag {prose.number(own, 2)} of a perturbation of its state, "
                     f"{node.parent} {prose.number(other, 2)}"
                 )
     return found

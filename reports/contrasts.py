@@ -142,7 +142,7 @@ def _met(
         stratum
         for stratum, group in evidence.groups.items()
         if any((stratum, group) in place for place in places)
-        and (not sized or stratum.size == smallest)
+        and (not sized or (smallest is not None and stratum.size == smallest))
         and all((term.cell, term.beside(stratum)) in arms for term in compare.sum)
     ]
 

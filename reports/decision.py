@@ -14,6 +14,7 @@ from reports.stats import holm
 
 ERROR = 0.05  # chance of any false verdict in a study, shared equally by its claims
 LOOK_ERROR = 0.022  # at looks beyond the first (Pocock 1977); .05 then .022, .022 gives one wrong lead in .037 together
+OPEN = ("undecided", "not worse")  # outcomes after which a lead may still be found
 LOOKS = (20, 40, 60)  # confirmation seeds at which a study may be judged
 WANTED = 2  # how many of the contrasts that keep a claim open are spelled out
 
@@ -85,9 +86,7 @@ def _judge(claim: Claim, measured: Mapping[str, Measurement], seeds: int, claims
 def _may_come_true(claim: Claim, outcomes: Mapping[str, str]) -> bool:
     """Whether arms are missing, and what speaks against the premise is but undecided: running them may settle both."""
     against = _leaves(claim.premise, outcomes, False) if claim.premise else ()
-    return "missing" in outcomes.values() and all(
-        outcomes[leaf.contrast] in ("undecided", "not worse") for leaf in against
-    )
+    return "missing" in outcomes.values() and all(outcomes[leaf.contrast] in OPEN for leaf in against)
 
 
 def _verdict(claim: Claim, counted: Evidence, claims: int) -> Verdict:
@@ -183,9 +182,10 @@ def _why(claim: Claim, measured: Mapping[str, Measurement], judged: _Judgement) 
     caveat = "With one search per arm, luck in tuning is not in these intervals." if blind else ""
     opening, parts = "", _resting(claim, judged)
     if judged.verdict == "inconclusive" and not _premise(claim, judged):
+        settled = any(judged.outcomes[name] not in OPEN for name in parts)
         opening = (
-            "There is nothing to explain: these runs do not establish what the claim takes for granted, "
-            f"{claim.premise_in_words}."
+            f"{'There is nothing to explain: these runs' if settled else 'These runs'} do not establish what the claim takes "
+            f"for granted, {claim.premise_in_words}."
         )
     return " ".join(part for part in (opening, *(said[name] for name in parts), caveat) if part)
 

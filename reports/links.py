@@ -27,7 +27,7 @@ def of_claim(tested: Sequence[Contrast], study: Mapping[str, Any]) -> list[Runs]
     cells = dict.fromkeys(cell for contrast in tested for cell in (contrast.a, contrast.b) if cell)
     found = []
     for cell in cells:
-        where = {"phase": "confirm", "cell": cell} | ({"task": tasks[0]} if len(tasks) == 1 else {})
+        where = {"kind": "member", "phase": "confirm", "cell": cell} | ({"task": tasks[0]} if len(tasks) == 1 else {})
         found.append(runs(cell, where, study))
     return [one for one in found if one.filter]
 

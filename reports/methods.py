@@ -198,7 +198,7 @@ def _seeds(results: Table) -> str:
     confirm = results[results["phase"] == "confirm"]
     if confirm.empty:
         return "no confirmation runs in these tables"
-    counts = confirm.groupby(["cell", "task", "lag"]).size()
+    counts = confirm.groupby([*ARM, "size"] if "size" in confirm else ARM, dropna=False).size()
     span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
     return (
         f"{span} confirmation seeds per cell, task and lag, none of them used in tuning. "

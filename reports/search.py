@@ -24,8 +24,7 @@ def importance(tune: Table) -> Table:
     :param tune: tuning rows with `objective`.
     """
     rows, random = [], np.random.default_rng(0)
-    for (task, cell), own in parts(tune, ["task", "cell"]):
-        own = own.dropna(subset=["objective"])
+    for (task, cell), own in parts(_trials(tune), ["task", "cell"]):
         if len(own) < FEWEST:
             continue
         blocks = own.groupby([by for by in ("lag", "size") if by in own], sort=False, dropna=False)["objective"]
@@ -51,7 +50,7 @@ def best_of(tune: Table) -> Table:
 
     :param tune: tuning rows with `objective`; missing searches are one.
     """
-    table = tune.dropna(subset=["objective"])
+    table = _trials(tune)
     table = table.assign(search=table["search"].fillna(0) if "search" in table else 0)
     rows = []
     for (task, cell), own in parts(table, ["task", "cell"]):
@@ -72,6 +71,16 @@ def best_of(tune: Table) -> Table:
     return (
         pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["task", "cell", "lag", "step", "middle"])
     )
+
+
+def _trials(tune: Table) -> Table:
+    """A row per trial: its objective is the mean over its tuning seeds."""
+    tune = tune.dropna(subset=["objective"])
+    by = ["task", "cell", "lag", *(name for name in ("size", "search", "trial") if name in tune)]
+    if "trial" not in tune or tune["trial"].isna().any() or not tune.duplicated(by).any():
+        return tune
+    means = tune.groupby(by, dropna=False)["objective"].transform("mean")
+    return tune.assign(objective=means).drop_duplicates(by)
 
 
 def expected_best(values: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection
 from ablations.evaluate import together
 from ablations.messages import known
 from ablations.probes import clamp, decode, distill, flow, gates, retention
-from ablations.probes.base import Findings, Trained
+from ablations.probes.base import Findings, Trained, sequences
 
-__all__ = ["PROBES", "Findings", "Trained", "measure"]
+__all__ = ["KEPT", "PROBES", "Findings", "Trained", "measure"]
 
 _MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "flow": flow.measure,
@@ -31,9 +31,11 @@ def measure(trained: Trained, which: Collection[str], trace: Collection[int] = (
     for probe in which:
         known("probe", probe, dict.fromkeys(PROBES))
     found = [Findings({}, {}) for _ in trained.seeds]
+    if not len(sequences(trained.task, trained.lag, flow.SEQUENCES).end):
+        return found  # a window in which nothing is asked
     model, steps = trained.model, trained.task.steps(trained.lag)
     finite = [k for k in range(len(found)) if all(w[k].isfinite().all() for ws in trained[3:6] for w in ws.values())]
-    each = steps * flow.SEQUENCES * (model.inputs + _KEPT * model.hidden * model.layers)
+    each = steps * flow.SEQUENCES * (model.inputs + KEPT * model.hidden * model.layers)
     for rows in together(len(finite), each):
         members = finite[rows]
         asked, traced = trained.of(members), [row for row, k in enumerate(members) if k in trace]
@@ -45,4 +47,4 @@ def measure(trained: Trained, which: Collection[str], trace: Collection[int] = (
     return found
 
 
-_KEPT = 24  # numbers that a step keeps for the way back, roughly, per unit, in double precision
+KEPT = 24  # numbers that a step keeps for the way back, roughly, per unit, in double precision

@@ -1,7 +1,7 @@
 """What probes share: whom they ask, on which sequences, and how a network is run while it is watched."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from ablations.evaluate import Stacked, stack
 from ablations.model import Model
 from tasks import Task
 
+LARGEST = 1e30  # what explodes is large: neither a tracker nor a table needs to know more
 SEED = 4  # beside those of `ablations.evaluate`
 POINTS = 16
 """Distances at which a curve is taken, at most."""
@@ -56,12 +57,12 @@ class Findings(NamedTuple):
     def put(self, metric: str, value: float) -> None:
         """A column of results.csv."""
         if math.isfinite(value):
-            self.metrics[metric] = value
+            self.metrics[metric] = max(-LARGEST, min(value, LARGEST))
 
     def log(self, metric: str, step: int, value: float) -> None:
         """A point of a curve."""
         if math.isfinite(value):
-            self.curves.setdefault(metric, []).append((step, value))
+            self.curves.setdefault(metric, []).append((step, max(-LARGEST, min(value, LARGEST))))
 
 
 class Sequences(NamedTuple):
@@ -106,6 +107,12 @@ def sequences(task: Task, lag: int, count: int) -> Sequences:
     steps = torch.arange(len(asked)).unsqueeze(1)
     *before, window = [stack(task, [batch]) for batch in batches]
     return Sequences(before, window, events, (steps * asked).amax(0)).where(asked.any(0))
+
+
+def code_of(steps: Tensor, events: Mapping[str, Tensor]) -> Int64[Tensor, "time batch"]:
+    """The kind of each of `steps`: a number that says which events are there; 0 where there is none."""
+    none = torch.zeros_like(steps, dtype=torch.int64)
+    return torch.stack([none, *(on.long() << place for place, on in enumerate(events.values()))]).sum(0)
 
 
 def distances(reach: int, points: int = POINTS) -> list[int]:

@@ -7,7 +7,6 @@ of the network as it was when training ended: they do not adapt.
 """
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -18,7 +17,7 @@ from ablations.cells import Cell, Weights
 from ablations.engines import eager
 from ablations.evaluate import TEST_SEED, Stacked, stack, together
 from ablations.optim import Adam, clip
-from ablations.probes.base import SEED, Findings, Gates, Trained, run, sequences, warmed
+from ablations.probes.base import SEED, Findings, Gates, Trained, code_of, run, sequences, warmed
 
 STEPS, BATCH = 500, 32  # of training on
 SEQUENCES = 256  # that means are taken over
@@ -59,17 +58,12 @@ class _Usual(NamedTuple):
     """The place of a kind among the means, by its code."""
 
 
-def code_of(events: Mapping[str, Tensor]) -> Int64[Tensor, "time batch"]:
-    """The kind of each step: a number that says which events are there."""
-    return torch.stack([on.long() << place for place, on in enumerate(events.values())]).sum(0)
-
-
 @torch.no_grad()
 def _usual(trained: Trained, names: list[str]) -> _Usual:
     data = sequences(trained.task, trained.lag, SEQUENCES)
     gates = run(trained.model, trained.end, data.window, warmed(trained.model, trained.end, data), names).gates
     counts = torch.arange(data.window.inputs.shape[1]).unsqueeze(1) <= data.end  # what comes after is nobody's business
-    code = code_of(data.events)
+    code = code_of(counts, data.events)
     seen = code[counts].unique()
     kinds = torch.full((2 ** len(data.events),), len(seen))
     kinds[seen] = torch.arange(len(seen))
@@ -97,7 +91,7 @@ class _Clamped:
 
     def __call__(self, w: Weights, window: Stacked, code: Int64[Tensor, "#members time batch"]) -> Tensor:
         """The outputs of members with weights `w`."""
-        if self.way == "none":  # on whichever engine is fastest
+        if self.way == "none":
             members = len(self.trained.seeds)
             reset = None if window.reset is None else window.reset.expand(members, -1, -1)
             outputs, self.state = self.trained.model(w, window.inputs.expand(members, -1, -1, -1), self.state, reset)
@@ -136,7 +130,7 @@ def _trained_on(clamped: _Clamped) -> Weights:
         if step == 0 or not task.continual:
             clamped.start(BATCH)
         batches = [stream.next() for stream in streams]
-        window, code = stack(task, batches), torch.stack([code_of(batch.events) for batch in batches])
+        window, code = stack(task, batches), torch.stack([code_of(batch.weight, batch.events) for batch in batches])
         flat.requires_grad_()
         outputs = clamped(model.unpack(flat), window, code)
         loss = task.loss(outputs, window.targets, window.weight)
@@ -153,7 +147,7 @@ def _scores(trained: Trained, usual: _Usual, way: str, w: Weights) -> list[float
     batch, warmup, scored = task.evaluation(TEST, final=True)
     stream = task.stream(Generator().manual_seed(TEST_SEED), batch, trained.lag)
     drawn = [stream.next() for _ in range(warmup + scored)]
-    windows = [(stack(task, [one]), code_of(one.events).unsqueeze(0)) for one in drawn]
+    windows = [(stack(task, [one]), code_of(one.weight, one.events).unsqueeze(0)) for one in drawn]
     targets = torch.cat([window.targets for window, _ in windows[warmup:]], 1)
     weight = torch.cat([window.weight for window, _ in windows[warmup:]], 1)
     each = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ablations.cells import State
-from ablations.probes.base import Findings, Trained, run, sequences, warmed
+from ablations.probes.base import Findings, Trained, code_of, run, sequences, warmed
 
 SEQUENCES = 32
 
@@ -32,7 +32,7 @@ def measure(trained: Trained, trace: Collection[int] = ()) -> list[Findings]:
 
     gates = run(model, trained.end, data.window, warmed(model, trained.end, data), model.cell.gates, after=watch).gates
     counts = torch.arange(data.window.inputs.shape[1]).unsqueeze(1) <= data.end
-    kinds = {**data.events, "other": ~torch.stack(list(data.events.values())).any(0)}
+    kinds = {**data.events, "other": code_of(counts, data.events) == 0}
     traces = {f"trace/state/{name}": torch.stack(values, 1) for name, values in sizes.items()}
     for layer, recorded in enumerate(gates):
         for gate, values in recorded.items():

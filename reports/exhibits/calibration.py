@@ -53,7 +53,9 @@ def _errors(table: Table) -> Exhibit:
 
 
 def _power(table: Table) -> Exhibit:
-    planted = table[(table["claim"] != 0) & (table["right"] == "refuted")]
+    # What is refuted where no cell differs is refuted by a tie, and no effect is planted for it.
+    ties = table.loc[(table["world"] == "alike") & (table["right"] == "refuted"), "claim"]
+    planted = table[(table["right"] == "refuted") & ~table["claim"].isin(ties)]
     found, entries = {}, []
     for what in figures.AXES:
         held = {name: value for name, value in USUAL.items() if name != what}

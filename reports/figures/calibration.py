@@ -27,7 +27,7 @@ def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
     figure = Figure(figsize=(WIDTH, 1.4 + 0.3 * len(worlds)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _by_world(left, false, worlds, error, "studies with any false verdict")
-    left.set_xlim(left=0)
+    left.set_xlim(left=-0.001)  # room for the markers at 0
     _by_world(right, coverage, worlds, level, "intervals that hold the true value")
     right.set_xlim(min(0.8, float(coverage["low"].min())), 1)
     right.xaxis.set_major_locator(MultipleLocator(0.05))

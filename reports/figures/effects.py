@@ -56,7 +56,7 @@ def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, look
         )
         drawn += [low, high]
         ax.hlines(y, low, high, color=look.color, linewidth=2.4, alpha=0.55)
-        ax.plot(middle, y, color=look.color, marker=look.marker, markersize=7)
+        ax.plot(middle, y, color=look.color, marker=look.marker, markersize=7, clip_on=False)
         text = f"{shown(contrast)}  {contrast.outcome}"
         ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
     ax.set_yticks(range(len(tested)), [textwrap.fill(short(contrast.question, 90), 34) for contrast in tested])

@@ -71,6 +71,8 @@ def decodability(quartiles: Table, control: Table, looks: Mapping[str, Look]) ->
         if ax.images:  # a heat map has no room for it
             continue
         known = pick(control, task=own["task"].iloc[0], lag=own["lag"].iloc[0]).sort_values("step")
+        if known.empty:
+            continue
         ax.fill_between(known["step"], known["low"], known["high"], color=FAINT, alpha=0.3, linewidth=0)
         ax.plot(known["step"], known["middle"], color=INK, linewidth=1, linestyle=(0, (1, 2)))
         ax.annotate("shuffled labels", (0.99, min(max(float(known["low"].iloc[-1]) - 0.03, 0.1), 1.0)), xycoords=("axes fraction", "data"),

@@ -60,7 +60,7 @@ def test_gates_that_multiply_are_told_from_candidates(cell, gates):
 
 def test_a_step_is_of_the_kind_of_all_its_events():
     batch = ContinualAdding().stream(Generator().manual_seed(0), 30, 4).next()
-    code = clamp.code_of(batch.events)
+    code = clamp.code_of(batch.weight, batch.events)
     assert code.unique().tolist() == list(range(8))
     mark, reset, query = batch.events.values()
     assert torch.equal(code == 5, mark & ~reset & query)
@@ -73,7 +73,7 @@ def test_gates_are_held_at_what_they_were():
     gates = base.run(asked.model, asked.end, data.window, base.warmed(asked.model, asked.end, data), ["f"]).gates
     counts = torch.arange(60).unsqueeze(1) <= data.end
     batch = asked.task.stream(Generator().manual_seed(0), 7, 5).next()
-    window, code = clamp.stack(asked.task, [batch]), clamp.code_of(batch.events)
+    window, code = clamp.stack(asked.task, [batch]), clamp.code_of(batch.weight, batch.events)
     held = {}
     for way in ("mean", "event", "shuffled"):
         clamped = clamp._Clamped(asked, usual, way)
@@ -86,7 +86,7 @@ def test_gates_are_held_at_what_they_were():
             whole = before[k][counts].mean(0)
             torch.testing.assert_close(held["mean"][layer]["f"][k], whole.expand(60, 7, -1))
             for kind in code.unique():
-                expected = before[k][counts & (clamp.code_of(data.events) == kind)].mean(0)
+                expected = before[k][counts & (clamp.code_of(counts, data.events) == kind)].mean(0)
                 found = held["event"][layer]["f"][k][code == kind]
                 torch.testing.assert_close(found, expected.expand_as(found))
         assert torch.equal(held["shuffled"][layer]["f"][:, :, 1:], own[layer]["f"][:, :, :-1])

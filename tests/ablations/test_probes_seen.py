@@ -8,9 +8,10 @@ from torch import Generator
 
 from ablations.cells import catalogue
 from ablations.evaluate import evaluation_set, gate_statistics
-from ablations.probes import base, decode, gates, measure
+from ablations.probes import PROBES, Findings, base, clamp, decode, gates, measure
 from tasks.adding import Adding
 from tasks.continual_adding import ContinualAdding
+from tasks.continual_reber import ContinualReber
 from tasks.copy import Copy
 from tasks.flip_flop import FlipFlop
 from tasks.recall import Recall
@@ -150,3 +151,27 @@ def test_the_stored_value_is_what_is_asked_for_at_the_end(task, lag, classes):
         kept = shown >= 0
         target = data.window.targets[0, :, :, 0]
         assert torch.equal(target[shown, rows][kept], target[data.end, rows][kept])
+
+
+def test_a_task_without_events_is_probed_all_the_same(monkeypatch):
+    class Silent(Latch):
+        def sample(self, generator, batch, lag):
+            return super().sample(generator, batch, lag)._replace(events={})
+
+    monkeypatch.setattr(clamp, "STEPS", 2)
+    (found,) = measure(drawn(catalogue()["lstm"](), Silent(), 4, seeds=(1,)), ["gates", "clamp"], trace=[0])
+    assert {metric.split("/")[2] for metric in found.curves if metric.startswith("gate/")} == {"other"}
+    assert found.metrics["clamp_mean"] == pytest.approx(found.metrics["clamp_event"])
+
+
+def test_a_window_in_which_nothing_is_asked_has_nothing_to_say():
+    """At a lag of 200, no string of the grammar ends within the window that is looked at."""
+    asked = drawn(catalogue()["lstm"](), ContinualReber(), 200, seeds=(1,))
+    assert measure(asked, PROBES) == [Findings({}, {})]
+
+
+def test_what_explodes_is_large_and_no_more():
+    found = Findings({}, {})
+    found.put("decay_end", 1e200)
+    found.log("flow/end/whole", 3, -1e200)
+    assert found == Findings({"decay_end": 1e30}, {"flow/end/whole": [(3, -1e30)]})

@@ -90,7 +90,7 @@ def test_runs_are_linked_where_the_experiment_is_known(report: Path, tables: Pat
     page = Page((report / "report.html").read_text(encoding="utf-8"))
     server = "http://127.0.0.1:5000/#/experiments/7/runs?searchFilter="
     links = [unquote(link.removeprefix(server).split("&")[0]) for link in page.links if link.startswith(server)]
-    assert "tags.phase = 'confirm' and tags.cell = 'lstm' and tags.task = 'recall'" in links
+    assert "tags.kind = 'member' and tags.phase = 'confirm' and tags.cell = 'lstm' and tags.task = 'recall'" in links
     assert any(re.fullmatch("tags.hash = '[0-9a-f]{16}'", link) for link in links)
     alone = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
     assert "127.0.0.1" not in alone

@@ -222,6 +222,13 @@ def test_the_best_of_n_spans_searches() -> None:
     assert lines[["step", "low", "middle", "high"]].to_numpy().tolist() == [[1, 0.5, 0.5, 0.5], [2, 0.5, 0.75, 1]]
 
 
+def test_a_trial_counts_once_however_many_networks_it_trained() -> None:
+    """Two seeds each: the objective of a trial is their mean, and what was lucky is no better trial."""
+    one = {"task": "recall", "cell": "lstm", "lag": 10, "search": 0}
+    tune = pd.DataFrame([{**one, "trial": n, "objective": value} for n in range(3) for value in (0.0, 1.0)])
+    assert best_of(tune)[["step", "middle"]].to_numpy().tolist() == [[1, 0.5], [2, 0.5], [3, 0.5]]
+
+
 def test_time_to_solve_counts_those_that_do_not() -> None:
     confirm = pd.DataFrame({"task": "recall", "lag": 10, "cell": "lstm", "steps_to_solve": [100, 200, 600, 600]})
     stairs = summary.kaplan_meier(confirm.assign(solved=[True, True, False, False]))

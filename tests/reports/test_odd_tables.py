@@ -49,7 +49,7 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     assert "<b>" not in html
     assert "&lt;script&gt;" in html
     assert "<script" not in markdown
-    assert r"&lt;script&gt;alert(1)&lt;/script&gt;\|$x_{$ \`\*\[a\](b)" in markdown
+    assert r"&lt;script&gt;alert(1)&lt;/script&gt;\|$x\_{$ \`\*\[a\](b)" in markdown
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
     columns = [len(re.findall(r"(?<!\\)\|", line)) for line in tables]
     for above, below, line in zip(columns, columns[1:], tables[1:], strict=False):
@@ -60,7 +60,7 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (lambda t: t[t["cell"] == "lstm"], "no change can be measured"),
-        (lambda t: t[t["lag"] == 20], "at 2 lags"),
+        (lambda t: t[t["lag"] == 20], "2 lags in all"),
         (lambda t: t.assign(solved=1, censored=0, diverged=0, score=1.0), "lstm 6 of 6"),
         (
             lambda t: t.assign(solved=0, censored=1, steps_to_solve=600),
@@ -208,3 +208,14 @@ def test_an_out_that_cannot_be_written_is_named(tables: Path, tmp_path: Path) ->
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OSError, match=r"the report cannot be written to .*taken"):
         build(tables / "results.csv", tmp_path / "taken")
+
+
+def test_decodability_without_its_control_is_drawn(tmp_path: Path) -> None:
+    made = synthetic.study()
+    for part in ("all", "one lag"):
+        shuffled = made.curves["metric"] == "decode/shuffled"
+        lag = made.results.set_index("hash")["lag"].reindex(made.curves["hash"]).to_numpy()
+        curves = made.curves[~shuffled] if part == "all" else made.curves[~(shuffled & (lag == 20))]
+        assert shuffled.any()
+        folder = synthetic.write(tmp_path / part, made._replace(curves=curves))
+        assert "Decodability" in build(folder, tmp_path / f"{part} out").read_text(encoding="utf-8")
