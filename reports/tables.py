@@ -50,6 +50,9 @@ LARGEST_TABLE, LARGEST_CURVES = 200_000, 30_000_000
 not fit into a gigabyte."""
 TRUTH = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 
+WORDS = ("cell", "parent", "change", "task", "reference", "equations", "group", "lag_means", "criterion")
+"""What entries of the manifest say in words, where they say it."""
+
 
 class BadTable(ValueError):
     """A table that cannot be used. The message is one sentence: file, column, row, what is allowed."""
@@ -150,6 +153,11 @@ def _study(file: Path) -> dict[str, Any]:
         for part in inner.values() if isinstance(inner, dict) else inner:
             if not isinstance(part, dict):
                 raise BadTable(f"{file}: every entry of {key} must be an object")
+            for name in WORDS:
+                if not isinstance(part.get(name, ""), str | None):
+                    raise BadTable(f"{file}: {name} of an entry of {key} must be a text")
+            if key == "lattice" and not part.get("cell"):
+                raise BadTable(f"{file}: every entry of lattice must name its cell")
     return study
 
 

@@ -186,6 +186,8 @@ def test_nothing_there(tmp_path):
         ("study.json", '{"cells": ["lstm"]}', "study.json: cells must be an object, not a list"),
         ("study.json", '{"arms": 3}', "study.json: arms must be a list, not a single value"),
         ("study.json", '{"lattice": ["lstm"]}', "study.json: every entry of lattice must be an object"),
+        ("study.json", '{"lattice": [{}]}', "study.json: every entry of lattice must name its cell"),
+        ("study.json", '{"cells": {"a": {"cell": ["x"]}}}', "study.json: cell of an entry of cells must be a text"),
     ],
 )
 def test_bad_companions(write, tmp_path, name, content, said):
