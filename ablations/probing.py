@@ -43,7 +43,7 @@ def run(arm: Arm, confirmed: list[Place], context: Context) -> None:
             told = context.told.get(member, Told(arm.hash))
             if told.probes is None or not wanted <= told.probes:
                 _draw(arm, member, context.store)
-                context.store.tell(arm.study, member, standing(arm, place), probed=True)
+                context.store.tell(arm.study, member, standing(arm, place), wanted)
 
 
 def _asked(arm: Arm, confirmed: list[Place], store: Store) -> Iterator[tuple[str, list[str]]]:

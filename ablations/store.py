@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -135,17 +135,24 @@ class Store:
         """What is known of a member, by probe."""
         return _read(self.probes / f"{member}.json") or {}
 
-    def tell(self, study: str, member: str, place: dict[str, Any], probed: bool = False) -> None:
-        """Leave word for the tracker of where a finished member stands in a study; a second time when it is `probed`."""
+    def tell(self, study: str, member: str, place: dict[str, Any], probes: Collection[str] | None = None) -> None:
+        """Leave word for the tracker of where a finished member stands in a study; a second time when it is probed, with
+        the `probes` of that study."""
         folder = self.spool / study
         folder.mkdir(exist_ok=True)
-        write(folder / f"{member}{PROBED if probed else '.json'}", json.dumps(place))
+        if probes is None:
+            write(folder / f"{member}.json", json.dumps(place))
+        else:
+            write(folder / f"{member}{PROBED}", json.dumps({**place, "probes": sorted(probes)}))
 
     def waiting(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         """What the tracker has not been told: whole records, each with the file to remove when it has."""
         for path in sorted((self.spool / study).glob("[!.]*.json")):
             place, member = json.loads(path.read_text(encoding="utf-8")), path.name.partition(".")[0]
-            found = {"findings": self.findings(member)} if path.name.endswith(PROBED) else {}
+            found = {}
+            if path.name.endswith(PROBED):  # another study may have asked it more
+                asked = place.pop("probes")
+                found["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in asked}
             yield path, {"hash": member, "study": study, **place, **(self.get(member) or {}), **found}
 
 

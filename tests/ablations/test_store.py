@@ -96,3 +96,19 @@ os.kill(os.getpid(), signal.SIGKILL)
     Store.open(store.folder)
     with sqlite3.connect(store.mlflow) as database:
         assert database.execute("select count(*) from t where x like 'a%'").fetchone() == (1000,)
+
+
+def test_a_study_is_told_what_its_own_probes_found(tmp_path: Path) -> None:
+    """What another study's probes found out about the same network is not in its tables."""
+    store = Store.create(tmp_path / "store")
+    store.put("a", {})
+    for probe in ("flow", "clamp"):
+        store.add_findings("a", probe, {"metrics": {probe: 1.0}, "curves": {}})
+    store.tell("plain", "a", {"phase": "confirm"}, ["flow"])
+    ((_, record),) = store.waiting("plain")
+    assert record == {
+        "hash": "a",
+        "study": "plain",
+        "phase": "confirm",
+        "findings": {"flow": {"metrics": {"flow": 1.0}, "curves": {}}},
+    }
