@@ -173,10 +173,14 @@ def _kept(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
             if len(both):
                 own, other = both.median()
                 found[node.cell] = (
-                    f"on latch tasks, {node.cell} keeps over the lag {prose.number(own, 2)} of a perturbation of its state, "
-                    f"{node.parent} {prose.number(other, 2)}"
+                    f"on latch tasks {node.cell} keeps {_share(own)} of a perturbation of its state over the lag, "
+                    f"{node.parent} {_share(other)}"
                 )
     return found
+
+
+def _share(left: float) -> str:
+    return "less than 0.001" if left < 0.001 else prose.number(left, 2)
 
 
 def _case(verdict: Verdict, looks: dict[str, style.Look], study: Mapping[str, Any]) -> Case:
