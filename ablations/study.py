@@ -104,13 +104,20 @@ class Arm(BaseModel):
         return f"{self.cell.label} · {self.task.label} · lag {self.lag} · {self.size}"
 
     @property
-    def content(self) -> dict[str, Any]:
-        """All that decides a member's result beside its hyperparameters and seed: also the cell's and task's source."""
+    def design(self) -> dict[str, Any]:
+        """The cell, task, lag and size by name and options: the part of `content` that seeds are derived from."""
         return {
             "cell": [self.cell.cell, self.cell.layers, self.cell.init, self.cell.options],
             "task": [self.task.name, self.task.options],
             "lag": self.lag,
             "size": [self.match, self.size],
+        }
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything that decides a member's result, except its hyperparameters and seed; includes source digests."""
+        return {
+            **self.design,
             "train": self.train.model_dump(),
             "source": [source(cells.catalogue()[self.cell.cell]), source(tasks.catalogue()[self.task.name])],
         }
@@ -133,8 +140,12 @@ class Arm(BaseModel):
         return {name: {**SETTINGS, **self.cell.init, **chosen}[name] for name in has}
 
     def derive(self, *parts: str | int) -> int:
-        """A seed of this arm's own: arms that shared seeds would have correlated results."""
-        return derive(self.content, self.seed, *parts)
+        """A seed that no other arm of the study has: arms that shared seeds would have correlated results.
+
+        Derived from the design, not from the content: with an edited source or another training budget the same design
+        keeps its seeds, so that before and after are compared on the same random numbers.
+        """
+        return derive(self.design, self.seed, *parts)
 
     def member(self, settings: dict[str, Setting], seed: int) -> str:
         """A member's content hash: its identity in the tracker."""
