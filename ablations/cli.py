@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from ablations import __version__
-from ablations.messages import InputError, known
+from ablations.errors import InputError, known
 
 DEFAULT_STORE = Path("whygates-store")
 DEFAULT_OUT = Path("whygates-report")
@@ -48,7 +48,7 @@ def demo(
     workers: WorkersOption = CORES,
 ) -> None:
     """Run the `smoke` study and write its report: a few minutes on a laptop."""
-    from ablations import study
+    from ablations.studies import study
 
     _writable(out_folder)
     again = _command("demo", store=store, out=out_folder, workers=workers)
@@ -77,7 +77,7 @@ def sweep(
     ] = False,
 ) -> None:
     """Tune and confirm every arm of a study. Stop it anywhere: the same command goes on."""
-    from ablations import study as studies
+    from ablations.studies import study as studies
 
     _load(plugin)
     if not study:
@@ -86,7 +86,7 @@ def sweep(
         return
     loaded = studies.load(study, changes or [])
     if dry_run:
-        from ablations.plan import plan
+        from ablations.commands.dry_run import plan
 
         plan(loaded, engine, workers, out)
         return
@@ -104,9 +104,9 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """How far a study has come: its arms, phase by phase."""
-    from ablations.listing import show_status
-    from ablations.store import Store
-    from ablations.tracking import Tracker
+    from ablations.commands.catalogue import show_status
+    from ablations.sweeps.store import Store
+    from ablations.tracking.tracker import Tracker
 
     _load(plugin)
     opened = Store.open(store)
@@ -152,8 +152,8 @@ def inspect(
     plugin: PluginOption = None,
 ) -> None:
     """Look into one trained network: gradient flow, retention, gates, and a trace of one sequence."""
-    from ablations.inspection import inspect
-    from ablations.store import Store
+    from ablations.commands.inspect import inspect
+    from ablations.sweeps.store import Store
 
     _load(plugin)
     inspect(run, Store.open(store), out_folder, out)
@@ -165,8 +165,8 @@ def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Browse the runs in the MLflow UI, on this machine only."""
-    from ablations.console import serve
-    from ablations.store import Store
+    from ablations.commands.progress import serve
+    from ablations.sweeps.store import Store
 
     serve(Store.open(store), port, out)
 
@@ -182,8 +182,8 @@ def cells(
     ] = None,
 ) -> None:
     """The catalogue of cells: equations, parents, parameters, references."""
-    from ablations.diff import diff, show_diff
-    from ablations.listing import cell_rows, show_cells
+    from ablations.commands.catalogue import cell_rows, show_cells
+    from ablations.commands.cell_diff import diff, show_diff
 
     _load(plugin)
     if pair:
@@ -197,7 +197,7 @@ def cells(
 @app.command()
 def tasks(as_json: JsonOption = False, plugin: PluginOption = None) -> None:
     """The catalogue of tasks: what they ask for, what their lag means, when they count as solved."""
-    from ablations.listing import show_tasks, task_rows
+    from ablations.commands.catalogue import show_tasks, task_rows
 
     _load(plugin)
     rows = task_rows()
@@ -207,7 +207,7 @@ def tasks(as_json: JsonOption = False, plugin: PluginOption = None) -> None:
 @app.command()
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file with cells or tasks.")]) -> None:
     """Check the cells and tasks of a file: the contract that those of the catalogue keep."""
-    from ablations.check import check_file
+    from ablations.commands.check import check_file
 
     raise typer.Exit(0 if check_file(file, out) else 1)
 
@@ -215,7 +215,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python fi
 def _load(files: list[Path] | None) -> None:
     """Make the cells and tasks of plug-ins known. Raises InputError."""
     if files:  # else nothing is imported for them
-        from ablations.plugins import load
+        from ablations.contract.plugins import load
 
         load(files)
 
@@ -223,9 +223,9 @@ def _load(files: list[Path] | None) -> None:
 def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str) -> int:
     """Run a study's arms; the exit code: 0 done, 1 some arms failed, 130 interrupted. `again` is the command to go on."""
     from ablations import engines
-    from ablations.console import Display
-    from ablations.run import sweep_study
-    from ablations.store import Store
+    from ablations.commands.progress import Display
+    from ablations.commands.sweep import sweep_study
+    from ablations.sweeps.store import Store
 
     known("engine", engine, dict.fromkeys(engines.ENGINES))
     store = Store.create(folder)
@@ -258,8 +258,8 @@ def _report(name: str, folder: Path, target: Path) -> None:
     """Read a study's tables out of the tracker, build the report from them, and store it on the study's run."""
     import tempfile
 
-    from ablations.store import Store
-    from ablations.tracking import Tracker
+    from ablations.sweeps.store import Store
+    from ablations.tracking.tracker import Tracker
 
     tracker = Tracker(Store.open(folder), name)
     with tempfile.TemporaryDirectory() as scratch:
@@ -295,7 +295,7 @@ def _name(study: str) -> str:
     """A study's name in the store: what is given, or the `name` in the file that is given."""
     if not study.endswith(".toml"):
         return study
-    from ablations.study import load
+    from ablations.studies.study import load
 
     return load(study).name
 
@@ -329,7 +329,7 @@ def main() -> None:
     except InputError as error:
         sys.exit(_refuse(str(error)))
     except Exception as error:  # a plug-in may raise anything, wherever it is called
-        from ablations.plugins import blame
+        from ablations.contract.plugins import blame
 
         if blamed := blame(error):
             sys.exit(_refuse(blamed))

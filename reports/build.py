@@ -15,12 +15,12 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import prose
+from reports.aggregates.lattice import percent
 from reports.claims import Verdict, decide
-from reports.content import contents
-from reports.contrasts import LEVEL
-from reports.lattice import percent
+from reports.page.content import contents
+from reports.statistics.contrasts import LEVEL
 from reports.tables import read
+from reports.text import sentences as prose
 
 TABLES = ("results.csv", "curves.csv", "study.json")
 TEMPLATES = Path(__file__).parent / "templates"

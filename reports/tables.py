@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from reports.strata import group_of
+from reports.statistics.strata import group_of
 
 TEXT = ("study", "phase", "cell", "task", "hash")
 NUMBERS = ("lag", "seed", "hidden_size", "parameters", "score", "steps_to_solve", "seconds")

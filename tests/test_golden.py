@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 import torch
 
-from ablations import sweep
 from ablations.cells import catalogue
 from ablations.engines import choose
-from ablations.model import Model
-from ablations.search import storage
-from ablations.store import Store
-from ablations.study import Study, load
-from ablations.train import Budget, Left, Member, Population
+from ablations.networks.model import Model
+from ablations.studies.study import Study, load
+from ablations.sweeps import arm as sweep
+from ablations.sweeps.search import storage
+from ablations.sweeps.store import Store
+from ablations.training.population import Budget, Left, Member, Population
 from tasks import Batch, Stream, Task
 from tasks.adding import Adding
 from tasks.continual_adding import ContinualAdding

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.study import load, presets
-from ablations.sweep import phases
+from ablations.studies.study import load, presets
+from ablations.sweeps.arm import phases
 from reports.claims import CLAIMS, Claim, decide
 from reports.tables import MEASURED, NUMBERS_OR_EMPTY
 

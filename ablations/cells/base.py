@@ -58,7 +58,7 @@ class Cell(ABC):
     """Names that `step` passes through its tap, in order."""
     decay_by: ClassVar[tuple[str, ...]] = ()
     """Weights that set how fast gradients decay: a bias of a gate that keeps, or the matrices on the memory's path. Where
-    a cell has them, the setting `decay` moves them all by one number (see `ablations.start`)."""
+    a cell has them, the setting `decay` moves them all by one number (see `ablations.training.initialisation`)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

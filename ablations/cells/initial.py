@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Setting] = {"recurrent_init": "orthogonal", "forget_bias": 1
   a number, or `chrono`: minus the same draw.
 
 `decay` has no usual value: a study may fix it for a cell (`init = { decay = 0.98 }`), and its weights are then moved once
-they are drawn (see `ablations.start`).
+they are drawn (see `ablations.training.initialisation`).
 
 The other initialisers belong to the cell: `zeros`, `uniform` (within 1/√rows of 0), `near_zero` (within a hundredth of
 that) and `identity`.

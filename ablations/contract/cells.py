@@ -14,7 +14,7 @@ from ablations.cells.base import registry
 from ablations.cells.initial import initialise
 from ablations.contract import Broken, Check, options_are_keywords, require
 from ablations.engines import choose, eager
-from ablations.messages import nearest
+from ablations.errors import nearest
 
 SIZES = (
     {"K": 2, "T": 5, "B": 3, "I": 4, "H": 6},  # all different

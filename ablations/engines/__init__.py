@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ablations.cells import Cell
 from ablations.engines import eager
-from ablations.messages import known
+from ablations.errors import known
 
 
 def choose_all(name: str, cells: dict[str, Cell]) -> list[str]:

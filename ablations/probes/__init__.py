@@ -8,8 +8,8 @@ member with weights that are not finite has nothing to say.
 
 from collections.abc import Callable, Collection
 
-from ablations.evaluate import together
-from ablations.messages import known
+from ablations.errors import known
+from ablations.networks.evaluation import together
 from ablations.probes import clamp, decode, distill, flow, gates, retention
 from ablations.probes.base import Findings, Trained, sequences
 

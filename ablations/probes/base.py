@@ -11,12 +11,12 @@ from torch import Generator, Tensor
 from ablations.cells import State, Weights
 from ablations.cells.initial import Setting
 from ablations.engines import eager
-from ablations.evaluate import Stacked, stack
-from ablations.model import Model
+from ablations.networks.evaluation import Stacked, stack
+from ablations.networks.model import Model
 from tasks import Task
 
 LARGEST = 1e30  # what explodes is large: neither a tracker nor a table needs to know more
-SEED = 4  # beside those of `ablations.evaluate`
+SEED = 4  # beside those of `ablations.networks.evaluation`
 POINTS = 16
 """Distances at which a curve is taken, at most."""
 

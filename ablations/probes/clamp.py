@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 
 from ablations.cells import Cell, Weights
 from ablations.engines import eager
-from ablations.evaluate import TEST_SEED, Stacked, stack, together
-from ablations.optim import Adam, clip
+from ablations.networks.evaluation import TEST_SEED, Stacked, stack, together
+from ablations.networks.optim import Adam, clip
 from ablations.probes.base import SEED, Findings, Gates, Trained, code_of, run, sequences, warmed
 
 STEPS, BATCH = 500, 32  # of training on

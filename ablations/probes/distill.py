@@ -18,9 +18,9 @@ from torch import Generator, Tensor
 
 from ablations.cells import Cell, State, Weights
 from ablations.cells.network import SingleNetwork
-from ablations.evaluate import TEST_SEED, evaluate, evaluation_set
-from ablations.model import Model
-from ablations.optim import Adam
+from ablations.networks.evaluation import TEST_SEED, evaluate, evaluation_set
+from ablations.networks.model import Model
+from ablations.networks.optim import Adam
 from ablations.probes.base import SEED, Findings, Trained, run, sequences, warmed
 
 STEPS, ROWS = 6000, 256

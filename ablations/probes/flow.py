@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ablations.cells import State, Weights
-from ablations.model import Model
+from ablations.networks.model import Model
 from ablations.probes.base import (
     Findings,
     Gates,

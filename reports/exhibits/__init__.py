@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports import style
-from reports.data import csv_text
+from reports.aggregates.outcomes import Table
+from reports.exhibits.csv_data import csv_text
+from reports.figures import style
 from reports.figures.panels import TALLEST
-from reports.summary import Table
 
 NO_CONFIRMATION = "There are no confirmation runs in these tables, so there is nothing to show here."
 

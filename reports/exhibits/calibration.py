@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports import stats
+from reports.aggregates.lattice import percent
+from reports.aggregates.outcomes import Table
 from reports.claims import WORLDS
-from reports.contrasts import LEVEL
-from reports.decision import ERROR
+from reports.claims.verdicts import ERROR
 from reports.exhibits import Exhibit, exhibit
 from reports.figures import calibration as figures
-from reports.lattice import percent
-from reports.summary import Table
+from reports.statistics import estimators as stats
+from reports.statistics.contrasts import LEVEL
 
 TITLES = {"calibration_errors": "False verdicts and coverage", "calibration_power": "Power"}
 USUAL = {"effect": 0.4, "strata": 4, "seeds": 20, "base": 0.8}

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from reports import alts, lattice, prose
-from reports.contrasts import LEVEL, Contrast, Estimate
+from reports.aggregates import lattice
+from reports.aggregates.outcomes import Table
 from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, none
 from reports.figures import effects as figures
 from reports.figures import tree
-from reports.quantities import SOLVED
-from reports.style import Look
-from reports.summary import Table
+from reports.figures.style import Look
+from reports.statistics.contrasts import LEVEL, Contrast, Estimate
+from reports.statistics.quantities import SOLVED
+from reports.text import alt_text as alts
+from reports.text import sentences as prose
 
 INTERVALS = f"{lattice.percent(LEVEL)} intervals"
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reports import alts, probes, summary
-from reports.data import csv_text
+from reports.aggregates import outcomes as summary
+from reports.aggregates import probes
+from reports.aggregates.outcomes import Table
 from reports.exhibits import Exhibit, Sheet, fitting, none, paged
+from reports.exhibits.csv_data import csv_text
 from reports.figures import mechanism as figures
 from reports.figures.panels import MANY, series_height
-from reports.style import Look, style, svg
-from reports.summary import Table
+from reports.figures.style import Look, style, svg
+from reports.text import alt_text as alts
 
 MISSING = "{} not known: curves.csv has no metric {} for these networks. The probes run on confirmation networks."
 AT = "Each task at the longest lag that some cell solves in half of its runs."

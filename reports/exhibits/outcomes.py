@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
-from reports import alts, lattice, summary
-from reports.contrasts import LEVEL
+from reports.aggregates import lattice
+from reports.aggregates import outcomes as summary
+from reports.aggregates.outcomes import Table
 from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, fitting, none, paged
 from reports.figures import outcomes as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
-from reports.style import Look
-from reports.summary import Table
+from reports.figures.style import Look
+from reports.statistics.contrasts import LEVEL
+from reports.text import alt_text as alts
 
 INTERVALS = f"{lattice.percent(LEVEL)} intervals"
 SHARE_SOLVED = Scale("networks that solved it", 0, 1.02)

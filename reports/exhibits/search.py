@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports import alts, search
+from reports.aggregates import tuning as search
+from reports.aggregates.outcomes import Table
 from reports.exhibits import Exhibit, fitting, none, paged
 from reports.figures import search as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
-from reports.style import Look
-from reports.summary import Table
+from reports.figures.style import Look
+from reports.text import alt_text as alts
 
 
 def tuning(tune: Table, looks: Mapping[str, Look]) -> Exhibit:

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
-from reports.style import COLORS, FAINT, INK, WIDTH
-from reports.summary import Table, parts, pick
+from reports.aggregates.outcomes import Table, parts, pick
+from reports.figures.style import COLORS, FAINT, INK, WIDTH
 
 SPREADS = {
     "seeds": ("only seeds differ", COLORS[0], "o", "-"),

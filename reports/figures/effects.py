@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.contrasts import Contrast
+from reports.claims.findings import shown
 from reports.figures.panels import plain_numbers
-from reports.quantities import SOLVED
-from reports.style import FAINT, RULE, WIDTH, Look, short
-from reports.words import shown
+from reports.figures.style import FAINT, RULE, WIDTH, Look, short
+from reports.statistics.contrasts import Contrast
+from reports.statistics.quantities import SOLVED
 
 RATIO_LIMITS = 1e-3, 1e3
 """Ratios beyond are drawn at the edge: how far they are beyond is in the text beside them."""

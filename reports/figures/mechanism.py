@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from reports.aggregates.outcomes import Table, parts, pick
+from reports.aggregates.probes import Strip
 from reports.figures.panels import TALLEST, Margins, Scale, beside, colorbar, fixed, image, series
-from reports.probes import Strip
-from reports.style import FAINT, INK, RULE, WIDTH, Look, short
-from reports.summary import Table, parts, pick
+from reports.figures.style import FAINT, INK, RULE, WIDTH, Look, short
 
 FLOW = Scale("share of the gradient that is left", 1e-6, 10, log=True, colors="cividis")
 WHENS = {"init": "before training", "half": "half way", "end": "after training"}

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from reports.aggregates.outcomes import Table, parts, pick
 from reports.figures.panels import (
     MANY,
     POINTS,
@@ -24,9 +25,8 @@ from reports.figures.panels import (
     plain_numbers,
     task_by_lag,
 )
-from reports.prose import number
-from reports.style import FAINT, RULE, WIDTH, Look, short
-from reports.summary import Table, parts, pick
+from reports.figures.style import FAINT, RULE, WIDTH, Look, short
+from reports.text.sentences import number
 
 NUMBERED = 45
 """Columns of a matrix up to which its numbers can be read."""

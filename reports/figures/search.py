@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from reports.aggregates.outcomes import Table, parts, pick
 from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, image, ink_on, networks, plain_numbers
-from reports.style import FAINT, WIDTH, Look, short
-from reports.summary import Table, parts, pick
+from reports.figures.style import FAINT, WIDTH, Look, short
 
 
 def tuning(tune: Table, looks: Mapping[str, Look]) -> Figure:

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from reports.contrasts import Estimate
+from reports.aggregates.lattice import Node, clear, limits, percent, points
+from reports.aggregates.outcomes import Table
 from reports.figures.panels import MANY
-from reports.lattice import Node, clear, limits, percent, points
-from reports.style import FAINT, INK, RULE, WIDTH, Look, short
-from reports.summary import Table
+from reports.figures.style import FAINT, INK, RULE, WIDTH, Look, short
+from reports.statistics.contrasts import Estimate
 
 MORE, LESS = "#0072B2", "#D55E00"
 """Blue and orange: the colour-blind tell them apart, and the sign stands in each field."""

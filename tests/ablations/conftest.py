@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.ablations.commands import TINY
+from tests.ablations.cli_process import TINY
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +35,8 @@ def tiny(tmp_path: Path) -> Path:
 def registries():
     """What a test defines is forgotten after it."""
     import tasks
-    from ablations import plugins
     from ablations.cells import base
+    from ablations.contract import plugins
 
     tasks.catalogue()
     kept = [(known, dict(known)) for known in (base.registry, tasks.registry, plugins._loaded)]

@@ -14,9 +14,9 @@ from urllib.request import urlopen
 import pandas as pd
 import pytest
 
-from ablations.store import Store
-from ablations.study import load
-from tests.ablations.commands import TINY, digests, whygates
+from ablations.studies.study import load
+from ablations.sweeps.store import Store
+from tests.ablations.cli_process import TINY, digests, whygates
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_help_is_instant_and_names_every_command(tmp_path: Path) -> None:
         ("import ablations", ["torch", "mlflow", "optuna", "pandas"]),
         ("import ablations.cli", ["torch", "mlflow", "optuna", "pandas"]),
         ("import reports.build", ["torch", "mlflow", "optuna", "ablations", "tasks"]),
-        ("import ablations.workers", ["mlflow", "pandas"]),
+        ("import ablations.sweeps.workers.local", ["mlflow", "pandas"]),
     ],
 )
 def test_imports_stay_cheap(statement: str, absent: list[str]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablations.store import Store
-from tests.ablations.commands import digests, whygates
+from ablations.sweeps.store import Store
+from tests.ablations.cli_process import digests, whygates
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CELL, TASK, STUDY = (str(EXAMPLES / name) for name in ("ugrnn.py", "delayed_match.py", "own.toml"))

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ablations.store import Store
-from tests.ablations.commands import digests, whygates
+from ablations.sweeps.store import Store
+from tests.ablations.cli_process import digests, whygates
 
 REFUSALS = {
     "unknown study": (["sweep", "smok"], "did you mean 'smoke'"),

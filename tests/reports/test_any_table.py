@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.calibration.simulate import ARMS, Setting, studies
 from reports.claims import CLAIMS, decide
-from reports.contrasts import STRATA
-from reports.strata import group_of
+from reports.statistics.contrasts import STRATA
+from reports.statistics.strata import group_of
 from reports.tables import LARGEST, LARGEST_MEASURED
-from reports.worlds import ARMS, Setting, studies
-from tests.reports.plain import table
+from tests.reports.tables_by_hand import table
 
 CELLS = [*ARMS, "janet", "nobody's cell"]
 TASKS = ["recall", "continual_adding", "continual_adding+reset", "counting", "flip_flop", "n_back", "nobody's task"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
-from tests.reports import synthetic
+from tests.reports import synthetic_study as synthetic
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

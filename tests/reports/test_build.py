@@ -14,9 +14,10 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from reports import links, power
 from reports.build import build
-from tests.reports import synthetic
+from reports.calibration import power
+from reports.page import mlflow_links as links
+from tests.reports import synthetic_study as synthetic
 
 
 @pytest.fixture(scope="module")

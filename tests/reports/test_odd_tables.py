@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports import methods
 from reports.build import build
+from reports.page import methods
 from reports.tables import LARGEST, LARGEST_MEASURED, MEASURED, NUMBERS, NUMBERS_OR_EMPTY, BadTable
-from tests.reports import synthetic
+from tests.reports import synthetic_study as synthetic
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports
-from reports.strata import base_name
+from reports.statistics.strata import base_name
 from reports.tables import CURVES, NUMBERS, NUMBERS_OR_EMPTY, REQUIRED, BadTable, read
 
 ROW = {

@@ -1,0 +1,1 @@
+"""What a user asks for on the command line: one module per command."""

@@ -1,0 +1,1 @@
+"""Study files: schema, presets, arms and their content hashes."""

@@ -1,0 +1,302 @@
+"""The tracker: writes finished members to MLflow, and reads a study back as tidy tables. Only here is mlflow imported."""
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what cannot be delivered waits in the spool instead
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+
+from ablations.errors import InputError
+from ablations.sweeps.arm import Told
+from ablations.sweeps.store import Store, write
+from ablations.sweeps.workers.local import Ended
+from ablations.tracking import tables
+from ablations.tracking.mlflow_db import relocate
+from ablations.tracking.mlflow_view import save_view
+
+MANIFEST = "study.json"
+PAGE = 1000
+_STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
+
+
+class Tracker:
+    """One study's experiment in MLflow.
+
+    A run of `kind=study` carries the manifest and the report; below it a run per arm (`kind=arm`), below that one per
+    member (`kind=member`), identified by its content hash.
+    """
+
+    def __init__(self, store: Store, study: str) -> None:
+        """Raises InputError when the tracking server cannot be used, or the store's database was never made."""
+        if store.local and not store.mlflow.exists():
+            raise InputError(f"--store {store.folder}: nothing was swept here yet")
+        self.store, self.study = store, study
+        self.arms: dict[str, str] = {}
+        self.members: dict[str, tuple[str, Told]] = {}
+        """The run of every member that is known to be told, and what was told of it."""
+        self.doubtful: set[str] = set()
+        """Members whose telling failed: the tracker may know them all the same."""
+        try:
+            self.client = MlflowClient(store.tracking_uri)
+            found = self.client.get_experiment_by_name(study)
+        except (MlflowException, OSError, ImportError) as error:
+            problem = f"the MLflow server at {store.tracking_uri} cannot be used: {_first_line(error)}"
+            raise InputError(f"{problem} (MLFLOW_TRACKING_URI names an http or https address)") from None
+        if found and found.lifecycle_stage != "active":
+            raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
+        self.experiment = found.experiment_id if found and study != "Default" else None  # that one is MLflow's own
+        if self.experiment and found and store.local:
+            relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
+
+    def begin(self, manifest: dict[str, Any]) -> dict[str, Told]:
+        """Make the experiment ready for a sweep; what was told of every member before. Raises InputError."""
+        try:
+            self._prepare(manifest)
+            for run in self._runs("tags.kind = 'member'"):
+                if run.info.status == "FINISHED":
+                    self.members[run.data.tags["hash"]] = (run.info.run_id, _told(run))
+                else:
+                    self.client.delete_run(run.info.run_id)  # cut off while it was written; it will be told again
+        except (MlflowException, OSError) as error:
+            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {_first_line(error)}") from None
+        return {member: told for member, (_, told) in self.members.items()}
+
+    def _prepare(self, manifest: dict[str, Any]) -> None:
+        if self.experiment is None:
+            location = (self.store.artifacts / self.study).as_uri() if self.store.local else None
+            self.experiment = self.client.create_experiment(self.study, artifact_location=location)
+        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", _description(manifest))
+        save_view(self.client, self.experiment, sorted(manifest["definition"]["tune"]["space"]))
+        if not any(self._runs("tags.kind = 'study'")):
+            self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
+        self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
+
+    def study_run(self) -> str:
+        """The id of the run that carries the manifest and the report. Raises InputError when the study has none."""
+        for run in self._runs("tags.kind = 'study'"):
+            return run.info.run_id
+        swept = [e.name for e in self.client.search_experiments() if e.name != "Default"]
+        raise InputError(f"study {self.study!r} was never swept here; the store has: {', '.join(swept) or 'nothing'}")
+
+    def arm_run(self, arm: str, fields: dict[str, Any]) -> str:
+        """The id of an arm's run; `fields` (cell, task, lag, size) describe it when it is new."""
+        if arm not in self.arms:
+            for run in self._runs(f"tags.kind = 'arm' and tags.arm = '{arm}'"):
+                self.arms[arm] = run.info.run_id
+                break
+            else:
+                tags = {"kind": "arm", "study": self.study, "arm": arm}
+                tags |= {key: str(fields[key]) for key in ("cell", "task", "lag", "size")}
+                name = f"{fields['cell']} {fields['task']} {fields['lag']}"
+                self.arms[arm] = self._create(name, tags, parent=self.study_run())
+        return self.arms[arm]
+
+    def deliver(self, record: dict[str, Any]) -> bool:
+        """Tell of a finished member; whether it was news. Raises MlflowException or OSError when it cannot be told now."""
+        member, arm = record["hash"], record["arm"]
+        if member in self.doubtful:
+            self._settle(member)
+        news = member not in self.members
+        if news:
+            self.doubtful.add(member)
+            self.members[member] = (self._write(record), Told(arm))
+            self.doubtful.discard(member)
+        run_id, told = self.members[member]
+        if told.arm != arm:  # an earlier definition of the arm trained it
+            moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
+            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
+        if "findings" in record:
+            told = Told(arm, self._add(run_id, record["findings"], member))
+        self.members[member] = (run_id, told._replace(arm=arm))
+        return news
+
+    def _add(self, run_id: str, findings: dict[str, dict[str, Any]], member: str) -> frozenset[str]:
+        """Tell what probes found out about a told member, with its weights and its portrait; the probes.
+
+        It can be repeated: MLflow takes a point that it has, of the same time, for the same.
+        """
+        for path in (self.store.weights_of(member), self.store.portrait_of(member)):
+            if path.exists():  # a diverged member has no weights
+                self.client.log_artifact(run_id, str(path))
+        when = self.client.get_run(run_id).info.start_time
+        metrics = {key: value for found in findings.values() for key, value in found["metrics"].items()}
+        curves = {key: curve for found in findings.values() for key, curve in found["curves"].items()}
+        self._log(run_id, _points(metrics, curves, when))
+        self.client.set_tag(run_id, "probes", " ".join(findings) or tables.NOTHING)
+        return frozenset(findings)
+
+    def _log(self, run_id: str, points: list[Metric]) -> None:
+        for first in range(0, len(points), PAGE):
+            self.client.log_batch(run_id, points[first : first + PAGE])
+
+    def _settle(self, member: str) -> None:
+        """Find out what became of a telling that failed: it is complete, or it is taken back."""
+        for run in self._runs(f"tags.hash = '{member}'"):
+            if run.info.status == "FINISHED" and member not in self.members:
+                self.members[member] = (run.info.run_id, _told(run))
+            else:
+                self.client.delete_run(run.info.run_id)
+
+    def _write(self, record: dict[str, Any]) -> str:
+        tags = {key: str(record[key]) for key in ("hash", "arm", "phase", "cell", "task", "lag", "engine", "status")}
+        tags |= {"kind": "member", "study": self.study}
+        place = f"{record['phase']}{record['search']}.{record['trial']}"
+        name = f"{record['cell']} {place} {record['task']} {record['lag']}"
+        params = {key: record[key] for key in ("size", "hidden_size", "parameters", "seed", "search", "trial")}
+        params |= record["settings"]
+        metrics = {**record["metrics"], **_log10(record["settings"])}
+        now = int(time.time() * 1000)
+        points = _points(metrics, record["curves"], now)
+        begun = now - int(1000 * record["metrics"]["seconds"])  # so that the UI shows how long it trained
+        run_id = self._create(name, tags, parent=self.arm_run(record["arm"], record), begun=begun)
+        self.client.log_batch(run_id, points[:PAGE], [Param(key, str(value)) for key, value in params.items()])
+        self._log(run_id, points[PAGE:])
+        self.client.set_terminated(run_id)
+        return run_id
+
+    def end_arm(self, ended: Ended) -> None:
+        """Close an arm's run: FINISHED, FAILED with the traceback, or SCHEDULED when it is to be continued."""
+        arm = ended.arm
+        fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
+        run_id = self.arm_run(arm.hash, fields)
+        if ended.error:
+            self.client.log_text(run_id, ended.error, "traceback.txt")
+        if ended.status == "interrupted":
+            self.client.update_run(run_id, status="SCHEDULED")
+        else:
+            self.client.set_terminated(run_id, "FINISHED" if ended.status == "done" else "FAILED")
+
+    def solved(self, manifest: dict[str, Any]) -> dict[tuple[str, str], list[int]]:
+        """Whether each told member solved its task, by arm and phase."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for run in self._members(manifest):
+            key = (run.data.tags["arm"], run.data.tags["phase"])
+            found.setdefault(key, []).append(int(run.data.metrics["solved"]))
+        return found
+
+    def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+        """The manifest's arms, each with its `state` and the members done, solved, diverged and probed of each phase."""
+        states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
+        arms = {
+            arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting")}
+            for arm in manifest["arms"]
+        }
+        for arm in arms.values():
+            for phase in ("tune", "confirm"):
+                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "probed": 0, "seconds": 0.0}
+        for run in self._members(manifest):
+            count = arms[run.data.tags["arm"]][run.data.tags["phase"]]
+            count["done"] += 1
+            count["solved"] += int(run.data.metrics["solved"])
+            count["diverged"] += int(run.data.metrics["diverged"])
+            count["seconds"] += run.data.metrics["seconds"]
+            count["probed"] += "probes" in run.data.tags
+        return list(arms.values())
+
+    def attach(self, folder: Path) -> None:
+        """Store a report on the study's run, where the UI shows it: what a report is made of, whatever else lies there."""
+        for name in ("report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"):
+            if (folder / name).is_file():
+                self.client.log_artifact(self.study_run(), str(folder / name), "report")
+        for figure in sorted((folder / "figures").glob("*.*")):
+            if figure.suffix in (".svg", ".csv"):
+                self.client.log_artifact(self.study_run(), str(figure), "report/figures")
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the last sweep. Raises InputError when the study was never swept here."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = self.client.download_artifacts(self.study_run(), MANIFEST, folder)
+            except MlflowException:
+                raise InputError(f"study {self.study!r} has only just been started; try again in a moment") from None
+            return json.loads(Path(path).read_text(encoding="utf-8"))
+
+    def tables(self, folder: Path) -> None:
+        """Write what reports are built from: results.csv, curves.csv and study.json."""
+        manifest = self.manifest()
+        runs = self._finished(manifest)
+        tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)
+        tables.curves(runs, self.store, self.client.get_metric_history).to_csv(folder / "curves.csv", index=False)
+        write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+    def results(self, manifest: dict[str, Any]) -> pd.DataFrame:
+        """One row per finished member of the study's present definition."""
+        return tables.results(self._finished(manifest), manifest)
+
+    def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
+        """Every point of every curve: hash, step, metric, value."""
+        return tables.curves(self._finished(manifest), self.store, self.client.get_metric_history)
+
+    def _finished(self, manifest: dict[str, Any]) -> list[Run]:
+        runs = list(self._members(manifest))
+        if not runs:
+            raise InputError(
+                f"study {self.study!r} has no finished member yet; `whygates status {self.study}` tells more"
+            )
+        return runs
+
+    def _members(self, manifest: dict[str, Any]) -> Iterator[Run]:
+        """The finished members of the manifest's arms, each once."""
+        arms, seen = {arm["hash"] for arm in manifest["arms"]}, set()
+        for run in self._runs("tags.kind = 'member'"):
+            tags = run.data.tags
+            if run.info.status == "FINISHED" and tags["arm"] in arms and tags["hash"] not in seen:
+                seen.add(tags["hash"])
+                yield run
+
+    def _runs(self, where: str) -> Iterator[Run]:
+        token = None
+        while self.experiment is not None:
+            page = self.client.search_runs([self.experiment], where, max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _create(self, name: str, tags: dict[str, str], parent: str | None = None, begun: int | None = None) -> str:
+        tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
+        assert self.experiment is not None  # begin() made it
+        return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
+
+
+def _told(run: Run) -> Told:
+    """What a member's run has of it."""
+    return Told(run.data.tags["arm"], tables.probes(run))
+
+
+def _points(metrics: dict[str, float], curves: tables.Curves, when: int) -> list[Metric]:
+    points = [Metric(key, value, when, 0) for key, value in metrics.items()]
+    return points + [Metric(key, value, when, step) for key, curve in curves.items() for step, value in curve]
+
+
+def _log10(settings: dict[str, Any]) -> dict[str, float]:
+    """Parallel coordinates have linear axes only, and a learning rate wants a logarithmic one."""
+    return {tables.LOG_RATE: math.log10(settings["learning_rate"])}
+
+
+def _description(manifest: dict[str, Any]) -> str:
+    definition = manifest["definition"]
+    cells = ", ".join(f"`{label}`" for label in manifest["cells"])
+    names = ", ".join(f"`{label}`" for label in manifest["tasks"])
+    return (
+        f"{definition['description']}\n\nCells: {cells}. Tasks: {names}. {len(manifest['arms'])} arms, each with "
+        f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
+        f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
+    ).strip()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

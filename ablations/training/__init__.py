@@ -1,0 +1,1 @@
+"""Training a population: all members of an arm at once."""

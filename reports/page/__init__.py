@@ -1,0 +1,1 @@
+"""What the report's page holds: the context of the templates."""

@@ -1,0 +1,1 @@
+"""From rows to estimates and contrasts: estimators, intervals, p values."""

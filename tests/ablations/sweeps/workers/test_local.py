@@ -1,0 +1,93 @@
+"""A sweep that is really killed, again and again, ends with the table of one that was left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from ablations.sweeps.store import Store
+from ablations.tracking.tracker import Tracker
+from tests.ablations.cli_process import digests
+
+PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
+LONGER = ['cells=["rnn", "ugrnn"]', "train.steps=80", "train.eval_every=4", "tune.trials=3", "sizes=[100]"]
+MEMBERS = 4 * (6 + 4)
+
+
+def start(folder: Path, store: str) -> subprocess.Popen[str]:
+    options = ["--plugin", str(PLUGIN), *(word for change in LONGER for word in ("--set", change))]
+    command = [sys.executable, "-m", "ablations", "sweep", "tiny.toml", *options, "--store", store, "--workers", "2"]
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
+
+
+def finished(store: Path) -> int:
+    """Members whose results are safe."""
+    return len(list((store / "members").glob("[!.]*.json")))
+
+
+def table(store: Path) -> pd.DataFrame:
+    tracker = Tracker(Store.open(store), "tiny")
+    results = tracker.results(tracker.manifest())
+    curves = tracker.curves(tracker.manifest())
+    assert curves.groupby(["hash", "metric", "step"]).size().max() == 1
+    return results.drop(columns="seconds").merge(curves.groupby("hash").value.agg(["size", "sum"]), on="hash")
+
+
+def test_a_sweep_killed_at_any_point_ends_with_the_undisturbed_table(tiny: Path) -> None:
+    done = start(tiny, "undisturbed")
+    output, errors = done.communicate(timeout=300)
+    assert done.returncode == 0, output + errors
+
+    exits, seen = [], []
+    for kill in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
+        process = start(tiny, "disturbed")
+        enough = (seen or [0])[-1] + 1
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+            if finished(tiny / "disturbed") >= enough:
+                whole = kill in (signal.SIGINT, signal.SIGTERM)  # as a terminal or a batch system sends them
+                (os.killpg if whole else os.kill)(process.pid, kill)
+                break
+        output, _ = process.communicate(timeout=60)
+        exits.append(process.returncode)
+        seen.append(finished(tiny / "disturbed"))
+        if process.returncode == 130:
+            assert f"Go on with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
+            assert " --store disturbed" in output
+    assert exits == [-signal.SIGKILL, 130, -signal.SIGKILL, 130]
+    assert seen == sorted(seen), "what was finished stays finished"
+    assert seen[0] < MEMBERS, "the first kill came too late to test anything"
+
+    done = start(tiny, "disturbed")
+    output, errors = done.communicate(timeout=300)
+    assert done.returncode == 0, output + errors
+    undisturbed, disturbed = table(tiny / "undisturbed"), table(tiny / "disturbed")
+    assert len(undisturbed) == MEMBERS
+    assert undisturbed.hash.is_unique
+    pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
+    assert (undisturbed.decay_end.notna() == (undisturbed.phase == "confirm")).all()
+    for part in ("weights", "probes"):
+        assert digests(tiny / "undisturbed" / part) == digests(tiny / "disturbed" / part)
+        assert len(digests(tiny / "undisturbed" / part)) >= 16
+
+
+def test_a_worker_that_dies_costs_no_arm(tiny: Path) -> None:
+    process = start(tiny, "store")
+    deadline = time.monotonic() + 60
+    while finished(tiny / "store") == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
+    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, output + errors
+    assert "4 of 4 arms done" in output
+    results = table(tiny / "store")
+    assert len(results) == MEMBERS
+    assert results.hash.is_unique
