@@ -25,7 +25,7 @@ from ablations.studies.study import Study, load
 from ablations.sweeps import arm as sweep
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
-from ablations.training.population import Budget, Left, Member, Population
+from ablations.training.population import Budget, Finished, Member, Population
 from tasks import Batch, Stream, Task
 from tasks.adding import Adding
 from tasks.continual_adding import ContinualAdding
@@ -87,7 +87,7 @@ def population(engine: str, kind: str, cell: str, layers: int = 1) -> Population
     assert chosen.name == engine, chosen.why
     model = Model(cells, *task.sizes(lag), 5, chosen.scan, layers, chosen.linear)
     task = in_float64(task) if engine == "eager" else task
-    return Population(model, task, lag, MEMBERS, BUDGET, keep=True)
+    return Population(model, task, lag, MEMBERS, BUDGET, save_weights=True)
 
 
 def trained(engine: str, kind: str, cell: str, layers: int = 1, resumed: bool = False) -> list[dict[str, Any]]:
@@ -101,11 +101,11 @@ def trained(engine: str, kind: str, cell: str, layers: int = 1, resumed: bool = 
             file.seek(0)
             running = population(engine, kind, cell, layers)
             running.load(torch.load(file, weights_only=True))
-        ended = sorted((event for event in running.run() if isinstance(event, Left)), key=lambda left: left.member)
+        ended = sorted((event for event in running.run() if isinstance(event, Finished)), key=lambda left: left.member)
     return [_numbers(left) for left in ended]
 
 
-def _numbers(left: Left) -> dict[str, Any]:
+def _numbers(left: Finished) -> dict[str, Any]:
     assert left.kept is not None
     result = {name: value for name, value in vars(left.result).items() if name != "seconds"}
     weights = {"half": _projected(left.kept.half), "end": _projected(left.kept.end), "half_step": left.kept.half_step}
@@ -138,7 +138,7 @@ def swept() -> list[dict[str, Any]]:
         records = [record for _, record in store.waiting("golden")]
     found = []
     for record in records:
-        metrics = {name: record["metrics"][name] for name in ("score", "objective", "left_at", "flops_per_step")}
+        metrics = {name: record["metrics"][name] for name in ("score", "objective", "finished_at", "flops_per_step")}
         found.append({key: record[key] for key in ("phase", "search", "trial", "seed", "settings", "status")} | metrics)
     return sorted(found, key=lambda one: (one["phase"], one["search"], one["trial"], one["seed"]))
 

@@ -15,7 +15,7 @@ from ablations.errors import InputError
 from ablations.probes import measure
 from ablations.studies.study import Arm, sentences
 from ablations.sweeps.arm import build
-from ablations.sweeps.probing import DEAR, curves, trained
+from ablations.sweeps.probing import ONE_PER_SEARCH, curves, trained
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
 from ablations.training.population import Member
@@ -50,7 +50,7 @@ def inspect(name: str, store: Store, folder: Path, out: Console) -> None:
     asked = trained(arm, model, [member], [kept], [tags["status"] == "solved"])
     (found,) = measure(asked, ASKED, trace=[0])
     stored = store.findings(tags["hash"])
-    findings = {**{probe: stored[probe] for probe in DEAR if probe in stored}, "again": found._asdict()}
+    findings = {**{probe: stored[probe] for probe in ONE_PER_SEARCH if probe in stored}, "again": found._asdict()}
     result = store.get(tags["hash"])
     if result is None:
         raise InputError(f"run {name!r}: its result is not in {store.members}")
@@ -110,7 +110,7 @@ def _show(
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     settings = ", ".join(f"{name} {value}" for name, value in result["settings"].items())
-    ended = f"{result['status']} at step {metrics['left_at']} of {metrics['steps']}, score {metrics['score']:.3f}"
+    ended = f"{result['status']} at step {metrics['finished_at']} of {metrics['steps']}, score {metrics['score']:.3f}"
     table.add_row("network", f"{member}, seed {result['seed']}, run {run_id}")
     table.add_row("size", f"{result['hidden_size']} units, {result['parameters']:,} parameters")
     table.add_row("hyperparameters", settings)

@@ -21,7 +21,7 @@ from ablations.errors import InputError
 from ablations.studies.study import Study
 from ablations.sweeps import arm as sweep
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import Ended
+from ablations.sweeps.workers.local import ArmOutcome
 
 SOLVED = "confirmed seeds that solved their task"
 ABREAST = 8
@@ -65,12 +65,12 @@ class Display:
         for key, solved in rates.items():
             self.rates.setdefault(key, []).extend(solved)
 
-    def progress(self, progress: sweep.Progress | sweep.Probing) -> None:
+    def progress(self, progress: sweep.TrainingProgress | sweep.ProbeProgress) -> None:
         arm = self.arms[progress.arm]
         if progress.arm not in self.bars:
             self.bars[progress.arm] = self.parts.add_task(str(arm), note="")
         bar = self.bars[progress.arm]
-        if isinstance(progress, sweep.Probing):
+        if isinstance(progress, sweep.ProbeProgress):
             note = f"probing: {progress.probe}"
             self.parts.update(bar, total=progress.of, completed=progress.done, note=note)
             return
@@ -85,7 +85,7 @@ class Display:
     def delivered(self, record: dict[str, Any]) -> None:
         self.rates.setdefault((record["arm"], record["phase"]), []).append(record["metrics"]["solved"])
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, ended: ArmOutcome) -> None:
         arm = ended.arm
         self.finished += 1
         if arm.hash in self.bars:
@@ -106,7 +106,7 @@ class Display:
         """The sweep was asked to stop."""
         self._print("stopping: populations are being saved")
 
-    def summary(self, ended: list[Ended]) -> None:
+    def summary(self, ended: list[ArmOutcome]) -> None:
         """Which cell solved how often, and what failed."""
         cells = list(dict.fromkeys(arm.cell.label for arm in self.arms.values()))
         rows: dict[tuple[str, int, int], dict[str, str]] = {}

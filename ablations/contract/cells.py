@@ -54,7 +54,7 @@ class Problem:
             state = {name: part[k] for name, part in self.state.items()}
             shown = []
             for x in self.x[k]:
-                state = self.cell.step(w, self.cell.drive(w, x), state, _keep)
+                state = self.cell.step(w, self.cell.drive(w, x), state, _unchanged)
                 shown.append(state[self.cell.output])
             outputs.append(torch.stack(shown))
             finals.append(state)
@@ -123,7 +123,7 @@ def gives_rows(cls: type[Cell]) -> None:
         require(isinstance(drive, dict), f"`drive` gives {type(drive).__name__}, not tensors by name", "drive")
         for name, value in drive.items():
             _require_shape(f"`drive` gives {name!r}", value, (*lead, value.shape[-1]), "drive")
-        after = cell.step(problem.w, drive, problem.state, _keep)
+        after = cell.step(problem.w, drive, problem.state, _unchanged)
         require(isinstance(after, dict), f"`step` gives {type(after).__name__}, not the new state by name", "step")
         require(
             after.keys() == set(cls.state),
@@ -282,7 +282,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _keep(_: str, value: Tensor) -> Tensor:
+def _unchanged(_: str, value: Tensor) -> Tensor:
     return value
 
 

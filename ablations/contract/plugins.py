@@ -20,7 +20,7 @@ from ablations.contract import Kind, fault, first_line
 from ablations.contract import cells as cell_contract
 from ablations.contract import tasks as task_contract
 from ablations.errors import InputError
-from ablations.studies.hashing import source
+from ablations.studies.hashing import source_digest
 
 _loaded: dict[str, str] = {}
 
@@ -70,7 +70,7 @@ def define(file: Path) -> list[Kind]:
         raise InputError(f"{file}: defines neither a cell nor a task: a class of one, with a `name`")
     for kind in found:
         try:
-            source(kind)
+            source_digest(kind)
         except ValueError as error:
             raise InputError(fault(kind, error)) from None
     return found

@@ -12,7 +12,7 @@ from ablations.networks.model import Model
 from tasks import Batch, Task
 
 VALIDATION_SEQUENCES = 256
-NUMBERS = 2**25
+MAX_FLOATS = 2**25
 """Members are computed together as long as they take no more numbers than this at once: 128 MiB."""
 GATE_SEQUENCES = 32
 VALIDATION_SEED, TEST_SEED, PROBE_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not meet these
@@ -72,10 +72,10 @@ def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool)
     return EvaluationSet([stack(task, [stream.next()]) for _ in range(warmup + scored)], warmup)
 
 
-def together(members: int, each: int) -> list[slice]:
-    """Members in groups that take no more than NUMBERS at once, if `each` takes so many: memory is bounded, results are not
+def member_chunks(members: int, each: int) -> list[slice]:
+    """Members in groups that take no more than MAX_FLOATS at once, if `each` takes so many: memory is bounded, results are not
     touched. One member is never divided."""
-    most = max(1, NUMBERS // each)
+    most = max(1, MAX_FLOATS // each)
     return [slice(first, first + most) for first in range(0, members, most)]
 
 
@@ -117,7 +117,7 @@ def _run(model: Model, w: Weights, windows: Sequence[Stacked]) -> Iterator[tuple
     _, steps, batch, features = windows[0].inputs.shape
     # What one member takes, roughly: a window's scan, or the outputs of all windows.
     each = steps * batch * max(features + 4 * model.hidden, len(windows) * model.outputs)
-    for group in together(members, each):
+    for group in member_chunks(members, each):
         yield _run_together(model, {name: x[group] for name, x in w.items()}, windows)
 
 

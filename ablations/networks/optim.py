@@ -38,7 +38,7 @@ class Adam:
         scale = (self.square / (1 - BETA2**self.steps)).sqrt_().add_(EPSILON)
         weights.sub_(rate.unsqueeze(1) * self.mean / scale)
 
-    def keep(self, members: Tensor) -> None:
+    def select(self, members: Tensor) -> None:
         """Go on with some of the members: indices into the present ones."""
         self.rate, self.mean, self.square = self.rate[members], self.mean[members], self.square[members]
 

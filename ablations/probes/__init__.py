@@ -9,11 +9,11 @@ member with weights that are not finite has nothing to say.
 from collections.abc import Callable, Collection
 
 from ablations.errors import known
-from ablations.networks.evaluation import together
+from ablations.networks.evaluation import member_chunks
 from ablations.probes import clamp, decode, distill, flow, gates, retention
 from ablations.probes.base import Findings, Trained, sequences
 
-__all__ = ["KEPT", "PROBES", "Findings", "Trained", "measure"]
+__all__ = ["PROBES", "SAVED_FLOATS_PER_UNIT", "Findings", "Trained", "measure"]
 
 _MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "flow": flow.measure,
@@ -35,8 +35,8 @@ def measure(trained: Trained, which: Collection[str], trace: Collection[int] = (
         return found  # a window in which nothing is asked
     model, steps = trained.model, trained.task.steps(trained.lag)
     finite = [k for k in range(len(found)) if all(w[k].isfinite().all() for ws in trained[3:6] for w in ws.values())]
-    each = steps * flow.SEQUENCES * (model.inputs + KEPT * model.hidden * model.layers)
-    for rows in together(len(finite), each):
+    each = steps * flow.SEQUENCES * (model.inputs + SAVED_FLOATS_PER_UNIT * model.hidden * model.layers)
+    for rows in member_chunks(len(finite), each):
         members = finite[rows]
         asked, traced = trained.of(members), [row for row, k in enumerate(members) if k in trace]
         for probe in which:
@@ -47,4 +47,4 @@ def measure(trained: Trained, which: Collection[str], trace: Collection[int] = (
     return found
 
 
-KEPT = 24  # numbers that a step keeps for the way back, roughly, per unit, in double precision
+SAVED_FLOATS_PER_UNIT = 24  # numbers that a step keeps for the way back, roughly, per unit, in double precision

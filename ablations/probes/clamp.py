@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from ablations.cells import Cell, Weights
 from ablations.engines import eager
-from ablations.networks.evaluation import TEST_SEED, Stacked, stack, together
+from ablations.networks.evaluation import TEST_SEED, Stacked, member_chunks, stack
 from ablations.networks.optim import Adam, clip
 from ablations.probes.base import SEED, Findings, Gates, Trained, code_of, run, sequences, warmed
 
@@ -152,7 +152,7 @@ def _scores(trained: Trained, usual: _Usual, way: str, w: Weights) -> list[float
     weight = torch.cat([window.weight for window, _ in windows[warmup:]], 1)
     each = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
     scores = []
-    for rows in together(len(trained.seeds), each):
+    for rows in member_chunks(len(trained.seeds), each):
         some = range(len(trained.seeds))[rows]
         means = [{name: values[rows] for name, values in layer.items()} for layer in usual.means]
         clamped = _Clamped(trained.of(some), usual._replace(means=means), way)

@@ -15,13 +15,13 @@ def digest(*content: Any) -> str:
     return hashlib.sha256(_canonical(content)).hexdigest()[:16]
 
 
-def derive(*content: Any) -> int:
+def derive_seed(*content: Any) -> int:
     """A 48-bit seed decided by content: it fits a float64, and therefore any table, without loss."""
     return int.from_bytes(hashlib.sha256(_canonical(content)).digest()[:6], "big")
 
 
 @cache
-def source(kind: type) -> str:
+def source_digest(kind: type) -> str:
     """A digest of what a class does: its source, its ancestors', and that of everything of ours that they name.
 
     Taken from the syntax tree, without comments and docstrings. Ours are the cells, the tasks, and what else is in the

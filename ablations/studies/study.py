@@ -16,7 +16,7 @@ import tasks
 from ablations import cells
 from ablations.cells.initial import Setting, hyperparameters
 from ablations.errors import InputError, nearest
-from ablations.studies.hashing import derive, digest, source
+from ablations.studies.hashing import derive_seed, digest, source_digest
 from ablations.studies.schema import SETTINGS, CellChoice, Confirm, Positive, Strict, TaskChoice, Train, Tune, Values
 
 
@@ -119,7 +119,10 @@ class Arm(BaseModel):
         return {
             **self.design,
             "train": self.train.model_dump(),
-            "source": [source(cells.catalogue()[self.cell.cell]), source(tasks.catalogue()[self.task.name])],
+            "source": [
+                source_digest(cells.catalogue()[self.cell.cell]),
+                source_digest(tasks.catalogue()[self.task.name]),
+            ],
         }
 
     @property
@@ -145,7 +148,7 @@ class Arm(BaseModel):
         Derived from the design, not from the content: with an edited source or another training budget the same design
         keeps its seeds, so that before and after are compared on the same random numbers.
         """
-        return derive(self.design, self.seed, *parts)
+        return derive_seed(self.design, self.seed, *parts)
 
     def member(self, settings: dict[str, Setting], seed: int) -> str:
         """A member's content hash: its identity in the tracker."""

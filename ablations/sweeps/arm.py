@@ -15,9 +15,9 @@ from filelock import FileLock
 from ablations.engines import Engine, choose
 from ablations.networks.model import Model, hidden_size
 from ablations.studies.study import Arm
-from ablations.sweeps.search import Place, Search, storage
+from ablations.sweeps.search import MemberSpec, Search, storage
 from ablations.sweeps.store import Store, appearing, write
-from ablations.training.population import Budget, Evaluated, Left, Population, Result
+from ablations.training.population import Budget, Evaluated, Finished, Population, Result
 from ablations.training.snapshots import pack
 
 CHECKPOINT_SECONDS = 20.0
@@ -27,7 +27,7 @@ class Interrupted(Exception):
     """The sweep was asked to stop; its population is saved."""
 
 
-class Progress(NamedTuple):
+class TrainingProgress(NamedTuple):
     """How far an arm's population has come."""
 
     arm: str
@@ -37,7 +37,7 @@ class Progress(NamedTuple):
     best: float
 
 
-class Probing(NamedTuple):
+class ProbeProgress(NamedTuple):
     """Which probe an arm's confirmed members are asked, of how many."""
 
     arm: str
@@ -46,7 +46,7 @@ class Probing(NamedTuple):
     of: int
 
 
-class Told(NamedTuple):
+class Logged(NamedTuple):
     """What the tracker knows of a member: the arm, and the probes it knows the findings of; None before it is probed."""
 
     arm: str
@@ -58,9 +58,9 @@ class Context(NamedTuple):
 
     store: Store
     engine: str
-    told: dict[str, Told]
+    told: dict[str, Logged]
     """Members of the study that the tracker knows."""
-    report: Callable[[Progress | Probing], None]
+    report: Callable[[TrainingProgress | ProbeProgress], None]
     stopping: Callable[[], bool]
 
 
@@ -73,7 +73,7 @@ def build(arm: Arm, engine: Engine | None = None) -> Model:
     return Model(cell, inputs, outputs, hidden, engine.scan, arm.cell.layers, engine.linear)
 
 
-def run(arm: Arm, context: Context) -> list[Place]:
+def run(arm: Arm, context: Context) -> list[MemberSpec]:
     """Tune, then confirm; the confirmed members. Raises Interrupted when asked to stop.
 
     Whatever else is raised, what was finished is safe.
@@ -108,7 +108,7 @@ def _tune(arm: Arm, searches: list[Search], numbers: range, context: Context) ->
     _checkpoint(arm, name, context).unlink(missing_ok=True)
 
 
-def _train(arm: Arm, name: str, places: list[Place], context: Context) -> None:
+def _train(arm: Arm, name: str, places: list[MemberSpec], context: Context) -> None:
     """See to it that every place has a result, and that the tracker hears of it.
 
     Those that have none are a population, trained from its checkpoint if it has one. It is checkpointed when it is
@@ -131,7 +131,7 @@ def _train(arm: Arm, name: str, places: list[Place], context: Context) -> None:
             store.tell(arm.study, member, standing(arm, place))
 
 
-def _finished(member: str, place: Place, store: Store) -> bool:
+def _finished(member: str, place: MemberSpec, store: Store) -> bool:
     """Whether a member has its result, and its weights if they are to be kept."""
     result = store.get(member)
     if result is None or place.phase == "tune" or result["status"] == "diverged":
@@ -139,14 +139,16 @@ def _finished(member: str, place: Place, store: Store) -> bool:
     return store.weights_of(member).exists()
 
 
-def _run_population(arm: Arm, places: list[Place], saved: dict[str, Any] | None, path: Path, context: Context) -> None:
+def _run_population(
+    arm: Arm, places: list[MemberSpec], saved: dict[str, Any] | None, path: Path, context: Context
+) -> None:
     # A process per core with an arm each, as two processes train more members than two threads over (member, tile) of
     # one do (`nox -s bench` measures both): between arms nobody waits for anybody.
     torch.set_num_threads(1)
     engine = choose(context.engine, arm.cell.build())
     model, members = build(arm, engine), [place.member for place in places]
     budget, confirming = Budget(**arm.train.model_dump()), places[0].phase == "confirm"
-    population = Population(model, arm.task.build(), arm.lag, members, budget, keep=confirming)
+    population = Population(model, arm.task.build(), arm.lag, members, budget, save_weights=confirming)
     hashes = [place.hash(arm) for place in places]
 
     def save() -> None:
@@ -160,14 +162,14 @@ def _run_population(arm: Arm, places: list[Place], saved: dict[str, Any] | None,
     saved_at = time.monotonic()
     for event in population.run():
         match event:
-            case Left(k, result, kept):
+            case Finished(k, result, kept):
                 if kept:
                     about = {"arm": arm.model_dump(mode="json"), "member": members[k]._asdict()}
                     write(context.store.weights_of(hashes[k]), pack(kept, about))
                 context.store.put(hashes[k], _result(arm, places[k], model, result, engine.name))
                 context.store.tell(arm.study, hashes[k], standing(arm, places[k]))
             case Evaluated(step, active, best):
-                context.report(Progress(arm.hash, places[0].phase, step, active, best))
+                context.report(TrainingProgress(arm.hash, places[0].phase, step, active, best))
                 if time.monotonic() - saved_at > CHECKPOINT_SECONDS or context.stopping():
                     save()
                     saved_at = time.monotonic()
@@ -179,7 +181,7 @@ def _checkpoint(arm: Arm, name: str, context: Context) -> Path:
     return context.store.checkpoints / f"{arm.hash}-{name}.pt"
 
 
-def standing(arm: Arm, place: Place) -> dict[str, Any]:
+def standing(arm: Arm, place: MemberSpec) -> dict[str, Any]:
     """Where a member stands in a study."""
     return {
         "arm": arm.hash,
@@ -196,7 +198,7 @@ def standing(arm: Arm, place: Place) -> dict[str, Any]:
 _NORMS = ("state_norm_first", "state_norm_10", "state_norm_last")
 
 
-def _result(arm: Arm, place: Place, model: Model, result: Result, engine: str) -> dict[str, Any]:
+def _result(arm: Arm, place: MemberSpec, model: Model, result: Result, engine: str) -> dict[str, Any]:
     """All there is to know of a finished member wherever it stands, as JSON-like data."""
     horizon = arm.task.build().steps(arm.lag)
     norms = [value for _, value in result.curves.get("test/state_norm", [])]
@@ -220,7 +222,7 @@ def _result(arm: Arm, place: Place, model: Model, result: Result, engine: str) -
             "steps_to_solve": result.step if result.status == "solved" else arm.train.steps,
             "censored": int(result.status != "solved"),
             "steps": arm.train.steps,
-            "left_at": result.step,
+            "finished_at": result.step,
             "objective": result.objective,
             "seconds": result.seconds,
             # forward, and twice that backward

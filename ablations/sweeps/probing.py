@@ -12,20 +12,20 @@ import torch
 from ablations.networks.model import Model
 from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Context, Interrupted, Probing, Told, build, locked, standing
-from ablations.sweeps.search import Place
+from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, build, locked, standing
+from ablations.sweeps.search import MemberSpec
 from ablations.sweeps.store import Store, write
 from ablations.training.initialisation import start
 from ablations.training.population import Member
-from ablations.training.snapshots import Kept, read, stacked
+from ablations.training.snapshots import SavedWeights, read, stacked
 
-DEAR = ("clamp", "distill")
+ONE_PER_SEARCH = ("clamp", "distill")
 """Probes that train on: they ask the first member of each search that solved its task."""
 TRACE = "trace"
 """Not a probe of its own: one member per arm is watched step by step."""
 
 
-def run(arm: Arm, confirmed: list[Place], context: Context) -> None:
+def run(arm: Arm, confirmed: list[MemberSpec], context: Context) -> None:
     """See to it that confirmed members have been asked, and that the tracker hears of it. Raises Interrupted."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as in training, whether or not this process has trained
@@ -33,27 +33,29 @@ def run(arm: Arm, confirmed: list[Place], context: Context) -> None:
         asked = list(_asked(arm, confirmed, context.store))
         for done, (probe, members) in enumerate(asked):
             if any(probe not in context.store.findings(member) for member in members):
-                context.report(Probing(arm.hash, probe, done, len(asked)))
+                context.report(ProbeProgress(arm.hash, probe, done, len(asked)))
                 _ask(arm, probe, members, context.store)
             if context.stopping():
                 raise Interrupted
         for place in confirmed:
             member = place.hash(arm)
             wanted = frozenset(probe for probe, members in asked if member in members)
-            told = context.told.get(member, Told(arm.hash))
+            told = context.told.get(member, Logged(arm.hash))
             if told.probes is None or not wanted <= told.probes:
                 _draw(arm, member, context.store)
                 context.store.tell(arm.study, member, standing(arm, place), wanted)
 
 
-def _asked(arm: Arm, confirmed: list[Place], store: Store) -> Iterator[tuple[str, list[str]]]:
+def _asked(arm: Arm, confirmed: list[MemberSpec], store: Store) -> Iterator[tuple[str, list[str]]]:
     """Each probe of the arm, with the members it asks; whoever diverged is not asked."""
     status = {place.hash(arm): (store.get(place.hash(arm)) or {})["status"] for place in confirmed}
     whole = [member for member, ended in status.items() if ended != "diverged"]
     solved = [place for place in confirmed if status[place.hash(arm)] == "solved"]
     first = {place.search: place.hash(arm) for place in reversed(solved)}
     for probe in PROBES:
-        if probe in arm.confirm.probes and (members := [first[k] for k in sorted(first)] if probe in DEAR else whole):
+        if probe in arm.confirm.probes and (
+            members := [first[k] for k in sorted(first)] if probe in ONE_PER_SEARCH else whole
+        ):
             yield probe, members
     if whole and arm.confirm.probes:
         yield TRACE, [first.get(0, whole[0])]
@@ -76,7 +78,7 @@ def _trace(asked: Trained) -> Findings:
     return Findings({}, {metric: curve for metric, curve in found.curves.items() if metric.startswith("trace/")})
 
 
-def trained(arm: Arm, model: Model, members: list[Member], kept: list[Kept], solved: list[bool]) -> Trained:
+def trained(arm: Arm, model: Model, members: list[Member], kept: list[SavedWeights], solved: list[bool]) -> Trained:
     """Members of an arm as probes want them: their initial weights are drawn again."""
     task, seeds, settings = arm.task.build(), [m.seed for m in members], [m.settings for m in members]
     return Trained(

@@ -18,7 +18,7 @@ from ablations.training.population import Member
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-class Place(NamedTuple):
+class MemberSpec(NamedTuple):
     """Where a member stands in an arm, beside what it is."""
 
     phase: str
@@ -91,20 +91,20 @@ class Search:
     def tell(self, number: int, objective: float) -> None:
         self.study.tell(self.trials()[number].number, objective)
 
-    def places(self, number: int) -> list[Place]:
+    def places(self, number: int) -> list[MemberSpec]:
         """The members of a trial: one for each tuning seed."""
         settings = self.arm.settings(self.trials()[number].params)
         seeds = [self.arm.derive("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
-        return [Place("tune", self.index, number, Member(seed, settings)) for seed in seeds]
+        return [MemberSpec("tune", self.index, number, Member(seed, settings)) for seed in seeds]
 
-    def confirmation(self) -> list[Place]:
+    def confirmation(self) -> list[MemberSpec]:
         """The best trial, of equals the earliest, on this search's share of the fresh seeds."""
         values = [trial.value for trial in self.trials()[: self.arm.tune.trials]]
         best = values.index(max(value for value in values if value is not None))
         settings = self.arm.settings(self.trials()[best].params)
         share = range(self.arm.confirm.seeds // self.arm.tune.searches)
         seeds = [self.arm.derive("confirm", self.index, k) for k in share]
-        return [Place("confirm", self.index, best, Member(seed, settings)) for seed in seeds]
+        return [MemberSpec("confirm", self.index, best, Member(seed, settings)) for seed in seeds]
 
 
 def _distribution(values: Values) -> BaseDistribution:

@@ -94,7 +94,7 @@ def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> d
     row |= {key: _value(text) for key, text in params.items() if key != "size"}
     row |= {key: value for key, value in metrics.items() if not _is_curve(key) and key != LOG_RATE}
     row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
-    for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "left_at", "flops_per_step"):
+    for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "finished_at", "flops_per_step"):
         row[name] = int(row[name])
     return row
 

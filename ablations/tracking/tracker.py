@@ -20,9 +20,9 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ablations.errors import InputError
-from ablations.sweeps.arm import Told
+from ablations.sweeps.arm import Logged
 from ablations.sweeps.store import Store, write
-from ablations.sweeps.workers.local import Ended
+from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking import tables
 from ablations.tracking.mlflow_db import relocate
 from ablations.tracking.mlflow_view import save_view
@@ -45,7 +45,7 @@ class Tracker:
             raise InputError(f"--store {store.folder}: nothing was swept here yet")
         self.store, self.study = store, study
         self.arms: dict[str, str] = {}
-        self.members: dict[str, tuple[str, Told]] = {}
+        self.members: dict[str, tuple[str, Logged]] = {}
         """The run of every member that is known to be told, and what was told of it."""
         self.doubtful: set[str] = set()
         """Members whose telling failed: the tracker may know them all the same."""
@@ -61,7 +61,7 @@ class Tracker:
         if self.experiment and found and store.local:
             relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
 
-    def begin(self, manifest: dict[str, Any]) -> dict[str, Told]:
+    def begin(self, manifest: dict[str, Any]) -> dict[str, Logged]:
         """Make the experiment ready for a sweep; what was told of every member before. Raises InputError."""
         try:
             self._prepare(manifest)
@@ -112,14 +112,14 @@ class Tracker:
         news = member not in self.members
         if news:
             self.doubtful.add(member)
-            self.members[member] = (self._write(record), Told(arm))
+            self.members[member] = (self._write(record), Logged(arm))
             self.doubtful.discard(member)
         run_id, told = self.members[member]
         if told.arm != arm:  # an earlier definition of the arm trained it
             moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
         if "findings" in record:
-            told = Told(arm, self._add(run_id, record["findings"], member))
+            told = Logged(arm, self._add(run_id, record["findings"], member))
         self.members[member] = (run_id, told._replace(arm=arm))
         return news
 
@@ -167,7 +167,7 @@ class Tracker:
         self.client.set_terminated(run_id)
         return run_id
 
-    def end_arm(self, ended: Ended) -> None:
+    def end_arm(self, ended: ArmOutcome) -> None:
         """Close an arm's run: FINISHED, FAILED with the traceback, or SCHEDULED when it is to be continued."""
         arm = ended.arm
         fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
@@ -272,9 +272,9 @@ class Tracker:
         return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
 
 
-def _told(run: Run) -> Told:
+def _told(run: Run) -> Logged:
     """What a member's run has of it."""
-    return Told(run.data.tags["arm"], tables.probes(run))
+    return Logged(run.data.tags["arm"], tables.probes(run))
 
 
 def _points(metrics: dict[str, float], curves: tables.Curves, when: int) -> list[Metric]:

@@ -12,9 +12,9 @@ from torch import Generator, Tensor
 
 from ablations.cells import Weights
 from ablations.cells.initial import Setting
-from ablations.networks.evaluation import together
+from ablations.networks.evaluation import member_chunks
 from ablations.networks.model import Model
-from ablations.probes import KEPT, flow
+from ablations.probes import SAVED_FLOATS_PER_UNIT, flow
 from ablations.probes.base import double, sequences
 from tasks import Task
 
@@ -32,8 +32,8 @@ def start(
     w = {name: torch.stack([member[name] for member in members]) for name in model.shapes}
     asked = [k for k, own in enumerate(settings) if "decay" in own]
     if asked:
-        each = task.steps(lag) * flow.SEQUENCES * (model.inputs + KEPT * model.hidden * model.layers)
-        for rows in together(len(asked), each):
+        each = task.steps(lag) * flow.SEQUENCES * (model.inputs + SAVED_FLOATS_PER_UNIT * model.hidden * model.layers)
+        for rows in member_chunks(len(asked), each):
             some = asked[rows]
             decay = [float(settings[k]["decay"]) for k in some]
             for name, x in _match(model, task, lag, {n: x[some] for n, x in w.items()}, decay).items():

@@ -23,14 +23,14 @@ from ablations.networks.evaluation import (
     evaluate,
     evaluation_set,
     gate_statistics,
+    member_chunks,
     probe,
     stack,
-    together,
 )
 from ablations.networks.model import Model
 from ablations.networks.optim import Adam, clip
 from ablations.training.initialisation import start
-from ablations.training.snapshots import Kept, Snapshots
+from ablations.training.snapshots import SavedWeights, Snapshots
 from tasks import Task
 
 
@@ -86,12 +86,12 @@ class Evaluated(NamedTuple):
     best: float
 
 
-class Left(NamedTuple):
+class Finished(NamedTuple):
     """An event: a member has ended."""
 
     member: int
     result: Result
-    kept: Kept | None = None
+    kept: SavedWeights | None = None
     """Its weights, if they are to be kept; a diverged member has none, and they are given once."""
 
 
@@ -99,7 +99,7 @@ class Population:
     """The members of one arm in training. Rows of its tensors are the `active` members, in their order."""
 
     def __init__(
-        self, model: Model, task: Task, lag: int, members: Sequence[Member], budget: Budget, keep: bool = False
+        self, model: Model, task: Task, lag: int, members: Sequence[Member], budget: Budget, save_weights: bool = False
     ) -> None:
         """`keep`: members leave with their weights."""
         self.model, self.task, self.lag, self.members, self.budget = model, task, lag, members, budget
@@ -114,13 +114,13 @@ class Population:
         self.streak = [0] * len(members)
         self.results = [Result() for _ in members]
         self.step = 0
-        self.snapshots = Snapshots() if keep else None
+        self.snapshots = Snapshots() if save_weights else None
         self.validation = evaluation_set(task, lag, VALIDATION_SEQUENCES, VALIDATION_SEED, final=False)
 
-    def run(self) -> Iterator[Evaluated | Left]:
+    def run(self) -> Iterator[Evaluated | Finished]:
         """Train until every member has left. Between two events a population may be saved, and dropped."""
         torch.set_flush_denormal(True)  # vanished gradients would take the processor's slow path
-        yield from [Left(k, result) for k, result in enumerate(self.results) if k not in self.active]
+        yield from [Finished(k, result) for k, result in enumerate(self.results) if k not in self.active]
         while self.active:
             begun = time.perf_counter()
             loss = norm = torch.empty(0)
@@ -132,9 +132,9 @@ class Population:
             kept = {k: self._kept(row) for row, k in enumerate(self.active) if k in left}
             for k in self.active:
                 self.results[k].seconds += (time.perf_counter() - begun) / len(self.active)
-            self._keep([row for row, k in enumerate(self.active) if k not in left])
+            self._select([row for row, k in enumerate(self.active) if k not in left])
             best = max((r.curves["eval/score"][-1][1] for r in self.results if r.curves), default=0.0)
-            yield from [Left(k, self.results[k], kept[k]) for k in left]
+            yield from [Finished(k, self.results[k], kept[k]) for k in left]
             yield Evaluated(self.step, len(self.active), best)
 
     def train_step(self) -> tuple[Tensor, Tensor]:
@@ -143,8 +143,8 @@ class Population:
         if not self.task.continual:
             self.state = self.model.zero_state(len(self.active), self.budget.batch)
         _, steps, sequences, features = batch.inputs.shape
-        each = steps * sequences * (features + _KEPT * self.model.hidden * self.model.layers)
-        groups = [self._gradient(rows, batch.of(rows)) for rows in together(len(self.active), each)]
+        each = steps * sequences * (features + SAVED_FLOATS_PER_UNIT * self.model.hidden * self.model.layers)
+        groups = [self._gradient(rows, batch.of(rows)) for rows in member_chunks(len(self.active), each)]
         loss, gradient = (torch.cat(values) for values in list(zip(*groups, strict=True))[:2])
         self.state = [
             {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -231,13 +231,13 @@ class Population:
             left.append(self.active[row])
         return left
 
-    def _kept(self, row: int) -> Kept | None:
+    def _kept(self, row: int) -> SavedWeights | None:
         """What is kept of an active member that leaves now."""
         if self.snapshots is None or self.results[self.active[row]].status == "diverged":
             return None
         return self.snapshots.of(row, self.step, self.weights, self.unpack)
 
-    def _keep(self, rows: list[int]) -> None:
+    def _select(self, rows: list[int]) -> None:
         """Go on with some of the active members."""
         if len(rows) == len(self.active):
             return
@@ -245,7 +245,7 @@ class Population:
         self.weights, self.clip_norm = self.weights[kept], self.clip_norm[kept]
         if self.snapshots:
             self.snapshots.rows(kept)
-        self.adam.keep(kept)
+        self.adam.select(kept)
         self.state = [{name: part[kept] for name, part in layer.items()} for layer in self.state]
         self.streams = [self.streams[row] for row in rows]
         self.active = [self.active[row] for row in rows]
@@ -269,7 +269,7 @@ class Population:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Go on from where a population of the same members was saved."""
-        self._keep(saved["active"])
+        self._select(saved["active"])
         self.step, self.streak, self.weights, self.state = (
             saved["step"],
             saved["streak"],
@@ -284,7 +284,9 @@ class Population:
         self.results = [Result(**result) for result in saved["results"]]
 
 
-_KEPT = 12  # numbers that a step keeps for the way back, roughly, per unit: gates, state, what is computed on the way
+SAVED_FLOATS_PER_UNIT = (
+    12  # numbers that a step keeps for the way back, roughly, per unit: gates, state, what is computed on the way
+)
 _LARGEST = 1e30  # float32 norms overflow; a tracker cannot show infinity
 
 

@@ -22,7 +22,7 @@ ABOUT = "whygates"
 _KINDS = ("half", "end")
 
 
-class Kept(NamedTuple):
+class SavedWeights(NamedTuple):
     """A member's weights by name, `[rows, columns]` each."""
 
     half_step: int
@@ -46,14 +46,14 @@ class Snapshots:
         """Go on with some of the members."""
         self.flat = {step: flat[kept] for step, flat in self.flat.items()}
 
-    def of(self, row: int, step: int, end: Tensor, unpack: Callable[[Tensor], Weights]) -> Kept:
+    def of(self, row: int, step: int, end: Tensor, unpack: Callable[[Tensor], Weights]) -> SavedWeights:
         """What is kept of a member that leaves after `step` with the weights `end`."""
         half = min(self.flat, key=lambda before: abs(math.log(2 * before / step)))
         named = [unpack(flat[row : row + 1]) for flat in (self.flat[half], end)]
-        return Kept(half, *({name: w[0].clone() for name, w in weights.items()} for weights in named))
+        return SavedWeights(half, *({name: w[0].clone() for name, w in weights.items()} for weights in named))
 
 
-def pack(kept: Kept, about: dict[str, Any]) -> bytes:
+def pack(kept: SavedWeights, about: dict[str, Any]) -> bytes:
     """A file that says itself what it holds: `about` is JSON-like data. The same weights give the same bytes."""
     tensors = {
         f"{kind}/{name}": w for kind, weights in zip(_KINDS, kept[1:], strict=True) for name, w in weights.items()
@@ -62,7 +62,7 @@ def pack(kept: Kept, about: dict[str, Any]) -> bytes:
     return save(tensors, {ABOUT: said})  # one entry: those of several would come in any order
 
 
-def unpack(data: bytes) -> tuple[Kept, dict[str, Any]]:
+def unpack(data: bytes) -> tuple[SavedWeights, dict[str, Any]]:
     """What `pack` was given. Raises ValueError for a file that is damaged, or something else."""
     try:
         tensors = load(data)
@@ -77,10 +77,10 @@ def unpack(data: bytes) -> tuple[Kept, dict[str, Any]]:
     ]
     if weights[0].keys() != weights[1].keys():
         raise ValueError("no weights of a member, or damaged")
-    return Kept(step, *weights), about
+    return SavedWeights(step, *weights), about
 
 
-def read(path: Path) -> tuple[Kept, dict[str, Any]]:
+def read(path: Path) -> tuple[SavedWeights, dict[str, Any]]:
     """The weights in a file, and what it says about them. Raises InputError."""
     try:
         return unpack(path.read_bytes())

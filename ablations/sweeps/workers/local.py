@@ -29,7 +29,7 @@ DEATHS = 2
 """An arm whose worker dies this often has failed; the first time it is taken for bad luck."""
 
 
-class Ended(NamedTuple):
+class ArmOutcome(NamedTuple):
     """How an arm ended: `done`, `failed` (with the traceback) or `interrupted`."""
 
     arm: Arm
@@ -42,7 +42,7 @@ class _Worker:
 
     progress: Any
     stop: Any
-    told: dict[str, sweep.Told]
+    told: dict[str, sweep.Logged]
 
 
 def run(
@@ -50,11 +50,11 @@ def run(
     store: Store,
     workers: int,
     engine: str,
-    told: dict[str, sweep.Told],
-    on_progress: Callable[[sweep.Progress | sweep.Probing], None],
+    told: dict[str, sweep.Logged],
+    on_progress: Callable[[sweep.TrainingProgress | sweep.ProbeProgress], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
-) -> Iterator[Ended]:
+) -> Iterator[ArmOutcome]:
     """Run arms on `workers` processes; yields each as it ends.
 
     `told` holds what the tracker knows of members. `on_idle` is called several times a second.
@@ -87,7 +87,9 @@ def run(
                 workers, context, initializer=_start, initargs=(progress, stop, told, os.getpid(), plugins.loaded())
             ) as pool:
                 with _blocked():  # a worker inherits this, and unblocks when it is ready to ignore them
-                    pending: dict[Future[Ended], Arm] = {pool.submit(_arm, arm, store, engine): arm for arm in waiting}
+                    pending: dict[Future[ArmOutcome], Arm] = {
+                        pool.submit(_arm, arm, store, engine): arm for arm in waiting
+                    }
                 waiting = []
                 while pending:
                     drain()
@@ -97,7 +99,7 @@ def run(
                             yield future.result()
                         except BrokenProcessPool:
                             if stop.is_set():
-                                yield Ended(arm, "interrupted")
+                                yield ArmOutcome(arm, "interrupted")
                             else:
                                 waiting.append(arm)
             # A worker died, and took the pool with it. Whoever may have been its death is given one more chance.
@@ -105,7 +107,7 @@ def run(
             deaths.update(arm.hash for arm in suspects)
             for arm in [arm for arm in waiting if deaths[arm.hash] >= DEATHS]:
                 waiting.remove(arm)
-                yield Ended(arm, "failed", "its worker process died: killed from outside, or out of memory")
+                yield ArmOutcome(arm, "failed", "its worker process died: killed from outside, or out of memory")
 
 
 @contextmanager
@@ -127,7 +129,7 @@ def _blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _start(progress: Any, stop: Any, told: dict[str, sweep.Told], parent: int, files: dict[str, str]) -> None:
+def _start(progress: Any, stop: Any, told: dict[str, sweep.Logged], parent: int, files: dict[str, str]) -> None:
     """A worker begins: it leaves signals to its parent, does not outlive it, and has its plug-ins."""
     _Worker.progress, _Worker.stop, _Worker.told = progress, stop, told
     for number in SIGNALS:
@@ -144,14 +146,14 @@ def _start(progress: Any, stop: Any, told: dict[str, sweep.Told], parent: int, f
         plugins.run(path, text)
 
 
-def _arm(arm: Arm, store: Store, engine: str) -> Ended:
+def _arm(arm: Arm, store: Store, engine: str) -> ArmOutcome:
     if _Worker.stop.is_set():
-        return Ended(arm, "interrupted")
+        return ArmOutcome(arm, "interrupted")
     context = sweep.Context(store, engine, _Worker.told, _Worker.progress.put, _Worker.stop.is_set)
     try:
         probing.run(arm, sweep.run(arm, context), context)
     except sweep.Interrupted:
-        return Ended(arm, "interrupted")
+        return ArmOutcome(arm, "interrupted")
     except Exception:  # any cell may be broken in any way: it fails its own arm, and the others go on
-        return Ended(arm, "failed", traceback.format_exc())
-    return Ended(arm, "done")
+        return ArmOutcome(arm, "failed", traceback.format_exc())
+    return ArmOutcome(arm, "done")

@@ -11,8 +11,8 @@ from rich.console import Console
 from ablations.cli import CORES, _command
 from ablations.commands.progress import ABREAST, Display
 from ablations.studies.study import Study
-from ablations.sweeps.arm import Probing, Progress
-from ablations.sweeps.workers.local import Ended
+from ablations.sweeps.arm import ProbeProgress, TrainingProgress
+from ablations.sweeps.workers.local import ArmOutcome
 
 
 def test_a_command_to_go_on_with_can_be_pasted() -> None:
@@ -36,13 +36,13 @@ def test_a_display_takes_labels_and_errors_as_they_are_and_counts_what_was_known
     with Display(study, shown) as display:
         display.known({(first.hash, "confirm"): [1, 0]})
         display.delivered({"arm": first.hash, "phase": "confirm", "metrics": {"solved": 1}})
-        display.progress(Progress(second.hash, "tune", 1, 2, 0.5))
-        display.progress(Probing(second.hash, "flow", 1, 5))
+        display.progress(TrainingProgress(second.hash, "tune", 1, 2, 0.5))
+        display.progress(ProbeProgress(second.hash, "flow", 1, 5))
         if display.live:
             display.live.refresh()
         display.warn("a[/warning]")
         display.stopping()
-        ended = [Ended(first, "done"), Ended(second, "failed", "Trouble: d[k[/v]]")]
+        ended = [ArmOutcome(first, "done"), ArmOutcome(second, "failed", "Trouble: d[k[/v]]")]
         for arm in ended:
             display.ended(arm)
     display.summary(ended)

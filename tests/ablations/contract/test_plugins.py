@@ -9,7 +9,7 @@ from ablations.cells import base, catalogue
 from ablations.contract import Broken, cells, fault, plugins, tasks
 from ablations.engines import Engine, eager
 from ablations.errors import InputError
-from ablations.studies.hashing import digest, source
+from ablations.studies.hashing import digest, source_digest
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 CELL, TASK = (EXAMPLES / name for name in ("ugrnn.py", "delayed_match.py"))
@@ -178,7 +178,7 @@ def identity(file: Path, text: str) -> str:
     file.write_text(text)
     (kind,) = plugins.define(file)
     base.registry.pop(kind.name)  # the next one may have its name
-    return source(kind)
+    return source_digest(kind)
 
 
 def test_a_member_depends_on_what_a_plug_in_does_and_not_on_where_it_lies_or_what_it_says(tmp_path):
@@ -205,4 +205,4 @@ def test_a_parent_that_is_named_in_another_way_counts_too(tmp_path):
     written = "from ablations.cells import lstm_variants as start\n\n\nclass Mine(start.{}):\n    name = 'mine'\n"
     (tmp_path / "mine.py").write_text(written.format("LSTMCoupled"))
     (kind,) = plugins.define(tmp_path / "mine.py")
-    assert source(kind) != digest(sorted([["class Mine(start.LSTMCoupled):\n    name = 'mine'"]]))
+    assert source_digest(kind) != digest(sorted([["class Mine(start.LSTMCoupled):\n    name = 'mine'"]]))

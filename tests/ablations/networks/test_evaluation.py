@@ -58,7 +58,7 @@ def test_members_that_do_not_fit_are_judged_in_groups(together, monkeypatch):
         return call(self, weights, x, *rest)
 
     monkeypatch.setattr(Model, "__call__", spy)
-    monkeypatch.setattr(evaluation, "NUMBERS", together * 7 * 40 * (2 + 4 * 4))
+    monkeypatch.setattr(evaluation, "MAX_FLOATS", together * 7 * 40 * (2 + 4 * 4))
     torch.testing.assert_close(evaluate(model, w, task, data), at_once)
     assert sizes == {1: [1, 1, 1], 2: [2, 1]}[together]
 
@@ -163,7 +163,7 @@ def test_a_probe_asks_every_member_as_if_it_were_alone(monkeypatch):
         free = sum(sequence.index(True) if True in sequence else 30 for sequence in wrong) / 64
         assert found["error_free_steps"][k].item() == pytest.approx(free)
     assert passed.tolist() == [False] * K
-    monkeypatch.setattr(evaluation, "NUMBERS", 1)  # one at a time
+    monkeypatch.setattr(evaluation, "MAX_FLOATS", 1)  # one at a time
     torch.testing.assert_close(probe(model, w, task, lag).found, found)
 
 

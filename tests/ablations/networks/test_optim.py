@@ -59,7 +59,7 @@ def test_members_that_stay_go_on_as_if_nothing_had_happened(members):
     adam = Adam(weights, RATES)
     for gradient in gradients(20)[:8]:
         adam.step(weights, gradient)
-    adam.keep(torch.tensor(members, dtype=torch.int64))
+    adam.select(torch.tensor(members, dtype=torch.int64))
     weights = weights[members]
     for gradient in gradients(20)[8:]:
         adam.step(weights, gradient[members])

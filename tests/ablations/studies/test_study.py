@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablations.errors import InputError
-from ablations.studies.hashing import derive, digest, source
+from ablations.studies.hashing import derive_seed, digest, source_digest
 from ablations.studies.study import Study, load, presets
 
 TINY = """
@@ -243,7 +243,7 @@ def digests(tmp_path: Path) -> dict[str, str]:
         assert spec.loader
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        found[name] = source(module.Cell)
+        found[name] = source_digest(module.Cell)
         del sys.modules[name]
     return found
 
@@ -257,5 +257,5 @@ def test_source_ignores_words_and_sees_code_and_ancestors(digests: dict[str, str
 def test_digests_do_not_depend_on_the_order_of_keys(content: dict) -> None:
     backwards = dict(reversed(content.items()))
     assert digest(content) == digest(backwards)
-    assert derive(content) == derive(backwards)
+    assert derive_seed(content) == derive_seed(backwards)
     assert digest(content) != digest(content, 0)

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from ablations.studies.study import Arm, Study
 from ablations.sweeps import arm as sweep
-from ablations.sweeps.arm import Context, Interrupted, Told
+from ablations.sweeps.arm import Context, Interrupted, Logged
 from ablations.sweeps.search import Search, storage
 from ablations.sweeps.store import Store
 
@@ -36,7 +36,9 @@ def store(tmp_path: Path) -> Store:
     return Store.create(tmp_path / "store")
 
 
-def context(store: Store, told: dict[str, Told] | None = None, stopping: Callable[[], bool] = lambda: False) -> Context:
+def context(
+    store: Store, told: dict[str, Logged] | None = None, stopping: Callable[[], bool] = lambda: False
+) -> Context:
     return Context(store, "eager", told or {}, lambda _: None, stopping)
 
 
@@ -84,7 +86,7 @@ def test_a_finished_arm_trains_nothing_again_and_tells_only_what_is_news(
         path.unlink()
     monkeypatch.setattr(sweep, "Population", None)
     missing, *known = before
-    sweep.run(arm(), context(store, dict.fromkeys(known, Told(arm().hash))))
+    sweep.run(arm(), context(store, dict.fromkeys(known, Logged(arm().hash))))
     assert table(store) == {missing: before[missing]}
 
 
@@ -140,15 +142,15 @@ def test_a_population_of_which_some_have_finished_is_resumed_with_all_its_member
     """Also those that have left train on from the checkpoint before it: a smaller population would round otherwise."""
     easy, stores = arm(**EASY), [Store.create(tmp_path / name) for name in "ab"]
     sweep.run(easy, context(stores[0]))
-    left_at = {r["metrics"]["left_at"] for r in table(stores[0]).values() if r["phase"] == "confirm"}
-    assert len(left_at) > 1, "members must leave at different steps for this to test anything"
+    finished_at = {r["metrics"]["finished_at"] for r in table(stores[0]).values() if r["phase"] == "confirm"}
+    assert len(finished_at) > 1, "members must leave at different steps for this to test anything"
 
     def some_confirmed() -> bool:
         return 2 < len(list(stores[1].members.glob("[!.]*.json"))) < 8
 
     with pytest.raises(Interrupted):
         sweep.run(easy, context(stores[1], stopping=some_confirmed))
-    told = dict.fromkeys(table(stores[1]), Told(easy.hash))
+    told = dict.fromkeys(table(stores[1]), Logged(easy.hash))
     sweep.run(easy, context(stores[1], told))
     assert table(stores[1]) == table(stores[0])
 

@@ -12,8 +12,8 @@ from ablations.errors import InputError
 from ablations.studies.study import Arm
 from ablations.sweeps import arm as sweep
 from ablations.sweeps import probing
-from ablations.sweeps.arm import Context, Interrupted, Told
-from ablations.sweeps.search import Place
+from ablations.sweeps.arm import Context, Interrupted, Logged
+from ablations.sweeps.search import MemberSpec
 from ablations.sweeps.store import PROBED, Store
 from ablations.sweeps.workers import local as workers
 from ablations.training.population import Member
@@ -24,27 +24,27 @@ USUAL = {"flow", "retention", "gates", "decode"}
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Place]]:
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[MemberSpec]]:
     """A store with an arm that is confirmed, and not asked yet."""
     store = Store.create(tmp_path_factory.mktemp("swept") / "store")
     return store.folder, sweep.run(arm(1), context(store))
 
 
 @pytest.fixture
-def store(swept: tuple[Path, list[Place]], tmp_path: Path) -> Store:
+def store(swept: tuple[Path, list[MemberSpec]], tmp_path: Path) -> Store:
     return Store.open(Path(shutil.copytree(swept[0], tmp_path / "store")))
 
 
 @pytest.fixture
-def confirmed(swept: tuple[Path, list[Place]]) -> list[Place]:
+def confirmed(swept: tuple[Path, list[MemberSpec]]) -> list[MemberSpec]:
     return swept[1]
 
 
-def told(store: Store, arm: Arm) -> dict[str, Told]:
+def told(store: Store, arm: Arm) -> dict[str, Logged]:
     """What the tracker would know, once it has taken what waits."""
     known = {}
     for path, record in store.waiting("tiny"):
-        known[record["hash"]] = Told(arm.hash, frozenset(record["findings"]) if "findings" in record else None)
+        known[record["hash"]] = Logged(arm.hash, frozenset(record["findings"]) if "findings" in record else None)
         path.unlink()
     return known
 
@@ -122,12 +122,12 @@ def test_a_stage_that_is_killed_ends_like_an_undisturbed_one(store, swept, confi
     assert [record for _, record in store.waiting("tiny")] == [record for _, record in undisturbed.waiting("tiny")]
 
 
-def places(ends: list[list[str]], store: Store, arm: Arm) -> list[Place]:
+def places(ends: list[list[str]], store: Store, arm: Arm) -> list[MemberSpec]:
     """The confirmed members of searches, which ended so."""
     found = []
     for search, own in enumerate(ends):
         for k, status in enumerate(own):
-            found.append(Place("confirm", search, 0, Member(10 * search + k, arm.settings({}))))
+            found.append(MemberSpec("confirm", search, 0, Member(10 * search + k, arm.settings({}))))
             store.put(found[-1].hash(arm), {"status": status})
     return found
 
@@ -161,7 +161,7 @@ def test_who_diverged_is_drawn_and_told_of_all_the_same(store, confirmed):
     probing.run(arm(1), confirmed, context(store))
     assert store.findings(member) == {}
     assert store.portrait_of(member).exists()
-    assert told(store, arm(1))[member] == Told(arm(1).hash, frozenset())
+    assert told(store, arm(1))[member] == Logged(arm(1).hash, frozenset())
 
 
 def test_a_probe_that_fails_fails_the_arm_and_keeps_its_results(store, confirmed, monkeypatch):

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ablations.commands.sweep import Delivery
 from ablations.errors import InputError
 from ablations.studies.study import Study
-from ablations.sweeps.arm import Told
+from ablations.sweeps.arm import Logged
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import Ended
+from ablations.sweeps.workers.local import ArmOutcome
+from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
 from ablations.tracking.tracker import Tracker
@@ -45,7 +45,7 @@ class Silent:
 
     def progress(self, progress: Any) -> None: ...
     def delivered(self, record: dict[str, Any]) -> None: ...
-    def ended(self, ended: Ended) -> None: ...
+    def ended(self, ended: ArmOutcome) -> None: ...
     def known(self, rates: dict[tuple[str, str], list[int]]) -> None: ...
     def stopping(self) -> None: ...
     def warn(self, message: str) -> None:
@@ -60,7 +60,7 @@ def record(name: str, index: int = 0, **changes: Any) -> dict[str, Any]:
         "task": "recall", "lag": 2, "size": 50, "search": 0, "trial": 4, "seed": 2**47 + 1, "engine": "eager",
         "status": "unsolved", "settings": {"learning_rate": 0.001234567890123, "forget_bias": "chrono"},
         "hidden_size": 5, "parameters": 55,
-        "metrics": metrics | {"left_at": 3000, "objective": 1 / 3, "seconds": 1.5, "flops_per_step": 1234567},
+        "metrics": metrics | {"finished_at": 3000, "objective": 1 / 3, "seconds": 1.5, "flops_per_step": 1234567},
         "curves": {"eval/score": [(step, step / 7000) for step in range(25, 3000, 2)], "eval/loss": [(25, 1.5), (50, 1.25)]},
     } | changes  # fmt: skip
 
@@ -154,7 +154,7 @@ def test_a_delivered_member_is_not_delivered_twice(store: Store) -> None:
         leave(store, "a")
         delivery.work()
     assert len(list(opened._runs("tags.kind = 'member'"))) == 1
-    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash)}
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Logged(STUDY.arms()[0].hash)}
 
 
 def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatc
         patch.setattr(opened.client, "log_batch", down)
         leave(store, "a")
         delivery.work()
-        delivery.close(Ended(STUDY.arms()[0], "done"))
+        delivery.close(ArmOutcome(STUDY.arms()[0], "done"))
         delivery.flush()
         assert len(list(store.waiting("tiny"))) == 1
         assert "connection refused" in watched.warnings[0]
@@ -213,7 +213,7 @@ def test_what_probes_found_joins_the_member(store: Store, before: bool) -> None:
         assert points == [list(point) for found in FINDINGS.values() for point in found["curves"].get(metric, [])]
     (run,) = opened._runs("tags.kind = 'member'")
     assert {a.path for a in opened.client.list_artifacts(run.info.run_id)} == {"a.safetensors", "a.svg"}
-    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash, frozenset(FINDINGS))}
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Logged(STUDY.arms()[0].hash, frozenset(FINDINGS))}
 
 
 def test_a_second_telling_of_the_same_adds_no_point(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_a_second_telling_of_the_same_adds_no_point(store: Store, monkeypatch: p
         with pytest.raises(MlflowException):
             opened.deliver(probed(store))
     before = history(opened)
-    assert tracker(store).begin(manifest(STUDY)) == {"a": Told(STUDY.arms()[0].hash, None)}
+    assert tracker(store).begin(manifest(STUDY)) == {"a": Logged(STUDY.arms()[0].hash, None)}
     again = tracker(store)
     assert not again.deliver(probed(store))
     assert not again.deliver(probed(store))
@@ -269,7 +269,7 @@ def test_status_counts_what_is_done(store: Store) -> None:
     solved = record("a")["metrics"] | {"solved": 1}
     for changed in (record("a", metrics=solved), record("b"), record("c", phase="tune")):
         opened.deliver(changed)
-    opened.end_arm(Ended(STUDY.arms()[1], "failed", "Traceback: boom"))
+    opened.end_arm(ArmOutcome(STUDY.arms()[1], "failed", "Traceback: boom"))
     first, second = opened.status(opened.manifest())
     assert (first["confirm"]["done"], first["confirm"]["solved"], first["tune"]["done"]) == (2, 1, 1)
     assert (first["tune"]["of"], first["confirm"]["of"]) == (40, 5)

@@ -11,7 +11,7 @@ from ablations.cells import catalogue
 from ablations.engines.eager import scan
 from ablations.networks.evaluation import VALIDATION_SEQUENCES
 from ablations.networks.model import Model
-from ablations.training.population import Budget, Left, Member, Population
+from ablations.training.population import Budget, Finished, Member, Population
 from tasks.adding import Adding
 from tasks.base import Batch, Classification, Episodic, Probe
 from tasks.continual_adding import ContinualAdding
@@ -97,16 +97,16 @@ CONTROL = pytest.param(Stream(reset=True), 5, id="reset from outside")
 both_kinds = pytest.mark.parametrize(("task", "lag"), TASKS)
 
 
-def population(task, lag, members, budget=BUDGET, cell="lstm", keep=False):
+def population(task, lag, members, budget=BUDGET, cell="lstm", save_weights=False):
     model = Model(catalogue()[cell](), *task.sizes(lag), 3, scan)
-    return Population(model, task, lag, members, budget, keep)
+    return Population(model, task, lag, members, budget, save_weights)
 
 
 def finish(trained):
     """Run to the end: who left, in order, and the weights of those who stayed at every evaluation."""
     left, weights = [], {}
     for event in trained.run():
-        if isinstance(event, Left):
+        if isinstance(event, Finished):
             assert event.result is trained.results[event.member]
             left.append(event.member)
         else:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ablations.networks.evaluation import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set, probe
-from ablations.training.population import Budget, Evaluated, Left
+from ablations.training.population import Budget, Evaluated, Finished
 from tasks.parity import Parity
 from tests.ablations.training.populations import (
     DIFFERENT,
@@ -87,7 +87,7 @@ def test_solved_members_leave_and_the_others_stay():
         else:
             assert result.step == 160
             assert result.score <= 0.8
-        assert [e.member for e in events if isinstance(e, Left)].count(k) == 1
+        assert [e.member for e in events if isinstance(e, Finished)].count(k) == 1
     for event in events:
         if isinstance(event, Evaluated):
             assert event.active == sum(r.step > event.step for r in trained.results)

@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from ablations.networks import evaluation
-from ablations.training.population import Budget, Evaluated, Left, Population
+from ablations.training.population import Budget, Evaluated, Finished, Population
 from tasks.adding import Adding
 from tests.ablations.training.populations import (
     BROKEN,
@@ -70,7 +70,7 @@ def test_members_that_do_not_fit_are_trained_in_groups(task, lag, cell, monkeypa
         return gradient(self, group, batch)
 
     monkeypatch.setattr(Population, "_gradient", spy)
-    monkeypatch.setattr(evaluation, "NUMBERS", 1)
+    monkeypatch.setattr(evaluation, "MAX_FLOATS", 1)
     for _ in range(3):
         divided.train_step()
     assert rows == [1] * len(DIFFERENT) * 3
@@ -122,7 +122,7 @@ def test_a_finished_population_tells_its_end_again():
     finish(trained)
     again = population(Adding(), 6, DIFFERENT)
     again.load(stored(trained))
-    assert list(again.run()) == [Left(k, result) for k, result in enumerate(trained.results)]
+    assert list(again.run()) == [Finished(k, result) for k, result in enumerate(trained.results)]
     assert again.step == 12
 
 
@@ -134,7 +134,7 @@ def test_a_diverged_member_is_a_result_and_disturbs_nobody(task, lag, place):
     events = list(trained.run())
     assert [e.active for e in events if isinstance(e, Evaluated)] == [3, 3, 0]
     broken = trained.results[place]
-    assert events[0] == Left(place, broken)
+    assert events[0] == Finished(place, broken)
     assert (broken.status, broken.step, broken.score, broken.loss) == ("diverged", 4, 0, None)
     without = population(task, lag, DIFFERENT)
     finish(without)
@@ -147,7 +147,7 @@ def test_a_diverged_member_is_a_result_and_disturbs_nobody(task, lag, place):
 def test_no_number_in_a_result_is_infinite(task, lag, rate):
     trained = population(task, lag, [member(1, rate, 1e30), member(2, rate)], cell="lstm_no_forget")
     for event in trained.run():
-        assert isinstance(event, Left) or math.isfinite(event.best)
+        assert isinstance(event, Finished) or math.isfinite(event.best)
     for result in trained.results:
         assert all(map(math.isfinite, numbers(result)))
         assert 0 <= result.objective <= 1

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ablations.errors import InputError
-from ablations.training.population import Left
-from ablations.training.snapshots import Kept, pack, read, unpack
+from ablations.training.population import Finished
+from ablations.training.snapshots import SavedWeights, pack, read, unpack
 from tasks.adding import Adding
 from tests.ablations.training.populations import (
     BROKEN,
@@ -26,7 +26,7 @@ from tests.ablations.training.populations import (
 def kept(population, events=None):
     """What is kept of each member that leaves, in the first few events or all."""
     seen = itertools.islice(population.run(), events)
-    return {event.member: event.kept for event in seen if isinstance(event, Left)}
+    return {event.member: event.kept for event in seen if isinstance(event, Finished)}
 
 
 def same(one, other):
@@ -41,7 +41,7 @@ def same(one, other):
     [(1, 1), (2, 1), (3, 2), (4, 2), (5, 2), (6, 4), (7, 4), (11, 4), (12, 8), (16, 8), (22, 8), (23, 16)],
 )
 def test_half_way_is_the_nearest_power_of_two_and_the_weights_are_those_of_that_step(steps, half):
-    trained = population(Adding(), 6, DIFFERENT, BUDGET._replace(steps=steps), keep=True)
+    trained = population(Adding(), 6, DIFFERENT, BUDGET._replace(steps=steps), save_weights=True)
     ended = kept(trained)
     again = population(Adding(), 6, DIFFERENT)
     for step in range(1, steps + 1):
@@ -56,7 +56,7 @@ def test_half_way_is_the_nearest_power_of_two_and_the_weights_are_those_of_that_
 
 
 def test_members_that_leave_early_have_half_ways_of_their_own():
-    trained = population(Sign(), 3, [member(seed, rate) for seed, rate in enumerate(RATES)], QUICK, keep=True)
+    trained = population(Sign(), 3, [member(seed, rate) for seed, rate in enumerate(RATES)], QUICK, save_weights=True)
     ended = kept(trained)
     steps = [result.step for result in trained.results]
     assert len(set(steps)) > 2
@@ -66,14 +66,14 @@ def test_members_that_leave_early_have_half_ways_of_their_own():
 
 def test_nothing_is_kept_of_who_diverged_or_is_only_tried():
     members = [member(5, BROKEN), DIFFERENT[0]]
-    assert [k is None for k in kept(population(Adding(), 6, members, keep=True)).values()] == [True, False]
+    assert [k is None for k in kept(population(Adding(), 6, members, save_weights=True)).values()] == [True, False]
     assert set(kept(population(Adding(), 6, members)).values()) == {None}
 
 
 @pytest.mark.parametrize("events", [0, 1, 2, 3, 5])
 def test_a_resumed_population_keeps_what_an_undisturbed_one_keeps(events):
     members = [member(seed, rate) for seed, rate in enumerate(RATES)]
-    undisturbed, interrupted, resumed = (population(Sign(), 3, members, QUICK, keep=True) for _ in range(3))
+    undisturbed, interrupted, resumed = (population(Sign(), 3, members, QUICK, save_weights=True) for _ in range(3))
     before = kept(interrupted, events)
     resumed.load(stored(interrupted))
     after = {k: one for k, one in kept(resumed).items() if one is not None}
@@ -86,7 +86,7 @@ def test_a_resumed_population_keeps_what_an_undisturbed_one_keeps(events):
 def test_a_file_gives_back_every_bit_and_says_what_it_is(tmp_path):
     odd = torch.tensor([[0.1, -0.0, 1e-45], [math.inf, -1e38, 1 / 3]])
     one, about = (
-        Kept(8, {"0.W": odd, "readout.b": -odd}, {"0.W": odd + 1, "readout.b": odd * 2}),
+        SavedWeights(8, {"0.W": odd, "readout.b": -odd}, {"0.W": odd + 1, "readout.b": odd * 2}),
         {"arm": {"lag": 3}, "z": [1]},
     )
     data = pack(one, about)
