@@ -34,7 +34,7 @@ class Batch(NamedTuple):
     """What happens where, by name: "cue", "query", ..."""
 
 
-class Probe(NamedTuple):
+class ExtraTest(NamedTuple):
     """A further test of a trained network, on sequences that training does not draw: longer ones, other rates."""
 
     windows: list[Batch]
@@ -125,7 +125,7 @@ class Task(ABC):
     def trivial_loss(self, lag: int) -> float:
         """The expected loss of the best constant output."""
 
-    def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
+    def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
         """What else a network is asked that meets the criterion on the test set, by name. Nothing for most tasks.
 
         All randomness is the generator's."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Probe, Stream, error_free, one_of
+from tasks.base import Batch, ExtraTest, Stream, error_free, one_of
 from tasks.prediction import surprise
 from tasks.reber import LONGER, Reber, Walk, walk
 
@@ -41,7 +41,7 @@ class ContinualReber(Reber):
         B -> T P
         T -> B
 
-    Probe `error_free_steps`: the steps before the first error in each of 10 streams of 100,000 steps, after a warm-up of
+    Extra test `error_free_steps`: the steps before the first error in each of 10 streams of 100,000 steps, after a warm-up of
     2,000: their mean. In the paper, a network with all 100,000 is perfect, one with more than 1,000 is good, and that is
     what solving asks for here.
 
@@ -72,11 +72,11 @@ class ContinualReber(Reber):
     def evaluation(self, sequences: int, final: bool) -> tuple[int, int, int]:
         return (64, 5, 20) if final else (32, 5, 5)
 
-    def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
+    def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
         strings = _Strings(walk(lag, endless=True), generator, PROBE_STREAMS, PROBE_WINDOW)
         warm_up, *windows = (strings.next() for _ in range(1 + PROBE_WINDOWS))
         windows = [warm_up._replace(weight=torch.zeros_like(warm_up.weight)), *windows]
-        return {"error_free_steps": Probe(windows, self.error_free_steps, GOOD)}
+        return {"error_free_steps": ExtraTest(windows, self.error_free_steps, GOOD)}
 
     def error_free_steps(
         self,

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Episodic, Probe, one_of
+from tasks.base import Batch, Episodic, ExtraTest, one_of
 from tasks.prediction import Prediction, surprise
 
 FURTHER, DEMANDED = 10, 2  # the probe asks for every n up to so many times the lag, and solving for so many
@@ -40,7 +40,7 @@ class Counting(Episodic, Prediction):
         b -> b
         b -> T
 
-    Probe `largest_n`: the largest n such that every string from 1 to n is right, of those up to 10 · lag. Who has learned
+    Extra test `largest_n`: the largest n such that every string from 1 to n is right, of those up to 10 · lag. Who has learned
     the strings it has seen by heart, or counts them down by a decay, does not get far beyond lag.
 
     Source: Gers & Schmidhuber (2001), simple context-free and context-sensitive languages. Differences: they train on
@@ -86,10 +86,10 @@ class Counting(Episodic, Prediction):
             events={"turn": last & (block > 1) & counts, "query": counts},
         )
 
-    def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
+    def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
         n = torch.arange(1, FURTHER * lag + 1)
         every = self.strings(n, 1 + self.symbols * len(n))
-        return {"largest_n": Probe([every], self.largest, DEMANDED * lag)}
+        return {"largest_n": ExtraTest([every], self.largest, DEMANDED * lag)}
 
     def largest(
         self,

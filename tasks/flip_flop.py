@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Classification, Episodic, Probe, mean
+from tasks.base import Batch, Classification, Episodic, ExtraTest, mean
 
 WRITES = 20  # beside the first, on average
 IGNORE, WRITE, READ = 0, 2, 4  # codes of the steps: the first two with a bit of 0, or one higher with a bit of 1
-PROBE_STEPS, PROBE_SEQUENCES = 512, 50
+EXTRA_TEST_STEPS, EXTRA_TEST_SEQUENCES = 512, 50
 PROBES = {
     "sparse_score": (100, 1),
     "dense_score": (20, 9),
@@ -67,9 +67,11 @@ class FlipFlop(Episodic, Classification):
     def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
         return _sequences(generator, batch, self.steps(lag), lag, 1)
 
-    def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
+    def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
         return {
-            name: Probe([_sequences(generator, PROBE_SEQUENCES, PROBE_STEPS, of, writes)], self.score, 1.0)
+            name: ExtraTest(
+                [_sequences(generator, EXTRA_TEST_SEQUENCES, EXTRA_TEST_STEPS, of, writes)], self.score, 1.0
+            )
             for name, (of, writes) in PROBES.items()
         }
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Classification, Episodic, Probe, error_free
+from tasks.base import Batch, Classification, Episodic, ExtraTest, error_free
 
 FURTHER, SEQUENCES = 10, 64  # the probe's sequences are so many times as long, and so many
 
@@ -30,7 +30,7 @@ class Parity(Episodic, Classification):
         >>> "".join("eo"[parity] for parity in batch.targets[:, 0])
         'eoeeoeoeoeoo'
 
-    Probe `error_free_steps`: in 64 sequences of 10 · lag steps, the steps before the first error, the mean over
+    Extra test `error_free_steps`: in 64 sequences of 10 · lag steps, the steps before the first error, the mean over
     sequences. It is at most 10 · lag, which solving asks for; who is right
     by chance has 1.
 
@@ -58,10 +58,10 @@ class Parity(Episodic, Classification):
         weight = torch.ones(bit.shape)
         return Batch(embedding(bit, self.codes), bit.cumsum(0) % 2, weight, {"flip": bit == 1, "query": weight > 0})
 
-    def probes(self, generator: Generator, lag: int) -> dict[str, Probe]:
+    def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
         longer = self.sample(generator, SEQUENCES, FURTHER * lag)
         return {
-            "error_free_steps": Probe(
+            "error_free_steps": ExtraTest(
                 [longer], lambda y, targets, w: error_free(y.argmax(-1) == targets, w), FURTHER * lag
             )
         }

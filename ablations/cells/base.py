@@ -30,7 +30,7 @@ class Weight(NamedTuple):
 
     rows: int
     columns: int
-    start: str
+    initialiser: str
 
 
 class Cell(ABC):

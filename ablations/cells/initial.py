@@ -32,7 +32,7 @@ RECURRENT = ("uniform", "orthogonal", "identity")
 
 def hyperparameters(cell: Cell) -> tuple[str, ...]:
     """The searchable initialisers that this cell has a weight for, in the order of `DEFAULTS`."""
-    starts = {weight.start for weight in cell.weights(1, 1).values()}
+    starts = {weight.initialiser for weight in cell.weights(1, 1).values()}
     return tuple(name for name in DEFAULTS if name in starts)
 
 
@@ -59,7 +59,7 @@ def initialise(
 
 def _start(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, generator: Generator) -> Tensor:
     shape = (weight.rows, weight.columns)
-    match weight.start, settings.get(weight.start):
+    match weight.initialiser, settings.get(weight.initialiser):
         case "zeros", _:
             return torch.zeros(shape)
         case ("uniform", _) | ("recurrent_init", "uniform"):
@@ -76,4 +76,4 @@ def _start(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, gene
             return -chrono[:, : weight.columns]
         case (("forget_bias" | "input_bias"), (int() | float()) as bias):
             return torch.full(shape, float(bias))
-    raise ValueError(f"no way to start a weight with {weight.start} = {settings.get(weight.start)!r}")
+    raise ValueError(f"no way to start a weight with {weight.initialiser} = {settings.get(weight.initialiser)!r}")

@@ -141,7 +141,7 @@ class SingleNetworkResidual(SingleNetwork):
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
         weights = super().weights(inputs, hidden)
-        return weights | {"U_c": weights["U_c"]._replace(start="near_zero")}
+        return weights | {"U_c": weights["U_c"]._replace(initialiser="near_zero")}
 
 
 class LSTMSigmoidCell(LSTM):

@@ -60,7 +60,7 @@ def _ancestry(kind: type[cells.Cell]) -> list[type[cells.Cell]]:
 
 
 def _weights(kind: type[cells.Cell], inputs: int, hidden: int) -> list[str]:
-    return [f"{name} [{w.rows}, {w.columns}], {w.start}" for name, w in kind().weights(inputs, hidden).items()]
+    return [f"{name} [{w.rows}, {w.columns}], {w.initialiser}" for name, w in kind().weights(inputs, hidden).items()]
 
 
 def _only(one: list[str], other: list[str]) -> list[list[str]]:

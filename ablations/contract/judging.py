@@ -127,14 +127,14 @@ def judges_members_alone(cls: type[Task]) -> None:
 def asks_what_it_can_judge(cls: type[Task]) -> None:
     """Its probes are decided by their generator, and tell right outputs from wrong ones."""
     task, lag = cls(), cls().minimum_lag + 1
-    first, again = (task.probes(Generator().manual_seed(5), lag) for _ in range(2))
+    first, again = (task.extra_tests(Generator().manual_seed(5), lag) for _ in range(2))
     for name, (windows, measure, least) in first.items():
-        require(name.isidentifier(), f"the probe's name {name!r} is no plain word", "probes")
+        require(name.isidentifier(), f"the probe's name {name!r} is no plain word", "extra_tests")
         twice = all(same(one, other) for one, other in zip(windows, again[name].windows, strict=True))
-        require(twice, f"probe {name!r}: the same seed gives other sequences", "probes")
+        require(twice, f"probe {name!r}: the same seed gives other sequences", "extra_tests")
         inputs, outputs = task.sizes(lag)
         fits = all(window.inputs.shape == (*window.weight.shape, inputs) for window in windows)
-        require(fits, f"probe {name!r}: its inputs are not [time, batch, {inputs}]", "probes")
+        require(fits, f"probe {name!r}: its inputs are not [time, batch, {inputs}]", "extra_tests")
         _, targets, weight = (torch.cat(field) for field in list(zip(*windows, strict=True))[:3])
         right = perfect(task, targets, outputs)
         found = measure(torch.stack([right, -right]), targets.unsqueeze(0), weight.unsqueeze(0))
@@ -142,7 +142,9 @@ def asks_what_it_can_judge(cls: type[Task]) -> None:
         require(
             judged, f"probe {name!r} finds {found.tolist()} of right and wrong outputs, and asks for {least}", "probes"
         )
-        require(found[0] == measure(right, targets, weight), f"probe {name!r} does not judge a member alone", "probes")
+        require(
+            found[0] == measure(right, targets, weight), f"probe {name!r} does not judge a member alone", "extra_tests"
+        )
 
 
 def _width(task: Task, more: int = 5) -> int:

@@ -15,7 +15,7 @@ VALIDATION_SEQUENCES = 256
 MAX_FLOATS = 2**25
 """Members are computed together as long as they take no more numbers than this at once: 128 MiB."""
 GATE_SEQUENCES = 32
-VALIDATION_SEED, TEST_SEED, PROBE_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not meet these
+VALIDATION_SEED, TEST_SEED, EXTRA_TEST_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not meet these
 
 
 class Stacked(NamedTuple):
@@ -58,7 +58,7 @@ class Evaluation(NamedTuple):
     """Euclidean norm of the whole state at each window's end, mean over sequences."""
 
 
-class Probed(NamedTuple):
+class ExtraTestResults(NamedTuple):
     """How members did on a task's probes."""
 
     passed: Bool[Tensor, " members"]
@@ -92,18 +92,18 @@ def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evalu
 
 
 @torch.no_grad()
-def probe(model: Model, w: Weights, task: Task, lag: int) -> Probed:
+def run_extra_tests(model: Model, w: Weights, task: Task, lag: int) -> ExtraTestResults:
     """Ask members what else the task has to ask, all members of an arm the same. There may be no member to ask."""
     passed = torch.ones(next(iter(w.values())).shape[0], dtype=torch.bool)
     found = {}
     if not len(passed):
-        return Probed(passed, found)
-    for name, (batches, measure, least) in task.probes(Generator().manual_seed(PROBE_SEED), lag).items():
+        return ExtraTestResults(passed, found)
+    for name, (batches, measure, least) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
         windows = [stack(task, [batch]) for batch in batches]
         judged = _judged(windows)
         found[name] = torch.cat([measure(torch.cat(outputs, 1), *judged) for outputs, _ in _run(model, w, windows)])
         passed &= found[name] >= least
-    return Probed(passed, found)
+    return ExtraTestResults(passed, found)
 
 
 def _judged(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ from ablations.networks.evaluation import (
     evaluation_set,
     gate_statistics,
     member_chunks,
-    probe,
+    run_extra_tests,
     stack,
 )
 from ablations.networks.model import Model
@@ -210,7 +210,9 @@ class Population:
         gates = gate_statistics(self.model, weights, self.validation)
         finite = torch.stack([seen.loss, seen.score]).isfinite().all(0)
         asked = (finite & (seen.solved | over)).nonzero().flatten().tolist()
-        passed, found = probe(self.model, self.unpack(self.weights[[rows[at] for at in asked]]), self.task, self.lag)
+        passed, found = run_extra_tests(
+            self.model, self.unpack(self.weights[[rows[at] for at in asked]]), self.task, self.lag
+        )
         solved = {at for at, also in zip(asked, passed.tolist(), strict=True) if seen.solved[at] and also}
         left = []
         for at, row in enumerate(rows):

@@ -86,7 +86,7 @@ def test_who_keeps_the_first_or_the_previous_outer_symbol_scores_nothing():
 
 def test_the_probe_is_the_error_free_length_of_long_streams():
     task = ContinualReber()
-    windows, measure, least = task.probes(Generator().manual_seed(0), 5)["error_free_steps"]
+    windows, measure, least = task.extra_tests(Generator().manual_seed(0), 5)["error_free_steps"]
     targets, weight = (torch.cat([window[i] for window in windows]) for i in (1, 2))
     inputs = torch.cat([window.inputs for window in windows])
     assert inputs.shape == (102_000, 10, 7)

@@ -122,7 +122,7 @@ def test_a_timer_that_sees_the_symbols_is_right_at_powers_of_two():
 
 @both
 def test_the_probe_finds_the_largest_n(symbols):
-    probe = Counting(symbols=symbols).probes(Generator(), 4)["largest_n"]
+    probe = Counting(symbols=symbols).extra_tests(Generator(), 4)["largest_n"]
     (every,) = probe.windows
     assert (every.inputs[..., 1].sum(0) == torch.arange(1, 41)).all()
     assert len(every.inputs) == 1 + symbols * 40

@@ -113,7 +113,7 @@ def test_solving_takes_every_read():
 
 @pytest.mark.parametrize(("name", "ignored"), [("sparse_score", 0.98), ("dense_score", 0.1)])
 def test_probes_have_other_rates(name, ignored):
-    (batch,), measure, least = FlipFlop().probes(Generator().manual_seed(0), 5)[name]
+    (batch,), measure, least = FlipFlop().extra_tests(Generator().manual_seed(0), 5)[name]
     assert batch.inputs.shape == (512, 50, 5)
     assert batch.inputs[1:-1].mean((0, 1))[0].item() == pytest.approx(ignored, abs=0.01)
     assert batch.inputs[1:-1].mean((0, 1))[1].item() == pytest.approx((1 - ignored) / 2, abs=0.01)

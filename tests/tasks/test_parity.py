@@ -65,7 +65,7 @@ def test_the_criterion_is_that_nothing_is_wrong():
 
 
 def test_the_probe_counts_the_steps_before_the_first_error():
-    probe = Parity().probes(Generator().manual_seed(0), 6)["error_free_steps"]
+    probe = Parity().extra_tests(Generator().manual_seed(0), 6)["error_free_steps"]
     (longer,) = probe.windows
     assert longer.inputs.shape == (60, 64, 2)
     assert probe.least == 60

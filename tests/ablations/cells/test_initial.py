@@ -36,8 +36,8 @@ def test_matrices_start_at_random_and_biases_by_their_setting(cls):
     shapes, w = cls().weights(3, 6), of(cls)
     fixed = {"zeros": 0.0, "forget_bias": 1.0, "input_bias": 0.0}
     for name, weight in shapes.items():
-        if weight.start in fixed:
-            assert (w[name] == fixed[weight.start]).all()
+        if weight.initialiser in fixed:
+            assert (w[name] == fixed[weight.initialiser]).all()
         else:
             assert w[name].unique().numel() > 1
 
@@ -55,7 +55,7 @@ def test_uniform_fills_its_range_evenly():
 @pytest.mark.parametrize("recurrent", RECURRENT)
 def test_recurrent_matrices(cls, recurrent):
     shapes, w = cls().weights(3, 6), of(cls, recurrent_init=recurrent)
-    matrices = [w[name] for name, weight in shapes.items() if weight.start == "recurrent_init"]
+    matrices = [w[name] for name, weight in shapes.items() if weight.initialiser == "recurrent_init"]
     assert bool(matrices) == (cls.name not in ("identity_rnn", "min_gru"))  # starts as it must; has none
     for U in matrices:
         if recurrent == "identity":
@@ -146,7 +146,7 @@ def test_a_bias_is_the_number_it_is_set_to(bias, value):
 def test_the_choice_of_a_bias_changes_no_other_weight(cls, bias, value):
     shapes, before, after = cls().weights(3, 6), of(cls), of(cls, **{bias: value})
     changed = {name for name in shapes if not torch.equal(before[name], after[name])}
-    assert changed == {name for name, weight in shapes.items() if weight.start == bias}
+    assert changed == {name for name, weight in shapes.items() if weight.initialiser == bias}
 
 
 @every_cell
@@ -200,7 +200,7 @@ def test_a_seed_decides_and_nothing_else(cls):
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     other = of(cls, seed=8, **settings)
-    random = [n for n, weight in cls().weights(3, 6).items() if weight.start not in ("zeros", "identity")]
+    random = [n for n, weight in cls().weights(3, 6).items() if weight.initialiser not in ("zeros", "identity")]
     assert not any(torch.equal(first[name], other[name]) for name in random)
 
 

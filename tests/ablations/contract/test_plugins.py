@@ -73,7 +73,7 @@ BROKEN_TASKS = {
     "knows_the_trivial_loss": ("math.log(2)", "math.log(3)", "def trivial_loss", "the best constant has a loss of 0.69"),
     "judges_what_counts": ("    def solved", "    def loss(self, outputs, targets, weight):\n        return super().loss(outputs, targets, torch.ones_like(weight))\n\n    def solved", "def loss", "steps that do not count have a part in the loss"),
     "judges_members_alone": ("weight) > 0.99", "weight).mean() > 0.99", "def solved", "`solved` of 3 members has shape []"),
-    "asks_what_it_can_judge": ("    def solved", '    def probes(self, generator, lag):\n        from tasks.base import Probe\n\n        easy = lambda outputs, *_: outputs.mean((-3, -2, -1)) * 0 + 1\n        return {"easy": Probe([self.sample(generator, 4, lag)], easy, 0.5)}\n\n    def solved', "def probes", "finds [1.0, 1.0] of right and wrong outputs"),
+    "asks_what_it_can_judge": ("    def solved", '    def extra_tests(self, generator, lag):\n        from tasks.base import ExtraTest\n\n        easy = lambda outputs, *_: outputs.mean((-3, -2, -1)) * 0 + 1\n        return {"easy": ExtraTest([self.sample(generator, 4, lag)], easy, 0.5)}\n\n    def solved', "def probes", "finds [1.0, 1.0] of right and wrong outputs"),
     "resets_nothing": ("    def solved", '    def reset(self, events):\n        return events["sample"]\n\n    def solved', "def reset", "without being asked to"),
     "refuses_bad_options": ('whole("symbols",', 'whole("size",', "def __init__", "option 'symbols' takes None, or refuses it in other words"),
 }  # fmt: skip

@@ -12,7 +12,9 @@ def problem(cell, K, T, B, I, H, reset, seed=0, dtype=torch.float64):  # noqa: E
     g = torch.Generator().manual_seed(seed)
     draw = lambda *shape: torch.randn(shape, generator=g, dtype=torch.float64).to(dtype)  # noqa: E731
     small = {"near_zero": 0.01}
-    w = {n: draw(K, x.rows, x.columns) * small.get(x.start, 1) / x.rows**0.5 for n, x in cell.weights(I, H).items()}
+    w = {
+        n: draw(K, x.rows, x.columns) * small.get(x.initialiser, 1) / x.rows**0.5 for n, x in cell.weights(I, H).items()
+    }
     s = {n: draw(K, B, size) for n, size in cell.state_sizes(H).items()}
     mask = torch.rand(K, T, B, generator=g) < 0.3 if reset else None
     return w, draw(K, T, B, I), s, mask, draw(K, T, B, cell.state_sizes(H)[cell.output])

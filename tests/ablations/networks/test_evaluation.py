@@ -7,11 +7,19 @@ from torch import Generator
 from ablations.cells import catalogue
 from ablations.engines.eager import scan
 from ablations.networks import evaluation
-from ablations.networks.evaluation import PROBE_SEED, Stacked, evaluate, evaluation_set, gate_statistics, probe, stack
+from ablations.networks.evaluation import (
+    EXTRA_TEST_SEED,
+    Stacked,
+    evaluate,
+    evaluation_set,
+    gate_statistics,
+    run_extra_tests,
+    stack,
+)
 from ablations.networks.model import Model
 from tasks import catalogue as tasks
 from tasks.adding import Adding
-from tasks.base import Probe
+from tasks.base import ExtraTest
 from tasks.continual_adding import ContinualAdding
 from tasks.parity import Parity
 from tasks.recall import Recall
@@ -128,11 +136,11 @@ def test_a_control_is_reset_from_outside():
 class Lengths(ContinualAdding):
     """With probes: the loss over three windows, which is not enough at lag 11, and over one, which always is."""
 
-    def probes(self, generator, lag):
+    def extra_tests(self, generator, lag):
         stream = self.stream(generator, 6, lag)
         return {
-            "three": Probe([stream.next() for _ in range(3)], self.loss, 1e6 if lag == 11 else 0.0),
-            "one": Probe([stream.next()], self.loss, 0.0),
+            "three": ExtraTest([stream.next() for _ in range(3)], self.loss, 1e6 if lag == 11 else 0.0),
+            "one": ExtraTest([stream.next()], self.loss, 0.0),
         }
 
 
@@ -140,8 +148,8 @@ class Lengths(ContinualAdding):
 def test_probes_run_over_windows_that_follow_each_other(reset):
     task = Lengths(reset=reset)
     model, w = network(task, 10)
-    passed, found = probe(model, w, task, 10)
-    stream = task.stream(Generator().manual_seed(PROBE_SEED), 6, 10)
+    passed, found = run_extra_tests(model, w, task, 10)
+    stream = task.stream(Generator().manual_seed(EXTRA_TEST_SEED), 6, 10)
     for name, count in (("three", 3), ("one", 1)):
         windows = [stream.next() for _ in range(count)]
         x, targets, weight = (torch.cat([window[i] for window in windows]) for i in range(3))
@@ -149,14 +157,14 @@ def test_probes_run_over_windows_that_follow_each_other(reset):
         outputs, _ = model(w, x.expand(K, -1, -1, -1), model.zero_state(K, 6), where)  # one scan, no windows
         torch.testing.assert_close(found[name], task.loss(outputs, targets, weight).detach())
     assert passed.tolist() == [True] * K
-    assert probe(model, w, task, 11)[0].tolist() == [False] * K  # one of two is not enough
+    assert run_extra_tests(model, w, task, 11)[0].tolist() == [False] * K  # one of two is not enough
 
 
 def test_a_probe_asks_every_member_as_if_it_were_alone(monkeypatch):
     task, lag = Parity(), 3
     model, w = network(task, lag)
-    passed, found = probe(model, w, task, lag)
-    (longer,), *_ = task.probes(Generator().manual_seed(PROBE_SEED), lag)["error_free_steps"]
+    passed, found = run_extra_tests(model, w, task, lag)
+    (longer,), *_ = task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag)["error_free_steps"]
     for k in range(K):
         outputs, _ = model(member(w, k), longer.inputs.unsqueeze(0), model.zero_state(1, 64))
         wrong = (outputs[0].argmax(-1) != longer.targets).T.tolist()
@@ -164,15 +172,15 @@ def test_a_probe_asks_every_member_as_if_it_were_alone(monkeypatch):
         assert found["error_free_steps"][k].item() == pytest.approx(free)
     assert passed.tolist() == [False] * K
     monkeypatch.setattr(evaluation, "MAX_FLOATS", 1)  # one at a time
-    torch.testing.assert_close(probe(model, w, task, lag).found, found)
+    torch.testing.assert_close(run_extra_tests(model, w, task, lag).found, found)
 
 
 def test_a_task_without_probes_and_members_who_are_none():
     model, w = network(Adding(), 5)
-    passed, found = probe(model, w, Adding(), 5)
+    passed, found = run_extra_tests(model, w, Adding(), 5)
     assert (passed.tolist(), found) == ([True] * K, {})
     model, w = network(Parity(), 5)
-    passed, found = probe(model, {name: weight[:0] for name, weight in w.items()}, Parity(), 5)
+    passed, found = run_extra_tests(model, {name: weight[:0] for name, weight in w.items()}, Parity(), 5)
     assert (passed.tolist(), found) == ([], {})
 
 

@@ -13,7 +13,7 @@ from ablations.networks.evaluation import VALIDATION_SEQUENCES
 from ablations.networks.model import Model
 from ablations.training.population import Budget, Finished, Member, Population
 from tasks.adding import Adding
-from tasks.base import Batch, Classification, Episodic, Probe
+from tasks.base import Batch, Classification, Episodic, ExtraTest
 from tasks.continual_adding import ContinualAdding
 
 
@@ -66,9 +66,11 @@ class Asking(Scripted):
         super().__init__(**script)
         self.found = iter(found)
 
-    def probes(self, generator, lag):
+    def extra_tests(self, generator, lag):
         longer = self.sample(generator, 7, 2 * lag)
-        return {"further": Probe([longer], lambda outputs, *_: torch.full(outputs.shape[:1], next(self.found)), 3.0)}
+        return {
+            "further": ExtraTest([longer], lambda outputs, *_: torch.full(outputs.shape[:1], next(self.found)), 3.0)
+        }
 
 
 class Stream(ContinualAdding):

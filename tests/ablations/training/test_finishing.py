@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ablations.networks.evaluation import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set, probe
+from ablations.networks.evaluation import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set, run_extra_tests
 from ablations.training.population import Budget, Evaluated, Finished
 from tasks.parity import Parity
 from tests.ablations.training.populations import (
@@ -69,7 +69,7 @@ def test_every_member_has_what_its_own_probes_found():
     fresh = population(Parity(), 3, DIFFERENT)
     for _ in range(12):
         fresh.train_step()
-    _, found = probe(fresh.model, fresh.unpack(fresh.weights), Parity(), 3)
+    _, found = run_extra_tests(fresh.model, fresh.unpack(fresh.weights), Parity(), 3)
     told = [result.curves.get("test/error_free_steps") for result in trained.results]
     assert told == [None, *([(12, steps)] for steps in found["error_free_steps"].tolist()), None]
 
