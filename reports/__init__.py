@@ -94,6 +94,7 @@ definition      the study file: cells, match, sizes, task, train, tune, confirm,
 cells           label -> cell, parent, change, reference, equations, gates
 lattice         every registered cell: cell, parent, change
 tasks           label -> task, group, lag_means, criterion, reference, options
+hyperparameters name -> default, scale (log, linear or categories)
 versions        package -> version
 hardware        the machine
 commit          version of the code, or null

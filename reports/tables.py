@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from reports.aggregates.tuning import SCALES
 from reports.statistics.strata import group_of
 
 TEXT = ("study", "phase", "cell", "task", "hash")
@@ -30,6 +31,7 @@ PARTS = {
     "definition": dict,
     "cells": dict,
     "tasks": dict,
+    "hyperparameters": dict,
     "versions": dict,
     "hardware": dict,
     "lattice": list,
@@ -158,6 +160,11 @@ def _study(file: Path) -> dict[str, Any]:
                     raise BadTable(f"{file}: {name} of an entry of {key} must be a text")
             if key == "lattice" and not part.get("cell"):
                 raise BadTable(f"{file}: every entry of lattice must name its cell")
+    for name, entry in study.get("hyperparameters", {}).items():
+        if not isinstance(entry, dict) or entry.get("scale") not in SCALES:
+            raise BadTable(
+                f"{file}: the scale of hyperparameter {name} must be {', '.join(SCALES[:-1])} or {SCALES[-1]}"
+            )
     return study
 
 

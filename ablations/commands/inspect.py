@@ -89,13 +89,13 @@ def _arm(about: dict[str, Any]) -> Arm:
 
 
 def _draw(shown: Mapping[str, Sequence[tuple[int, float]]], title: str, folder: Path) -> Path:
-    from reports.figures import member as portraits
-    from reports.figures.style import style, svg
+    from reports.figures.member import panel_figures
+    from reports.figures.style import figure_style, svg
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with style():
-            for name, figure in portraits.figures(shown, title).items():
+        with figure_style():
+            for name, figure in panel_figures(shown, title).items():
                 (folder / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be written to: {error.strerror}") from None

@@ -100,7 +100,7 @@ def curves(result: dict[str, Any], findings: dict[str, dict[str, Any]]) -> dict[
 
 
 def _draw(arm: Arm, member: str, store: Store) -> None:
-    from reports.figures.member import portrait_svg  # here: what draws takes its time to import
+    from reports.figures.member import member_svg  # here: what draws takes its time to import
 
-    drawn = portrait_svg(curves(store.get(member) or {}, store.findings(member)), str(arm))
+    drawn = member_svg(curves(store.get(member) or {}, store.findings(member)), str(arm))
     write(store.portrait_of(member), drawn)

@@ -1,4 +1,4 @@
-"""The gate lattice: every cell under the cell it differs from by one change, with what that change did."""
+"""The gate lattice: each cell below the cell that it differs from by one change, and the effect of that change."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,69 +10,72 @@ QUESTIONS = (
     {"cell": "lstm_no_forget", "parent": "lstm", "change": "no forget gate"},
     {"cell": "single_network", "parent": "lstm", "change": "one network computes the new memory"},
 )
-"""The two edges that the report opens with: known also where the tables come without a manifest."""
+"""The two edges behind the project's main questions, built in so that they are known without a study.json."""
 
 
 class Node(NamedTuple):
-    """A cell of the study in its place."""
+    """A cell of the study in the lattice."""
 
     cell: str
     parent: str | None
     """The nearest ancestor that is in the study; None for a root."""
     change: str
-    """What was changed on the way from the parent."""
+    """How the cell differs from its parent."""
     depth: int
+    """Number of edges to the root."""
 
 
 def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
-    """The cells of a study in the order of the lattice, each after its parent.
+    """Return the cells of a study as a tree in depth-first order, each parent before its children.
 
-    A label with options (`lstm+bias0`) hangs under its bare cell. An ancestor that was not run is stepped over, and its
-    change joins that of its child. Without a manifest only the two edges of `QUESTIONS` are known.
+    The parent of a label with options (`lstm+bias0`) is the cell without them. If a parent is not in the study, the cell
+    is attached to its nearest ancestor that is, and the changes along the path are joined. Without a study.json only the
+    two edges of `QUESTIONS` are known.
     """
     names = {cell: study.get("cells", {}).get(cell, {}).get("cell", base_name(cell)) for cell in cells}
-    known = {entry["cell"]: entry for entry in (*QUESTIONS, *study.get("lattice", []))}
+    registry = {entry["cell"]: entry for entry in (*QUESTIONS, *study.get("lattice", []))}
     for label, entry in study.get("cells", {}).items():
-        known.setdefault(entry.get("cell", base_name(label)), entry)
+        registry.setdefault(entry.get("cell", base_name(label)), entry)
     parents: dict[str, tuple[str | None, str]] = {}
     for cell, name in names.items():
         if cell != name and name in names:
             parents[cell] = name, cell.removeprefix(name).lstrip("+").replace("+", ", ")
             continue
         changes: list[str] = []
-        here = known.get(name, {})
-        while (up := here.get("parent")) is not None and len(changes) < len(known):
-            changes.insert(0, here.get("change", ""))
-            if up in names:
+        entry = registry.get(name, {})
+        while (ancestor := entry.get("parent")) is not None and len(changes) < len(registry):
+            changes.insert(0, entry.get("change", ""))
+            if ancestor in names:
                 break
-            here = known.get(up, {})
-        parents[cell] = (up, "; ".join(changes)) if up in names else (None, "")
-    placed: list[Node] = []
+            entry = registry.get(ancestor, {})
+        parents[cell] = (ancestor, "; ".join(changes)) if ancestor in names else (None, "")
+    ordered: list[Node] = []
 
-    def place(parent: str | None, depth: int) -> None:
-        for cell, (up, change) in parents.items():
-            if up == parent:
-                placed.append(Node(cell, up, change, depth))
-                place(cell, depth + 1)
+    def add_children(parent: str | None, depth: int) -> None:
+        for cell, (parent_of_cell, change) in parents.items():
+            if parent_of_cell == parent:
+                ordered.append(Node(cell, parent, change, depth))
+                add_children(cell, depth + 1)
 
-    place(None, 0)
-    reached = {node.cell for node in placed}
-    return placed + [Node(cell, None, "", 0) for cell in parents if cell not in reached]  # parents in a circle
+    add_children(None, 0)
+    reached = {node.cell for node in ordered}
+    return ordered + [Node(cell, None, "", 0) for cell in parents if cell not in reached]  # their parents form a cycle
 
 
 def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, str], Estimate]:
-    """By (cell, group): the cell's solve rate minus its parent's, over every stratum of the group they share.
+    """Estimate by (cell, group) the cell's solve rate minus its parent's, over all strata of the group that both have.
 
-    Lags that nobody or everybody solves are kept: these are the differences between the rates that the figure shows.
+    Strata in which every network or no network solves the task are included, so that an effect equals the difference
+    between the rates that the figure shows.
     """
-    found = {}
+    estimates = {}
     for node in placed:
         for group in groups if node.parent is not None else ():
             compare = Compare("", node.cell, node.parent or "", (Where(group),), informative=False)
             estimate = measure(compare, evidence).loose
             if estimate is not None:
-                found[node.cell, group] = estimate
-    return found
+                estimates[node.cell, group] = estimate
+    return estimates
 
 
 def points(share: float | None) -> str:
@@ -94,5 +97,5 @@ def percent(share: float) -> str:
 
 
 def clear(estimate: Estimate) -> bool:
-    """Whether the interval leaves out no difference at all."""
+    """Whether the interval of the effect excludes 0."""
     return not estimate.low <= 0 <= estimate.high

@@ -1,4 +1,4 @@
-"""What the figures, the sentences and the tables of a report share: counts and estimates per cell, task and lag."""
+"""Aggregate rows of results.csv and curves.csv per task, lag and cell: rates, costs, survival curves, quartiles."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.statistics import estimators as stats
 from reports.statistics.contrasts import LEVEL
+from reports.statistics.estimators import kaplan_meier, wilson
 
 Table = Any
-"""A pandas DataFrame (or a column of one). To pyright a column is a Series, a DataFrame or worse: tables go unchecked."""
+"""A pandas DataFrame or Series. `Any`, because pyright cannot infer which of the two an indexing operation returns."""
 
-STRATUM = ["task", "lag", "cell"]
+ARM = ["task", "lag", "cell"]
+"""The columns that identify an arm: all networks of one cell on one task at one lag."""
 COSTS = [
-    *STRATUM,
+    *ARM,
     "hidden_size",
     "parameters",
     "seconds",
@@ -25,87 +26,99 @@ COSTS = [
     "diverged",
 ]
 GRID = 60
-"""Points along a curve: more than the eye tells apart."""
+"""Number of points at which a curve is drawn."""
 
 
 def pick(table: Table, **equal: object) -> Table:
-    """The rows whose columns have these values."""
+    """Return the rows in which every named column equals the given value."""
     for column, value in equal.items():
         table = table[table[column] == value]
     return table
 
 
 def parts(table: Table, by: list[str]) -> Iterator[tuple[tuple, Table]]:
-    """The values of some columns, and the rows that have them, in the table's order."""
+    """Iterate over the groups of a table in order of appearance: the values of the columns `by`, and the rows."""
     yield from table.groupby(by, sort=False, dropna=False)
 
 
 def in_order(labels: Sequence[str], listed: Sequence[str]) -> list[str]:
-    """The distinct labels, those of the study's own list first and in its order."""
+    """Return the distinct labels: first those in `listed`, in its order, then the others in order of appearance."""
     present = list(dict.fromkeys(labels))
     return [label for label in listed if label in present] + [label for label in present if label not in listed]
 
 
 def solve_rates(confirm: Table) -> Table:
-    """Solve rates of confirmation networks with Wilson limits: task, lag, cell, solved, seeds, rate, low, high."""
-    counted = _counts(confirm, STRATUM)
-    counted["low"], counted["high"] = stats.wilson(counted["solved"].to_numpy(), counted["seeds"].to_numpy(), LEVEL)
-    return counted
+    """Return the solve rates of confirmation networks with Wilson intervals.
+
+    :returns: task, lag, cell, solved, seeds, rate, low, high.
+    """
+    counts = _counts(confirm, ARM)
+    counts["low"], counts["high"] = wilson(counts["solved"].to_numpy(), counts["seeds"].to_numpy(), LEVEL)
+    return counts
 
 
 def group_rates(confirm: Table) -> Table:
-    """Mean solve rate over the strata of a group of tasks, for cells with all of them: group, cell, rate."""
-    strata = _counts(confirm, ["group", *STRATUM])
+    """Return the mean solve rate over the strata (task, lag) of each group of tasks: group, cell, rate.
+
+    Cells that were not trained on every stratum of a group are omitted from it.
+    """
+    strata = _counts(confirm, ["group", *ARM])
     means = strata.groupby(["group", "cell"], sort=False).agg(rate=("rate", "mean"), strata=("rate", "size"))
     means = means.reset_index()
     return means[means["strata"] == means.groupby("group")["strata"].transform("max")].drop(columns="strata")
 
 
 def costs(confirm: Table) -> Table:
-    """What a cell costs on a task: parameters, hidden size, seconds, FLOPs per step and the median step it solves at.
+    """Return the median costs of each cell on each task, at the task's reference lag, with the columns `COSTS`.
 
-    Each task at its telling lag. Runs that did not solve count as censored at their budget (Kaplan & Meier);
-    `median_steps` is NaN where fewer than half solved.
+    `median_steps` is the Kaplan-Meier median of the steps to solve: networks that did not solve the task are censored
+    at their budget, and the median is NaN where fewer than half solved it.
     """
     rows = []
-    for (task, lag, cell), own in parts(confirm, STRATUM):
-        median = stats.kaplan_meier(own["steps_to_solve"].to_numpy(), ~own["solved"].to_numpy(), LEVEL).median
+    for (task, lag, cell), members in parts(confirm, ARM):
+        median = kaplan_meier(members["steps_to_solve"].to_numpy(), ~members["solved"].to_numpy(), LEVEL).median
         rows.append(
             {
                 "task": task,
                 "lag": lag,
                 "cell": cell,
-                "hidden_size": own["hidden_size"].median(),
-                "parameters": own["parameters"].median(),
-                "seconds": own["seconds"].median(),
-                "flops_per_step": own["flops_per_step"].median() if "flops_per_step" in own else np.nan,
+                "hidden_size": members["hidden_size"].median(),
+                "parameters": members["parameters"].median(),
+                "seconds": members["seconds"].median(),
+                "flops_per_step": members["flops_per_step"].median() if "flops_per_step" in members else np.nan,
                 "median_steps": np.nan if median is None else median,
-                "solved": int(own["solved"].sum()),
-                "seeds": len(own),
-                "diverged": int(own["diverged"].sum()),
+                "solved": int(members["solved"].sum()),
+                "seeds": len(members),
+                "diverged": int(members["diverged"].sum()),
             }
         )
-    kept = [own for _, own in parts(at(pd.DataFrame(rows, columns=COSTS), telling_lags(confirm)), ["task"])]
-    return pd.concat(kept) if kept else pd.DataFrame(columns=COSTS)
+    by_task = [
+        task_rows
+        for _, task_rows in parts(at_lags(pd.DataFrame(rows, columns=COSTS), reference_lags(confirm)), ["task"])
+    ]
+    return pd.concat(by_task) if by_task else pd.DataFrame(columns=COSTS)
 
 
-def telling_lags(confirm: Table) -> dict[str, float]:
-    """The longest lag of each task that some cell solves in half of its runs, or its longest where none does."""
-    counted = _counts(confirm, STRATUM)
-    solvable = counted[counted["rate"] >= 0.5].groupby("task")["lag"].max()
-    return {**counted.groupby("task")["lag"].max(), **solvable}
+def reference_lags(confirm: Table) -> dict[str, float]:
+    """Return the lag at which each task is compared: the longest that some cell solves in at least half of its runs.
+
+    Where no cell does, the longest lag of the task.
+    """
+    counts = _counts(confirm, ARM)
+    solvable = counts[counts["rate"] >= 0.5].groupby("task")["lag"].max()
+    return {**counts.groupby("task")["lag"].max(), **solvable}
 
 
-def at(table: Table, lags: dict[str, float]) -> Table:
-    """The rows of each task at its lag."""
+def at_lags(table: Table, lags: dict[str, float]) -> Table:
+    """Return the rows of each task at its lag in `lags`."""
     return table[table["lag"] == table["task"].map(lags)]
 
 
-def prices(confirm: Table) -> Table:
-    """What a cell costs at each size beside what it reaches: cell, size, rate, parameters, flops_per_step, seconds.
+def costs_by_size(confirm: Table) -> Table:
+    """Return costs and solve rate per cell and size: cell, size, rate, parameters, flops_per_step, seconds.
 
-    Rates are means over the strata, costs geometric means over them of the median network's; of the cells and sizes
-    that have all strata.
+    Rates are means over the strata (task, lag); costs are geometric means over the strata of the median network. Cells
+    and sizes that were not trained on every stratum are omitted.
     """
     table = confirm.assign(size=confirm["size"].fillna(0.0) if "size" in confirm else 0.0)
     table = table.reindex(columns=[*table.columns, *({"flops_per_step"} - {*table.columns})])
@@ -116,98 +129,111 @@ def prices(confirm: Table) -> Table:
     costs = strata.columns[1:]
     strata[costs] = np.log(strata[costs].where(strata[costs] > 0).astype(float))
     grouped = strata.groupby(["cell", "size"], sort=False)
-    found, number = grouped.mean(), grouped.size()
-    found[costs] = np.exp(found[costs])
-    return found[number == number.max()].reset_index()
+    means, strata_counts = grouped.mean(), grouped.size()
+    means[costs] = np.exp(means[costs])
+    return means[strata_counts == strata_counts.max()].reset_index()
 
 
-def kaplan_meier(confirm: Table) -> Table:
-    """Share of networks that have solved by a step: task, lag, cell, step, low, middle, high; a staircase from 0."""
-    found = []
-    for (task, lag, cell), own in parts(confirm, STRATUM):
-        curve = stats.kaplan_meier(own["steps_to_solve"].to_numpy(), ~own["solved"].to_numpy(), LEVEL)
-        nobody = stats.wilson(np.zeros(1), np.full(1, len(own)), LEVEL)[1]
-        end = own["steps_to_solve"].max()
+def time_to_solve(confirm: Table) -> Table:
+    """Return Kaplan-Meier estimates of the share of networks that have solved their task, as step functions from 0.
+
+    :returns: task, lag, cell, step, low, middle, high; a value holds until the next step.
+    """
+    tables = []
+    for (task, lag, cell), members in parts(confirm, ARM):
+        curve = kaplan_meier(members["steps_to_solve"].to_numpy(), ~members["solved"].to_numpy(), LEVEL)
+        upper_at_zero = wilson(np.zeros(1), np.full(1, len(members)), LEVEL)[1]
+        last_step = members["steps_to_solve"].max()
         rows = pd.DataFrame(
             {
                 "step": np.concatenate([[0.0], curve.steps]),
                 "low": np.concatenate([[0.0], curve.low]),
                 "middle": np.concatenate([[0.0], curve.solved]),
-                "high": np.concatenate([nobody, curve.high]),
+                "high": np.concatenate([upper_at_zero, curve.high]),
             }
         )
-        if end > rows["step"].iloc[-1]:
-            rows = pd.concat([rows, rows.iloc[-1:].assign(step=end)])
-        found.append(rows.assign(task=task, lag=lag, cell=cell))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*STRATUM, "step", "middle"])
+        if last_step > rows["step"].iloc[-1]:
+            rows = pd.concat([rows, rows.iloc[-1:].assign(step=last_step)])
+        tables.append(rows.assign(task=task, lag=lag, cell=cell))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*ARM, "step", "middle"])
 
 
-def on_grid(stairs: Table) -> Table:
-    """Staircases at common steps, for a heat map: the value that holds at each."""
-    found = []
-    for (task, lag), arm in parts(stairs, ["task", "lag"]):
-        steps = np.linspace(0, arm["step"].max(), GRID).round()
-        for (cell,), own in parts(arm, ["cell"]):
-            last = np.searchsorted(own["step"].to_numpy(), steps, side="right") - 1
-            rows = own.iloc[last][["low", "middle", "high"]].reset_index(drop=True)
-            found.append(rows.assign(step=steps, task=task, lag=lag, cell=cell))
-    return pd.concat(found, ignore_index=True) if found else stairs
+def on_grid(step_functions: Table) -> Table:
+    """Evaluate the step functions of each task and lag at the same `GRID` steps, as the columns of a heat map."""
+    tables = []
+    for (task, lag), stratum in parts(step_functions, ["task", "lag"]):
+        steps = np.linspace(0, stratum["step"].max(), GRID).round()
+        for (cell,), curve in parts(stratum, ["cell"]):
+            last = np.searchsorted(curve["step"].to_numpy(), steps, side="right") - 1
+            rows = curve.iloc[last][["low", "middle", "high"]].reset_index(drop=True)
+            tables.append(rows.assign(step=steps, task=task, lag=lag, cell=cell))
+    return pd.concat(tables, ignore_index=True) if tables else step_functions
 
 
-def points_of(curves: Table | None, members: Table, metric: str) -> Table:
-    """The points of a metric, in the members' order: task, lag, cell, diverged, hash, step, value."""
-    columns = [*STRATUM, "diverged", "hash", "step", "value"]
+def metric_points(curves: Table | None, members: Table, metric: str) -> Table:
+    """Return the points of one metric in the members' order: task, lag, cell, diverged, hash, step, value."""
+    columns = [*ARM, "diverged", "hash", "step", "value"]
     if curves is None or members.empty:
         return pd.DataFrame(columns=columns)
-    own = curves.loc[curves["metric"] == metric, ["hash", "step", "value"]]
-    own = own.assign(hash=own["hash"].astype(object))  # as categories, every member of the study would take part
-    return members[[*STRATUM, "diverged", "hash"]].merge(own, on="hash")[columns]
+    points = curves.loc[curves["metric"] == metric, ["hash", "step", "value"]]
+    points = points.assign(hash=points["hash"].astype(object))  # a categorical would carry every hash of the study
+    return members[[*ARM, "diverged", "hash"]].merge(points, on="hash")[columns]
 
 
 def curve_quartiles(curves: Table | None, members: Table, metric: str) -> Table:
-    """Quartiles of a metric over the members of a cell: task, lag, cell, step, low, middle, high.
+    """Return quartiles of a metric over the members of a cell: task, lag, cell, step, low, middle, high.
 
-    A member that has left keeps its last value, a diverged one falls to 0: a quartile over those still training would
-    show the slow ones only.
+    After its last point a member keeps its last value, or 0 if it diverged. Without this, the quartiles at late steps
+    would cover only the members that were still training, which are the slow ones.
     """
-    points = points_of(curves, members, metric)
-    found = [pd.DataFrame(columns=[*STRATUM, "step", "low", "middle", "high"])]
-    arms = dict(parts(points, ["task", "lag"]))
-    for (task, lag), arm in parts(members, ["task", "lag"]):
-        if (task, lag) not in arms:
+    points = metric_points(curves, members, metric)
+    tables = [pd.DataFrame(columns=[*ARM, "step", "low", "middle", "high"])]
+    points_by_stratum = dict(parts(points, ["task", "lag"]))
+    for (task, lag), stratum in parts(members, ["task", "lag"]):
+        if (task, lag) not in points_by_stratum:
             continue
-        wide = arms[task, lag].pivot_table(index="hash", columns="step", values="value", aggfunc="last")
-        own = arm.set_index("hash").loc[[name for name in arm["hash"] if name in wide.index], ["cell", "diverged"]]
-        wide = wide.loc[own.index]
-        steps = np.unique(np.linspace(0, len(wide.columns) - 1, GRID).round().astype(int))
-        ended = wide.columns.to_numpy()[len(wide.columns) - 1 - wide.notna().to_numpy()[:, ::-1].argmax(axis=1)]
-        beyond = wide.columns.to_numpy()[None, :] > ended[:, None]
-        filled = wide.ffill(axis=1).mask(beyond & own["diverged"].to_numpy()[:, None], 0.0)
-        tall = filled.iloc[:, steps].join(own["cell"]).melt(id_vars="cell", var_name="step")
-        found.append(quartiles(tall, ["cell", "step"]).assign(task=task, lag=lag))
-    return pd.concat(found[1:] or found, ignore_index=True)
+        wide = points_by_stratum[task, lag].pivot_table(index="hash", columns="step", values="value", aggfunc="last")
+        recorded = [name for name in stratum["hash"] if name in wide.index]
+        of_members = stratum.set_index("hash").loc[recorded, ["cell", "diverged"]]
+        wide = wide.loc[of_members.index]
+        columns = np.unique(np.linspace(0, len(wide.columns) - 1, GRID).round().astype(int))
+        steps = wide.columns.to_numpy()
+        last_step = steps[len(steps) - 1 - wide.notna().to_numpy()[:, ::-1].argmax(axis=1)]
+        stopped = steps[None, :] > last_step[:, None]
+        filled = wide.ffill(axis=1).mask(stopped & of_members["diverged"].to_numpy()[:, None], 0.0)
+        long = filled.iloc[:, columns].join(of_members["cell"]).melt(id_vars="cell", var_name="step")
+        tables.append(quartiles(long, ["cell", "step"]).assign(task=task, lag=lag))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
 def probe_quartiles(curves: Table | None, members: Table, metric: str) -> Table:
-    """The same of a metric whose steps are not those of training: whoever has none takes no part."""
-    return quartiles(points_of(curves, members, metric), [*STRATUM, "step"])
+    """Return quartiles of a probe's metric at each step, over the members that have a value there.
+
+    :returns: task, lag, cell, step, low, middle, high. The step is the metric's own, not a training step.
+    """
+    return quartiles(metric_points(curves, members, metric), [*ARM, "step"])
 
 
 def end_norms(members: Table) -> Table:
-    """The same for the norm of the state where only its first (step 0) and last (step 1) window are known."""
+    """Return quartiles of the state norm in the first (step 0) and the last (step 1) window of the test stream.
+
+    From the columns of results.csv, for studies without curves.
+
+    :returns: task, lag, cell, step, low, middle, high.
+    """
     ends = {"state_norm_first": 0, "state_norm_last": 1}
-    tall = members.melt(id_vars=STRATUM, value_vars=list(ends), var_name="step").dropna(subset="value")
-    return quartiles(tall.assign(step=tall["step"].map(ends)), [*STRATUM, "step"])
+    long = members.melt(id_vars=ARM, value_vars=list(ends), var_name="step").dropna(subset="value")
+    return quartiles(long.assign(step=long["step"].map(ends)), [*ARM, "step"])
 
 
 def quartiles(values: Table, by: list[str]) -> Table:
-    """Quartiles of `value` in the parts that these columns make, in the table's order."""
-    grouped = values.astype({"value": float}).groupby(by, sort=False)["value"]  # nothing at all has no type
+    """Return the quartiles of the column `value` per group, in order of appearance: `by`, low, middle, high."""
+    grouped = values.astype({"value": float}).groupby(by, sort=False)["value"]  # an empty column has dtype object
     return pd.DataFrame(
         {"low": grouped.quantile(0.25), "middle": grouped.median(), "high": grouped.quantile(0.75)}
     ).reset_index()
 
 
 def _counts(confirm: Table, by: list[str]) -> Table:
-    grouped = confirm.groupby(by, sort=False)["solved"].agg(solved="sum", seeds="size").reset_index()
-    return grouped.assign(rate=grouped["solved"] / grouped["seeds"])
+    counts = confirm.groupby(by, sort=False)["solved"].agg(solved="sum", seeds="size").reset_index()
+    return counts.assign(rate=counts["solved"] / counts["seeds"])

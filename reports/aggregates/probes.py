@@ -1,4 +1,4 @@
-"""What the probes' curves say, as tables for figures and sentences. The metrics are documented in `reports/__init__.py`."""
+"""Aggregate the curves that probes record, for figures and sentences. `reports/__init__.py` documents the metrics."""
 
 import re
 from typing import NamedTuple
@@ -6,112 +6,122 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.aggregates import outcomes as summary
-from reports.aggregates.outcomes import STRATUM, Table, parts
+from reports.aggregates.outcomes import ARM, Table, metric_points, parts, quartiles
 
-WHENS, PATHS = ("init", "half", "end"), ("whole", "held")
+STAGES = {"init": "before training", "half": "half way", "end": "after training"}
+"""When the gradient flow is measured: the metric's name for the stage, and its label."""
+PATHS = {"whole": "in all", "held": "gates still"}
+"""What the gradient flows through: the whole cell, or the cell with its gates held constant."""
 
 GATE = re.compile(r"gate/(?P<gate>[^/]+)(?:/(?P<event>[^/]+))?/(?P<part>mean|low|high)")
-ALL = "all steps"
-"""What stands for the event where a gate was not told apart by events."""
-LONGEST = 10_000
-"""Steps of a sequence that can be drawn."""
+ALL_STEPS = "all steps"
+"""The label of the event where gates were not recorded per event."""
+LONGEST_TRACE = 10_000
+"""The largest time step of a trace that is drawn."""
 
 
-class Strip(NamedTuple):
+class Trace(NamedTuple):
     """One quantity of one cell along a sequence."""
 
     cell: str
+    """Empty for events that are common to all cells."""
     name: str
-    kind: str  # gate or state
-    values: np.ndarray  # [time], NaN where it is not known
+    kind: str
+    """`event`, `gate` or `state`."""
+    values: np.ndarray
+    """[time], NaN where nothing was recorded."""
 
 
-def flows(curves: Table | None, members: Table) -> Table:
-    """Median over members of what is left of the gradient: when, path, task, lag, cell, step, middle; above 0."""
-    found = [
-        summary.points_of(curves, members, f"flow/{when}/{path}").assign(when=when, path=path)
-        for when in WHENS
+def gradient_flow(curves: Table | None, members: Table) -> Table:
+    """Return the median relative gradient norm over members: when, path, task, lag, cell, step, middle.
+
+    `when` is a key of `STAGES`, `path` a key of `PATHS`, `step` the distance k from the last step.
+    """
+    tables = [
+        metric_points(curves, members, f"flow/{when}/{path}").assign(when=when, path=path)
+        for when in STAGES
         for path in PATHS
     ]
-    points: Table = pd.concat([own for own in found if len(own)] or found[:1])
-    points = points.astype({"value": float})  # nothing at all has no type
-    grouped = points.groupby(["when", "path", *STRATUM, "step"], sort=False)
+    points: Table = pd.concat([table for table in tables if len(table)] or tables[:1])
+    points = points.astype({"value": float})  # an empty column has dtype object
+    grouped = points.groupby(["when", "path", *ARM, "step"], sort=False)
     return grouped.agg(middle=("value", "median")).reset_index()
 
 
-def control(curves: Table | None, members: Table) -> Table:
-    """Quartiles of a probe's accuracy on shuffled labels, all cells together: task, lag, step, low, middle, high."""
-    return summary.quartiles(summary.points_of(curves, members, "decode/shuffled"), ["task", "lag", "step"])
+def shuffled_control(curves: Table | None, members: Table) -> Table:
+    """Return quartiles over all cells of the linear probe's accuracy on shuffled labels: task, lag, step, low, middle, high."""
+    return quartiles(metric_points(curves, members, "decode/shuffled"), ["task", "lag", "step"])
 
 
 def gates(curves: Table | None, members: Table) -> Table:
-    """How open gates are after training: task, lag, cell, gate, event, mean, low, high, means over members.
+    """Return gate statistics after training, means over members: task, lag, cell, gate, event, mean, low, high.
 
-    Where some are told apart by events, what holds for all steps together is left out.
+    `low` and `high` are the shares of values near 0 and near 1. Where any gate was recorded per event, statistics over
+    all steps are omitted.
     """
-    columns = [*STRATUM, "gate", "event", "mean", "low", "high"]
+    columns = [*ARM, "gate", "event", "mean", "low", "high"]
     if curves is None:
         return pd.DataFrame(columns=columns)
-    known = {metric: found for metric in curves["metric"].unique() if (found := GATE.fullmatch(str(metric)))}
-    if any(found["event"] for found in known.values()):
-        known = {metric: found for metric, found in known.items() if found["event"]}
-    rows = []
-    for metric, found in sorted(known.items()):
-        points = summary.points_of(curves, members, metric)
+    matches = {metric: match for metric in curves["metric"].unique() if (match := GATE.fullmatch(str(metric)))}
+    if any(match["event"] for match in matches.values()):
+        matches = {metric: match for metric, match in matches.items() if match["event"]}
+    tables = []
+    for metric, match in sorted(matches.items()):
+        points = metric_points(curves, members, metric)
         last = points.sort_values("step", kind="stable").drop_duplicates("hash", keep="last")
-        means = last.groupby(STRATUM, sort=False)["value"].mean().rename("value").reset_index()
-        rows.append(means.assign(gate=found["gate"], event=found["event"] or ALL, part=found["part"]))
-    if not rows or not any(map(len, rows)):
+        means = last.groupby(ARM, sort=False)["value"].mean().rename("value").reset_index()
+        tables.append(means.assign(gate=match["gate"], event=match["event"] or ALL_STEPS, part=match["part"]))
+    if not tables or not any(map(len, tables)):
         return pd.DataFrame(columns=columns)
-    tall = pd.concat(rows)
-    tall["value"] = tall["value"].clip(0, 1)
-    wide = tall.pivot_table(index=[*STRATUM, "gate", "event"], columns="part", values="value", sort=False)
+    long = pd.concat(tables)
+    long["value"] = long["value"].clip(0, 1)
+    wide = long.pivot_table(index=[*ARM, "gate", "event"], columns="part", values="value", sort=False)
     wide = wide.reindex(columns=["mean", "low", "high"]).reset_index()
     return wide.sort_values("event", key=lambda event: event == "other", kind="stable")
 
 
-def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, list[Strip]]]:
-    """One sequence for each task: its lag, and the events, gates and states of each cell along it.
+def traces(curves: Table | None, members: Table) -> dict[str, tuple[float, list[Trace]]]:
+    """Return for each task its longest traced lag, and the events, gates and states of each cell along one sequence.
 
-    Where all cells were traced on the same sequence, its events come first, once, and belong to no cell.
+    If all cells were traced on the same sequence, its events come first, once, with an empty cell name.
     """
     if curves is None:
         return {}
     names = [str(metric) for metric in curves["metric"].unique() if str(metric).startswith("trace/")]
-    found = [summary.points_of(curves, members, name).assign(metric=name) for name in names]
+    tables = [metric_points(curves, members, name).assign(metric=name) for name in names]
     points: Table = pd.concat(
-        [own for own in found if len(own)] or [pd.DataFrame(columns=[*STRATUM, "hash", "step", "value", "metric"])]
+        [table for table in tables if len(table)] or [pd.DataFrame(columns=[*ARM, "hash", "step", "value", "metric"])]
     )
-    told = {}
+    order = {cell: i for i, cell in enumerate(dict.fromkeys(members["cell"]))}
+    by_task = {}
     for task in dict.fromkeys(members["task"]):
-        own = points[points["task"] == task]
-        lag = own["lag"].max()
-        own = own[(own["lag"] == lag) & own["step"].between(0, LONGEST)].sort_values("step", kind="stable")
-        blocks = [_strips(cell, line) for (cell,), line in parts(own, ["cell"])]
-        order = {cell: i for i, cell in enumerate(dict.fromkeys(members["cell"]))}
-        blocks = sorted((block for block in blocks if block), key=lambda block: order[block[0].cell])
-        common = [_events(block) for block in blocks]
-        if common and common[0] and all(events == common[0] for events in common):
-            shared = [strip._replace(cell="") for strip in blocks[0] if strip.kind == "event"]
-            blocks = [shared, *([strip for strip in block if strip.kind != "event"] for block in blocks)]
-        if any(strip.kind != "event" for block in blocks for strip in block):
-            told[task] = float(lag), [strip for block in blocks for strip in block]
-    return told
+        rows = points[points["task"] == task]
+        lag = rows["lag"].max()
+        rows = rows[(rows["lag"] == lag) & rows["step"].between(0, LONGEST_TRACE)].sort_values("step", kind="stable")
+        by_cell = [_cell_traces(cell, cell_rows) for (cell,), cell_rows in parts(rows, ["cell"])]
+        by_cell = sorted((traces for traces in by_cell if traces), key=lambda traces: order[traces[0].cell])
+        events = [_events(traces) for traces in by_cell]
+        if events and events[0] and all(others == events[0] for others in events):
+            common = [trace._replace(cell="") for trace in by_cell[0] if trace.kind == "event"]
+            by_cell = [common, *([trace for trace in traces if trace.kind != "event"] for traces in by_cell)]
+        if any(trace.kind != "event" for traces in by_cell for trace in traces):
+            by_task[task] = float(lag), [trace for traces in by_cell for trace in traces]
+    return by_task
 
 
-def _strips(cell: str, points: Table) -> list[Strip]:
-    """The events, gates and states of one network of a cell, in this order."""
-    own = points[points["hash"] == points["hash"].iloc[0]]
-    strips = []
-    for (metric,), line in parts(own, ["metric"]):
+def _cell_traces(cell: str, points: Table) -> list[Trace]:
+    """The traces of the first network of a cell: events, then gates, then states."""
+    points = points[points["hash"] == points["hash"].iloc[0]]
+    traces = []
+    for (metric,), rows in parts(points, ["metric"]):
         _, kind, name = (*metric.split("/", 2), "")[:3]
-        values = np.full(int(line["step"].max()) + 1, np.nan)
-        values[line["step"].astype(int)] = line["value"]
-        strips.append(Strip(cell, name, kind, values))
+        values = np.full(int(rows["step"].max()) + 1, np.nan)
+        values[rows["step"].astype(int)] = rows["value"]
+        traces.append(Trace(cell, name, kind, values))
     kinds = ("event", "gate", "state")
-    return sorted((strip for strip in strips if strip.kind in kinds), key=lambda s: (kinds.index(s.kind), s.name))
+    return sorted((trace for trace in traces if trace.kind in kinds), key=lambda t: (kinds.index(t.kind), t.name))
 
 
-def _events(block: list[Strip]) -> dict[str, bytes]:
-    return {strip.name: strip.values.tobytes() for strip in block if strip.kind == "event"}
+def _events(traces: list[Trace]) -> dict[str, bytes]:
+    """The events of a sequence as bytes, which compare equal where NaN would not."""
+    return {trace.name: trace.values.tobytes() for trace in traces if trace.kind == "event"}

@@ -1,80 +1,104 @@
-"""What the tuning trials say: which hyperparameters mattered, and what the best of n trials reaches."""
+"""Aggregate tuning trials: the variance that each hyperparameter explains, and the expected best of n trials."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.aggregates.outcomes import Table, parts
 
-SETTINGS = ("learning_rate", "clip_norm", "forget_bias", "input_bias", "recurrent_init")
+SCALES = ("log", "linear", "categories")
+UNREGISTERED = {
+    "clip_norm": "log",
+    "forget_bias": "categories",
+    "input_bias": "categories",
+    "recurrent_init": "categories",
+}
+"""The scales of the documented hyperparameters besides the learning rate, for a study.json that does not list them."""
 BINS = 4
-"""Into how many a number's range is cut: enough for a peak in the middle, and 8 trials in each of 5 searches fill them."""
+"""Bins of equally many trials for a numeric hyperparameter: enough to show a peak in the middle of its range, and few
+enough for about 10 trials per bin in 5 searches of 8 trials."""
 PERMUTATIONS = 200
-FEWEST = 12
-"""Trials below which four bins hold too few to speak of variance."""
+"""Random permutations behind the noise level of `importance`."""
+FEWEST_TRIALS = 12
+"""Fewer trials per cell and task would leave fewer than three per bin: `importance` omits them."""
 
 
-def importance(tune: Table) -> Table:
-    """How much of the variance of the objective goes with each hyperparameter alone: task, cell, setting, share, noise.
+def hyperparameters(study: Mapping[str, Any], table: Table) -> dict[str, str]:
+    """Return the scale of each hyperparameter by name, one of `SCALES`.
 
-    One-way analysis of variance: numbers in four bins of equally many trials, words as they are; η² = variance between
-    the bins / variance in all, after the mean of each lag and size is taken off. A share is inflated by the mere number
-    of bins, so `noise` is what 95 % of random pairings of settings and objectives stay below (permuted within lags). Like
-    fANOVA's (Hutter 2014) main effects, but without a model between: interactions count for nothing here.
+    From the section `hyperparameters` of study.json. Without it: the learning rate on a logarithmic scale, and those of
+    `UNREGISTERED` that are columns of the table.
+    """
+    if registered := study.get("hyperparameters"):
+        return {name: entry["scale"] for name, entry in registered.items()}
+    return {"learning_rate": "log"} | {name: scale for name, scale in UNREGISTERED.items() if name in table}
+
+
+def importance(tune: Table, hyperparameters: Iterable[str]) -> Table:
+    """Return the share of the objective's variance that each hyperparameter explains alone: task, cell, setting, share, noise.
+
+    One-way analysis of variance: η² = variance between bins / total variance, after subtracting the mean objective of
+    each lag and size. Numbers are binned by rank, so the scale of a hyperparameter does not matter. η² is biased upwards
+    by the number of bins; `noise` is its 95th percentile when objectives are permuted within lags. The shares resemble
+    the main effects of fANOVA (Hutter et al. 2014) without its surrogate model; interactions are not measured.
 
     :param tune: tuning rows with `objective`.
+    :param hyperparameters: names; those that are not columns of the table are skipped.
     """
     rows, random = [], np.random.default_rng(0)
-    for (task, cell), own in parts(_trials(tune), ["task", "cell"]):
-        if len(own) < FEWEST:
+    for (task, cell), trials in parts(_trials(tune), ["task", "cell"]):
+        if len(trials) < FEWEST_TRIALS:
             continue
-        blocks = own.groupby([by for by in ("lag", "size") if by in own], sort=False, dropna=False)["objective"]
-        rest = (own["objective"] - blocks.transform("mean")).to_numpy(dtype=float)
-        total = float(rest @ rest)
-        if total <= 1e-12 * len(own):
+        blocks = trials.groupby([by for by in ("lag", "size") if by in trials], sort=False, dropna=False)["objective"]
+        residuals = (trials["objective"] - blocks.transform("mean")).to_numpy(dtype=float)
+        total = float(residuals @ residuals)
+        if total <= 1e-12 * len(trials):
             continue
-        shuffled = _shuffled(rest, blocks.ngroup().to_numpy(), random)
-        for setting in (name for name in SETTINGS if name in own):
-            bins = _bins(own[setting])
+        permuted = _permuted(residuals, blocks.ngroup().to_numpy(), random)
+        for name in (name for name in hyperparameters if name in trials):
+            bins = _bins(trials[name])
             if bins is None:
                 continue
-            share, *null = _between(np.vstack([rest, shuffled]), bins) / total
-            rows.append((task, cell, setting, float(share), float(np.quantile(null, 0.95))))
+            share, *null = _between(np.vstack([residuals, permuted]), bins) / total
+            rows.append((task, cell, name, float(share), float(np.quantile(null, 0.95))))
     return pd.DataFrame(rows, columns=["task", "cell", "setting", "share", "noise"])
 
 
 def best_of(tune: Table) -> Table:
-    """What the best of n random trials of a search reaches: task, lag, cell, step (n), low, middle, high.
+    """Return the expected best objective of n random trials of a search: task, lag, cell, step (n), low, middle, high.
 
-    Exact: the mean over all choices of n of the search's trials. The middle is the mean over lags and
-    searches, the band spans the searches; `lag` is NaN, for all of them.
+    `middle` is the mean over lags and searches, `low` and `high` are the extremes over searches. `lag` is NaN, because
+    all lags are averaged.
 
-    :param tune: tuning rows with `objective`; missing searches are one.
+    :param tune: tuning rows with `objective`; rows without a search number count as one search.
     """
     table = _trials(tune)
     table = table.assign(search=table["search"].fillna(0) if "search" in table else 0)
-    rows = []
-    for (task, cell), own in parts(table, ["task", "cell"]):
+    tables = []
+    for (task, cell), rows in parts(table, ["task", "cell"]):
         searches: dict[float, list[np.ndarray]] = {}
-        for (search, _), trials in parts(own, ["search", "lag"]):
+        for (search, _), trials in parts(rows, ["search", "lag"]):
             searches.setdefault(search, []).append(expected_best(trials["objective"].to_numpy(dtype=float)))
         n = min(len(curve) for curves in searches.values() for curve in curves)
-        lines = np.array([np.mean([curve[:n] for curve in curves], axis=0) for curves in searches.values()])
+        means = np.array([np.mean([curve[:n] for curve in curves], axis=0) for curves in searches.values()])
         frame = pd.DataFrame(
             {
                 "step": np.arange(1, n + 1),
-                "low": lines.min(axis=0),
-                "middle": lines.mean(axis=0),
-                "high": lines.max(axis=0),
+                "low": means.min(axis=0),
+                "middle": means.mean(axis=0),
+                "high": means.max(axis=0),
             }
         )
-        rows.append(frame.assign(task=task, cell=cell, lag=np.nan))
-    return (
-        pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["task", "cell", "lag", "step", "middle"])
-    )
+        tables.append(frame.assign(task=task, cell=cell, lag=np.nan))
+    if not tables:
+        return pd.DataFrame(columns=["task", "cell", "lag", "step", "middle"])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _trials(tune: Table) -> Table:
-    """A row per trial: its objective is the mean over its tuning seeds."""
+    """One row per trial, whose objective is the mean over its tuning seeds."""
     tune = tune.dropna(subset=["objective"])
     by = ["task", "cell", "lag", *(name for name in ("size", "search", "trial") if name in tune)]
     if "trial" not in tune or tune["trial"].isna().any() or not tune.duplicated(by).any():
@@ -84,45 +108,48 @@ def _trials(tune: Table) -> Table:
 
 
 def expected_best(values: np.ndarray) -> np.ndarray:
-    """Mean of the largest of n of these values, over all choices of n without replacement, for n = 1, 2, ....
+    """Return the expected maximum of n values drawn without replacement, for n = 1, 2, …, N; exact.
 
-    The i-th smallest of N is the largest of n with probability C(i−1, n−1) / C(N, n).
+    The i-th smallest of N values is the maximum of n with probability C(i−1, n−1) / C(N, n).
     """
     ordered, total = np.sort(values), len(values)
     rank = np.arange(1, total + 1)
-    found, chance = [], np.full(total, 1 / total)
+    expected, probability = [], np.full(total, 1 / total)
     for n in range(1, total + 1):
-        found.append(chance @ ordered)
+        expected.append(probability @ ordered)
         # C(i−1, n) / C(N, n+1) from C(i−1, n−1) / C(N, n)
-        chance = chance * (rank - n).clip(0) / n * (n + 1) / max(total - n, 1)
-    return np.array(found)
+        probability = probability * (rank - n).clip(0) / n * (n + 1) / max(total - n, 1)
+    return np.array(expected)
 
 
-def _bins(settings: Table) -> np.ndarray | None:
-    """The bin of each trial; None where there is but one value."""
-    if settings.isna().all() or (settings.astype(str) == "").all():
+def _bins(values: Table) -> np.ndarray | None:
+    """The bin of each trial; None if the values are unknown or all equal.
+
+    Numbers with more than 2 × BINS distinct values are binned by rank; any other value is a bin of its own.
+    """
+    if values.isna().all() or (values.astype(str) == "").all():
         return None
-    numbers: Table = pd.to_numeric(settings, errors="coerce")
+    numbers: Table = pd.to_numeric(values, errors="coerce")
     if numbers.notna().all() and numbers.nunique() > 2 * BINS:
         ranks = numbers.rank(method="first").to_numpy()
         return ((ranks - 1) * BINS // len(ranks)).astype(int)
-    codes, values = pd.factorize(settings.astype(str), sort=True)
-    return codes if len(values) > 1 else None
+    codes, categories = pd.factorize(values.astype(str), sort=True)
+    return codes if len(categories) > 1 else None
 
 
 def _between(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Sum of squares between bins of each row."""
-    member = np.eye(bins.max() + 1)[bins]
-    number = member.sum(axis=0)
-    member, number = member[:, number > 0], number[number > 0]
-    sums = values @ member
-    return (sums**2 / number).sum(axis=1) - values.sum(axis=1) ** 2 / len(bins)
+    """The sum of squares between bins for each row of `values` [rows, trials]."""
+    indicators = np.eye(bins.max() + 1)[bins]
+    counts = indicators.sum(axis=0)
+    indicators, counts = indicators[:, counts > 0], counts[counts > 0]
+    sums = values @ indicators
+    return (sums**2 / counts).sum(axis=1) - values.sum(axis=1) ** 2 / len(bins)
 
 
-def _shuffled(values: np.ndarray, blocks: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Values dealt anew within their blocks, a row each."""
+def _permuted(values: np.ndarray, blocks: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Permutations [PERMUTATIONS, trials] of the values within their blocks."""
     keys = random.random((PERMUTATIONS, len(values))) + blocks
-    order, home = np.argsort(keys, axis=1), np.argsort(blocks, kind="stable")
-    found = np.empty_like(keys)
-    found[:, home] = values[order]
-    return found
+    order, positions = np.argsort(keys, axis=1), np.argsort(blocks, kind="stable")
+    permuted = np.empty_like(keys)
+    permuted[:, positions] = values[order]
+    return permuted

@@ -1,5 +1,7 @@
-"""Exhibits: the figures of a report, each with its data, its text for those who cannot see it and a caption that says how
-to read it.
+"""Exhibits: the figures of a report, each as SVG with a caption, a text alternative and its data as CSV.
+
+A function of this package aggregates the tables (`reports.aggregates`), draws a figure (`reports.figures`) and returns
+an `Exhibit`. Where the tables lack what a figure needs, the exhibit holds the reason instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,66 +10,73 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.aggregates import lattice
 from reports.aggregates.outcomes import Table
 from reports.exhibits.csv_data import csv_text
-from reports.figures import style
 from reports.figures.panels import TALLEST
+from reports.figures.style import figure_style, svg
+from reports.statistics.contrasts import LEVEL
 
-NO_CONFIRMATION = "There are no confirmation runs in these tables, so there is nothing to show here."
+INTERVALS = f"{lattice.percent(LEVEL)} intervals"
+NO_CONFIRMATION = "These tables contain no confirmation runs, so this figure cannot be drawn."
 
 
 class Sheet(NamedTuple):
-    """A page of a figure."""
+    """One image of an exhibit; a figure that is too tall for a page is split into several."""
 
     svg: str
     about: str
-    """What is on it; empty where it is the only one."""
+    """The tasks on this sheet; empty if it is the only one."""
 
 
 class Exhibit(NamedTuple):
-    """A figure ready to be shown, or the reason why there is none."""
+    """A figure with its caption, text alternative and data, or the reason why it is missing."""
 
     sheets: tuple[Sheet, ...]
     alt: str
+    """Text alternative for readers who cannot see the figure."""
     caption: str
+    """The caption, or the reason why there are no sheets."""
     data: str
-    """The figure's numbers as CSV."""
+    """The numbers of the figure as CSV."""
 
     @property
     def shown(self) -> bool:
-        """Whether there is a figure; otherwise the caption says why not."""
+        """Whether there is a figure."""
         return bool(self.sheets)
 
 
 def exhibit(draw: Callable[[], Figure], alt: str, caption: str, data: pd.DataFrame) -> Exhibit:
-    """An exhibit of one sheet."""
-    with style.style():
-        return Exhibit((Sheet(style.svg(draw()), ""),), alt, caption, csv_text(data))
+    """Return an exhibit of one sheet."""
+    with figure_style():
+        return Exhibit((Sheet(svg(draw()), ""),), alt, caption, csv_text(data))
 
 
 def paged(
     table: Table, tasks: int, draw: Callable[[Table], Figure], alt: str, caption: str, data: pd.DataFrame | None = None
 ) -> Exhibit:
-    """An exhibit with so many tasks on each sheet.
+    """Return an exhibit with at most `tasks` tasks on each sheet.
 
     :param table: what is drawn, with a column `task`.
-    :param data: where it is not the table itself that is offered as CSV.
+    :param draw: called with the rows of the tasks on one sheet.
+    :param data: the table offered as CSV, if it is not `table`.
     """
     pages = list(_pages(list(dict.fromkeys(table["task"])), max(1, tasks)))
-    with style.style():
+    with figure_style():
         sheets = tuple(
-            Sheet(style.svg(draw(table[table["task"].isin(page)])), ", ".join(page) if len(pages) > 1 else "")
+            Sheet(svg(draw(table[table["task"].isin(page)])), ", ".join(page) if len(pages) > 1 else "")
             for page in pages
         )
     return Exhibit(sheets, alt, caption, csv_text(table if data is None else data))
 
 
-def none(reason: str) -> Exhibit:
+def missing(reason: str) -> Exhibit:
+    """Return an exhibit without a figure."""
     return Exhibit((), "", reason, "")
 
 
-def fitting(table: Table, height: float) -> int:
-    """How many tasks fit on a sheet of `task_by_lag`, whose rows of panels are so high."""
+def tasks_per_sheet(table: Table, height: float) -> int:
+    """Return how many tasks fit on a sheet of `task_by_lag` whose rows of panels are `height` inches tall."""
     rows = max(1, int(TALLEST / height))
     lags = table.groupby("task")["lag"].nunique(dropna=False).max() if len(table) else 1
     return max(3 // lags, 2 * rows if lags == 1 else rows)

@@ -1,4 +1,4 @@
-"""The appendix: how well the rules are calibrated, from simulated studies in which the truth is known."""
+"""Calibration: error rates, coverage and power of the verdicts in simulated studies whose truth is known."""
 
 from functools import cache
 from pathlib import Path
@@ -10,38 +10,42 @@ from reports.aggregates.lattice import percent
 from reports.aggregates.outcomes import Table
 from reports.claims import WORLDS
 from reports.claims.verdicts import ERROR
-from reports.exhibits import Exhibit, exhibit
+from reports.exhibits import INTERVALS, Exhibit, exhibit, missing
 from reports.figures import calibration as figures
-from reports.statistics import estimators as stats
 from reports.statistics.contrasts import LEVEL
+from reports.statistics.estimators import wilson
 
 TITLES = {"calibration_errors": "False verdicts and coverage", "calibration_power": "Power"}
-USUAL = {"effect": 0.4, "strata": 4, "seeds": 20, "base": 0.8}
-"""What is held while one of them is varied."""
+BASELINE = {"effect": 0.4, "strata": 4, "seeds": 20, "base": 0.8}
+"""The design of the simulated studies; the power curves vary one of these and hold the others constant."""
 
 
 def exhibits(file: Path) -> dict[str, Exhibit]:
-    """The figures of the appendix; none where the simulations have not been run. The columns are those of `calibration`."""
-    return dict(_drawn(file)) if file.is_file() else {}
+    """Return the exhibits by name; none if the file does not exist.
+
+    :param file: a table as written by `python -m reports.calibration`.
+    """
+    return dict(_exhibits(file)) if file.is_file() else {}
 
 
 @cache
-def _drawn(file: Path) -> dict[str, Exhibit]:
+def _exhibits(file: Path) -> dict[str, Exhibit]:
     table = pd.read_csv(file)
     table["spread"] = np.where(table["spread"].isna(), "seeds", "searches")
     return {"calibration_errors": _errors(table), "calibration_power": _power(table)}
 
 
 def _errors(table: Table) -> Exhibit:
-    every = table[table["claim"] == 0]
-    false = _shares(every, "false", "studies", ["world", "spread"])
-    covered = _shares(every.dropna(subset=["covered"]), "covered", "intervals", ["world", "spread"])
+    all_claims = table[table["claim"] == 0]
+    false = _shares(all_claims, "false", "studies", ["world", "spread"])
+    covered = _shares(all_claims.dropna(subset=["covered"]), "covered", "intervals", ["world", "spread"])
+    worlds = [f"{name}: {WORLDS[name]}" for name in dict.fromkeys(all_claims["world"]) if name in WORLDS]
     caption = (
-        "Left: simulated studies with any verdict that contradicts the truth, all claims together, in worlds that differ in "
-        f"which cells are worse, and where; the rules promise at most {percent(ERROR)} (dotted). Right: intervals shown that "
-        f"hold the true value; they are {percent(LEVEL)} intervals (dotted). All base rates, lags and numbers of seeds "
-        f"together, with Wilson {percent(LEVEL)} intervals; {every['studies'].sum():,.0f} studies. "
-        f"The worlds: {'; '.join(f'{name}: {WORLDS[name]}' for name in dict.fromkeys(every['world']) if name in WORLDS)}."
+        "Left: share of simulated studies with at least one false verdict over all claims, per simulated world (which "
+        f"cells are worse, and on which tasks); the rules are designed for at most {percent(ERROR)} (dotted). Right: share of "
+        f"the reported {percent(LEVEL)} intervals that contain the true value ({percent(LEVEL)}: dotted). All base rates, "
+        f"numbers of lags and numbers of seeds together, with Wilson {INTERVALS}; "
+        f"{all_claims['studies'].sum():,.0f} studies. The worlds: {'; '.join(worlds)}."
     )
     alt = (
         f"False verdicts, highest: {100 * false['share'].max():.1f} % of studies in world "
@@ -53,33 +57,32 @@ def _errors(table: Table) -> Exhibit:
 
 
 def _power(table: Table) -> Exhibit:
-    # What is refuted where no cell differs is refuted by a tie, and no effect is planted for it.
+    # A claim that is refuted in the world without differences is refuted by a tie: no effect is planted for it.
     ties = table.loc[(table["world"] == "alike") & (table["right"] == "refuted"), "claim"]
     planted = table[(table["right"] == "refuted") & ~table["claim"].isin(ties)]
-    found, entries = {}, []
-    for what in figures.AXES:
-        held = {name: value for name, value in USUAL.items() if name != what}
-        rows = planted[(planted[list(held)] == pd.Series(held)).all(axis=1)]
-        shares = _shares(rows, "found", "studies", [what, "spread"]).rename(columns={what: "at"}).sort_values("at")
+    by_factor, summaries = {}, []
+    for factor in figures.AXES:
+        constant = {name: value for name, value in BASELINE.items() if name != factor}
+        rows = planted[(planted[list(constant)] == pd.Series(constant)).all(axis=1)]
+        shares = _shares(rows, "found", "studies", [factor, "spread"]).rename(columns={factor: "at"}).sort_values("at")
         if len(set(shares["at"])) > 1:
-            found[what] = shares
-            ends = [f"{100 * row.share:.0f} % at {row.at:g} ({row.spread})" for row in shares.itertuples()]
-            entries.append(f"{figures.AXES[what]}: {', '.join(ends)}")
-    if not found:
-        return Exhibit((), "", "The simulations vary neither effects nor lags nor seeds.", "")
+            by_factor[factor] = shares
+            values = [f"{100 * row.share:.0f} % at {row.at:g} ({row.spread})" for row in shares.itertuples()]
+            summaries.append(f"{figures.AXES[factor]}: {', '.join(values)}")
+    if not by_factor:
+        return missing("The simulated studies vary neither the effect nor the number of lags or seeds.")
     caption = (
-        "Studies that refute a claim that is false by a planted effect, all such claims and worlds together, with Wilson "
-        f"{percent(LEVEL)} intervals. Held where they are not varied: a true difference of {USUAL['effect']:g}, "
-        f"{USUAL['strata']} lags, {USUAL['seeds']} seeds, and a solve rate of {USUAL['base']:g} without the effect."
+        "Power: share of simulated studies that refute a claim made false by a planted effect, over all such claims and "
+        f"worlds, with Wilson {INTERVALS}. Where not varied: a true difference of {BASELINE['effect']:g}, "
+        f"{BASELINE['strata']} lags, {BASELINE['seeds']} seeds, and a solve rate of {BASELINE['base']:g} without the effect."
     )
-    data = pd.concat([rows.assign(varied=what) for what, rows in found.items()])
-    return exhibit(
-        lambda: figures.power(found), f"Studies that find a planted effect. {'; '.join(entries)}.", caption, data
-    )
+    data = pd.concat([rows.assign(varied=factor) for factor, rows in by_factor.items()])
+    alt = f"Studies that find a planted effect. {'; '.join(summaries)}."
+    return exhibit(lambda: figures.power(by_factor), alt, caption, data)
 
 
 def _shares(rows: Table, share: str, of: str, by: list[str]) -> Table:
-    """Shares pooled over the rest, with Wilson limits."""
-    counted = rows.assign(hits=rows[share] * rows[of]).groupby(by, sort=False)[["hits", of]].sum().reset_index()
-    low, high = stats.wilson(counted["hits"].to_numpy(), counted[of].to_numpy(), LEVEL)
-    return counted.assign(share=counted["hits"] / counted[of], low=low, high=high)
+    """The share of `of`, pooled over all columns but `by`, with Wilson intervals: by, share, low, high."""
+    counts = rows.assign(hits=rows[share] * rows[of]).groupby(by, sort=False)[["hits", of]].sum().reset_index()
+    low, high = wilson(counts["hits"].to_numpy(), counts[of].to_numpy(), LEVEL)
+    return counts.assign(share=counts["hits"] / counts[of], low=low, high=high)

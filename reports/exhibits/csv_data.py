@@ -1,19 +1,20 @@
-"""The numbers of a figure as CSV."""
+"""The data of a figure as CSV text."""
 
 import pandas as pd
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet evaluate a text as a formula."""
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, six digits a number. A text that a spreadsheet would take for a formula gets an apostrophe."""
-    shown = table.copy()
-    for column in shown:
-        if not pd.api.types.is_numeric_dtype(shown[column]):
-            shown[column] = shown[column].map(_plain)
-    shown.columns = [_plain(str(column)) for column in shown.columns]
-    return shown.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """Return a table as CSV with six significant digits; texts that look like formulas are prefixed with an apostrophe."""
+    escaped = table.copy()
+    for column in escaped:
+        if not pd.api.types.is_numeric_dtype(escaped[column]):
+            escaped[column] = escaped[column].map(_escape)
+    escaped.columns = [_escape(str(column)) for column in escaped.columns]
+    return escaped.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def _plain(value: object) -> object:
+def _escape(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,4 +1,4 @@
-"""Comparisons: the gate lattice, and the contrasts of a claim."""
+"""Comparisons of cells: the gate lattice, and the contrasts of a claim."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,47 +6,46 @@ import pandas as pd
 
 from reports.aggregates import lattice
 from reports.aggregates.outcomes import Table
-from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, none
+from reports.exhibits import INTERVALS, NO_CONFIRMATION, Exhibit, exhibit, missing
 from reports.figures import effects as figures
 from reports.figures import tree
-from reports.figures.style import Look
+from reports.figures.style import CellStyle
 from reports.statistics.contrasts import LEVEL, Contrast, Estimate
 from reports.statistics.quantities import SOLVED
-from reports.text import alt_text as alts
-from reports.text import sentences as prose
-
-INTERVALS = f"{lattice.percent(LEVEL)} intervals"
+from reports.text import alt_text
+from reports.text.sentences import DEMANDS
 
 
 def lattice_of(
     placed: Sequence[lattice.Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
-    looks: Mapping[str, Look],
+    styles: Mapping[str, CellStyle],
 ) -> Exhibit:
-    """The gate lattice.
+    """The lattice of cells with the effect of each change on the solve rate.
 
-    :param rates: group, cell, rate.
+    :param rates: mean solve rates per group of tasks: group, cell, rate.
+    :param effects: by (cell, group), the cell minus its parent.
     """
     if rates.empty:
-        return none(NO_CONFIRMATION)
-    demands = {group: prose.DEMANDS.get(group, "") for group in dict.fromkeys(rates["group"])}
+        return missing(NO_CONFIRMATION)
+    demands = {group: DEMANDS.get(group, "") for group in dict.fromkeys(rates["group"])}
     interval = lattice.percent(LEVEL)
     if compact := tree.is_compact(placed, demands):
         caption = (
-            "The gate lattice. Left: each cell hangs under the cell it differs from by one change. Right: what the change "
-            "did to the solve rate in each group of tasks, in points; blue more, orange less. Bold and saturated: its "
-            f"{interval} interval leaves out 0. Pale, with “?”: it does not. Cells without a parent show their own "
-            "solve rate, in grey."
+            "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "
+            "of the change on the solve rate in each group of tasks, in percentage points (blue: increase, orange: "
+            f"decrease). Bold and saturated: the {interval} interval excludes 0. Pale, with “?”: it includes 0. Cells without "
+            "a parent show their own solve rate, in grey."
         )
     else:
         caption = (
-            "The gate lattice. Left: each cell hangs under the cell it differs from by one change, named above it. Right: an "
-            "arrow leads from the solve rate of the parent (tick) to that of the cell; the number is the difference in "
-            f"points, with its {interval} interval. Grey, dotted and with “?”: the interval includes no difference."
+            "The gate lattice. Left: each cell is placed below the cell that it differs from by the change named above it. "
+            "Right: an arrow from the solve rate of the parent (tick) to that of the cell; the number is the difference in "
+            f"percentage points, with its {interval} interval. Grey, dotted and with “?”: the interval includes 0."
         )
     if not effects:
-        caption += " No cell's parent is in these tables, so no change can be measured."
+        caption += " These tables contain no cell together with its parent, so no change can be measured."
     draw = tree.compact if compact else tree.draw
     data = pd.DataFrame(
         [
@@ -56,26 +55,32 @@ def lattice_of(
         ],
         columns=["cell", "parent", "change", "group", "rate", "effect", "low", "high", "seeds"],
     )
-    return exhibit(lambda: draw(placed, rates, effects, looks, demands), alts.lattice(placed, effects), caption, data)
+    return exhibit(
+        lambda: draw(placed, rates, effects, styles, demands), alt_text.lattice(placed, effects), caption, data
+    )
 
 
 def _numbers(estimate: Estimate | None) -> tuple[float | None, ...]:
     return (estimate.effect, estimate.low, estimate.high, estimate.seeds) if estimate else (None,) * 4
 
 
-def contrasts(tested: Sequence[Contrast], looks: Mapping[str, Look]) -> Exhibit:
-    """The comparisons that a claim rests on; at least one has an effect."""
-    told = [f"Effects with {INTERVALS}."]
+def contrasts(tested: Sequence[Contrast], styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The contrasts of a claim with their intervals.
+
+    :param tested: contrasts; at least one has an effect.
+    """
+    sentences = [f"Effects with {INTERVALS}."]
     for measure, scale in dict.fromkeys((c.measure, c.scale) for c in tested):
         matters = max(c.matters for c in tested if (c.measure, c.scale) == (measure, scale))
         if scale == "ratio":
-            told.append(f"Ratios of {measure}; shaded: less than a factor {matters:.3g}, too small to matter.")
+            sentences.append(f"Ratios of {measure}; shaded: less than a factor of {matters:.3g}, too small to matter.")
         elif measure.startswith("share"):
-            told.append(f"Dotted: {round(100 * matters)} %, what the {measure} is held against.")
+            sentences.append(f"Dotted: {round(100 * matters)} %, the threshold for the {measure}.")
         elif measure == SOLVED.name:
-            told.append(f"Shaded: differences in {measure} below ±{round(100 * matters)} points, too small to matter.")
+            points = round(100 * matters)
+            sentences.append(f"Shaded: differences in {measure} below ±{points} points, too small to matter.")
         else:
-            told.append(f"Shaded: differences in {measure} below ±{matters:.3g}, too small to matter.")
+            sentences.append(f"Shaded: differences in {measure} below ±{matters:.3g}, too small to matter.")
     data = pd.DataFrame(
         {
             "contrast": [c.question for c in tested],
@@ -90,4 +95,4 @@ def contrasts(tested: Sequence[Contrast], looks: Mapping[str, Look]) -> Exhibit:
             "lags": ["; ".join(str(stratum) for stratum in c.lags) for c in tested],
         }
     )
-    return exhibit(lambda: figures.contrasts(tested, looks), alts.contrasts(tested), " ".join(told), data)
+    return exhibit(lambda: figures.contrasts(tested, styles), alt_text.contrasts(tested), " ".join(sentences), data)

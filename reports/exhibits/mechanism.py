@@ -1,139 +1,151 @@
-"""Why cells differ: the probes."""
+"""Mechanism: what the probes measured in trained networks (gradient flow, retention, decodability, gates, states)."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
-from reports.aggregates import outcomes as summary
 from reports.aggregates import probes
-from reports.aggregates.outcomes import Table
-from reports.exhibits import Exhibit, Sheet, fitting, none, paged
+from reports.aggregates.outcomes import Table, curve_quartiles, end_norms, probe_quartiles
+from reports.exhibits import Exhibit, Sheet, missing, paged, tasks_per_sheet
 from reports.exhibits.csv_data import csv_text
 from reports.figures import mechanism as figures
 from reports.figures.panels import MANY, series_height
-from reports.figures.style import Look, style, svg
-from reports.text import alt_text as alts
+from reports.figures.style import CellStyle, figure_style, svg
+from reports.text import alt_text
 
-MISSING = "{} not known: curves.csv has no metric {} for these networks. The probes run on confirmation networks."
-AT = "Each task at the longest lag that some cell solves in half of its runs."
+AT = "Each task at the longest lag that some cell solves in at least half of its runs."
 
 
-def gradient_flow(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """What is left of the gradient over time.
+def gradient_flow(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The relative gradient norm against the number of steps back.
 
-    :param members: confirmation rows, each task at its telling lag.
+    :param curves: curves.csv; None if there is none (also below).
+    :param members: confirmation rows, each task at its reference lag (also below).
     """
-    flow = probes.flows(curves, members)
+    flow = probes.gradient_flow(curves, members)
     flow = flow[flow["middle"] > 0]
     if flow.empty:
-        return none(MISSING.format("How the gradient flows back is", "flow/…"))
+        return _not_recorded("gradient flow", "flow/…")
     caption = (
-        "Gradient flow: what is left, k steps back, of the gradient of the last step's loss, ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖; "
-        "median over networks, logarithmic. Dark: vanished, pale: kept, brightest: above 1, it explodes. Above in all, below "
-        f"with the gates held still: what the additive path alone carries. {AT}"
+        "Gradient flow: norm of the gradient of the last step's loss with respect to the state k steps back, relative to "
+        "the last step, ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖; median over networks, logarithmic. Dark: vanished; pale: preserved; "
+        "brightest: above 1, exploding. Top: the full gradient. Bottom: with the gates held constant, which leaves the "
+        f"additive path. {AT}"
     )
-    return paged(flow, 1, lambda own: figures.gradient_flow(own, looks), alts.flow(flow), caption)
+    return paged(flow, 1, lambda rows: figures.gradient_flow(rows, styles), alt_text.flow(flow), caption)
 
 
-def retention(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How long a perturbation of the state lives."""
-    quartiles = summary.probe_quartiles(curves, members, "retention")
+def retention(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The relative size of a perturbation of the state after k steps."""
+    quartiles = probe_quartiles(curves, members, "retention")
     quartiles = quartiles[quartiles["low"] > 0]
     if quartiles.empty:
-        return none(MISSING.format("How long the state keeps a perturbation is", "retention"))
+        return _not_recorded("retention", "retention")
     caption = (
-        "Retention: what is left of a small perturbation of the state after k steps, of trained networks"
-        f"{_band(looks)}, logarithmic. A flat line keeps everything, also what it should forget. {AT}"
+        "Retention: size of a small perturbation of the state after k steps, relative to its initial size, in trained "
+        f"networks{_shown(styles)}, logarithmic. A flat line means that the state retains everything, including what the "
+        f"task requires it to forget. {AT}"
     )
-    alt = alts.ends("Share of a perturbation that is left", quartiles)
-    tasks = fitting(quartiles, series_height(looks))
-    return paged(quartiles, tasks, lambda own: figures.retention(own, looks), alt, caption)
+    alt = alt_text.ends("Share of a perturbation that is left", quartiles)
+    tasks = tasks_per_sheet(quartiles, series_height(styles))
+    return paged(quartiles, tasks, lambda rows: figures.retention(rows, styles), alt, caption)
 
 
-def decodability(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How well the stored value can be read off the state."""
-    quartiles = summary.probe_quartiles(curves, members, "decode/true")
+def decodability(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The accuracy of a linear probe that decodes the stored value from the state."""
+    quartiles = probe_quartiles(curves, members, "decode/true")
     if quartiles.empty:
-        return none(MISSING.format("What can be read off the state is", "decode/true"))
-    control = probes.control(curves, members)
+        return _not_recorded("decodability", "decode/true")
+    control = probes.shuffled_control(curves, members)
     caption = (
-        "Decodability: balanced accuracy of a linear probe that reads the stored value off the state, against the steps "
-        f"since the value was shown{_band(looks)}. The same probe on shuffled labels shows what chance gives (grey, quartiles "
-        f"over all cells{'; in the data' if len(looks) > MANY else ''}). {AT}"
+        "Decodability: balanced accuracy of a linear probe that decodes the stored value from the state, against the steps "
+        f"since the value was presented{_shown(styles)}. The control is the same probe on shuffled labels (grey, quartiles "
+        f"over all cells{'; in the data file' if len(styles) > MANY else ''}). {AT}"
     )
     data = pd.concat([quartiles.assign(labels="true"), control.assign(cell="all", labels="shuffled")])
     return paged(
         quartiles,
-        fitting(quartiles, series_height(looks)),
-        lambda own: figures.decodability(own, control, looks),
-        alts.ends("Accuracy of a linear probe of the state", quartiles),
+        tasks_per_sheet(quartiles, series_height(styles)),
+        lambda rows: figures.decodability(rows, control, styles),
+        alt_text.ends("Accuracy of a linear probe of the state", quartiles),
         caption,
         data,
     )
 
 
-def saturation(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How gates answer to events."""
+def saturation(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The distribution of gate values at each kind of event."""
     gates = probes.gates(curves, members)
     if gates.empty:
-        return none(MISSING.format("What the gates do at each event is", "gate/<name>/<event>/…"))
+        return _not_recorded("gate activity", "gate/<name>/<event>/…")
     caption = (
-        "Gates at each kind of event, after training: shares of values below 0.1 (orange), above 0.9 (dark) and between, "
-        "and the mean (red tick); a bar each for cell and gate. Candidates, which may be negative, count by their size. A "
-        f"gate that does the same in every column does not answer to events and could be a constant. {AT}"
+        "Gate values at each kind of event, after training: shares of values below 0.1 (orange), above 0.9 (dark) and in "
+        "between (pale), and the mean (red tick); one bar per cell and gate. Candidates can be negative, and their absolute "
+        "values are counted. A gate with the same bar in every column does not depend on the events and might be replaced "
+        f"by a constant. {AT}"
     )
-    return paged(gates, 1, lambda own: figures.saturation(own, looks), alts.saturation(gates), caption)
+    return paged(gates, 1, lambda rows: figures.saturation(rows, styles), alt_text.saturation(gates), caption)
 
 
-def traces(curves: Table | None, members: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """What gates do along one sequence."""
-    told = probes.traces(curves, members)
-    if not told:
-        return none(MISSING.format("What the gates do along a sequence is", "trace/…"))
+def traces(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The gates and the state norm of one network per cell along one sequence.
+
+    :param members: confirmation rows at all lags.
+    """
+    by_task = probes.traces(curves, members)
+    if not by_task:
+        return _not_recorded("gate activity along a sequence", "trace/…")
     caption = (
-        "The gates and the size of the state of one trained network of each cell along a sequence, aligned with its events "
-        "(bars). Dark: a gate is open (of a candidate: its mean is above 0); a state is at its largest, which is written "
-        "beside it. Where events stand on top, the sequence is the same for all cells. Each task at its longest traced lag."
+        "Gates and state norm of one trained network of each cell along a sequence, aligned with its events (bars). For a "
+        "gate, darker is closer to 1; for a candidate, dark means a positive mean; a state is shaded relative to its "
+        "largest norm, which is printed beside it. Events in the top rows are the same for all cells. Each task at its "
+        "longest traced lag."
     )
-    with style():
+    with figure_style():
         sheets = tuple(
-            Sheet(svg(figures.traces(strips, looks)), f"{task}, lag {lag:g}") for task, (lag, strips) in told.items()
+            Sheet(svg(figures.traces(traces, styles)), f"{task}, lag {lag:g}")
+            for task, (lag, traces) in by_task.items()
         )
     rows = [
         pd.DataFrame({"task": task, "lag": lag, "cell": cell, "kind": kind, "name": name, "value": values}).assign(
             step=range(len(values))
         )
-        for task, (lag, strips) in told.items()
-        for cell, name, kind, values in strips
+        for task, (lag, traces) in by_task.items()
+        for cell, name, kind, values in traces
     ]
     alt = (
-        "Strips of shades along one sequence of each task, one for each gate and state of each cell, under the steps "
-        f"at which events happen. Tasks: {', '.join(told)}. The values are in the figure's data."
+        "Shaded strips along one sequence of each task, one for each gate and state of each cell, below the time steps of "
+        f"the events. Tasks: {', '.join(by_task)}. The values are in the figure's data."
     )
     return Exhibit(sheets, alt, caption, csv_text(pd.concat(rows)))
 
 
-def state_norms(curves: Table | None, confirm: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How the state grows along a stream.
+def state_norms(curves: Table | None, confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """The norm of the state along the test stream of continual tasks.
 
-    :param curves: the table of that name; None where there is none.
+    :param confirm: the confirmation rows of results.csv.
     """
-    quartiles = summary.curve_quartiles(curves, confirm, "test/state_norm")
+    quartiles = curve_quartiles(curves, confirm, "test/state_norm")
     if quartiles.empty and "state_norm_first" in confirm and "state_norm_last" in confirm:
-        quartiles = summary.end_norms(confirm)
+        quartiles = end_norms(confirm)
     quartiles = quartiles[quartiles["low"] > 0]
     if quartiles.empty:
-        return none(
-            "No continual task with a recorded norm of the state: how memory grows along a stream is not known."
-        )
+        return missing("These tables contain no continual task with a recorded norm of the state.")
     caption = (
-        f"Norm of the state along an endless test stream{_band(looks)}, logarithmic. A cell that cannot erase keeps "
-        "adding, and its state grows without end."
+        f"Norm of the state along a continual test stream{_shown(styles)}, logarithmic. In a cell that cannot reset its "
+        "memory, the state accumulates inputs and its norm grows without bound."
     )
-    alt = alts.ends("Norm of the state along the stream", quartiles)
-    tasks = fitting(quartiles, series_height(looks))
-    return paged(quartiles, tasks, lambda own: figures.state_norms(own, looks), alt, caption)
+    alt = alt_text.ends("Norm of the state along the stream", quartiles)
+    tasks = tasks_per_sheet(quartiles, series_height(styles))
+    return paged(quartiles, tasks, lambda rows: figures.state_norms(rows, styles), alt, caption)
 
 
-def _band(looks: Mapping[str, Look]) -> str:
-    return ", median (quartiles are in the data)" if len(looks) > MANY else ", median and quartiles"
+def _not_recorded(measurement: str, metric: str) -> Exhibit:
+    return missing(
+        f"There is no figure of {measurement}: curves.csv has no metric {metric} for these networks. Probes are run on "
+        "confirmation networks."
+    )
+
+
+def _shown(styles: Mapping[str, CellStyle]) -> str:
+    return ", median (quartiles are in the data file)" if len(styles) > MANY else ", median and quartiles"

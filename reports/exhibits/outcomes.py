@@ -1,113 +1,115 @@
-"""What the networks did: solve rates, scores, time to solve, learning curves, cost."""
+"""Outcomes of training: solve rates, scores, time to solve, learning curves and costs."""
 
 from collections.abc import Mapping
 
-from reports.aggregates import lattice
-from reports.aggregates import outcomes as summary
+from reports.aggregates import outcomes
 from reports.aggregates.outcomes import Table
-from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, fitting, none, paged
+from reports.exhibits import INTERVALS, NO_CONFIRMATION, Exhibit, exhibit, missing, paged, tasks_per_sheet
 from reports.figures import outcomes as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
-from reports.figures.style import Look
-from reports.statistics.contrasts import LEVEL
-from reports.text import alt_text as alts
+from reports.figures.style import CellStyle
+from reports.text import alt_text
 
-INTERVALS = f"{lattice.percent(LEVEL)} intervals"
 SHARE_SOLVED = Scale("networks that solved it", 0, 1.02)
 
 
-def solve_rates(rates: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """Who solves what, at which lag.
+def solve_rates(rates: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """Solve rate of each cell against the lag of each task.
 
-    :param rates: as `summary.solve_rates` gives them.
+    :param rates: as returned by `outcomes.solve_rates`.
     """
     if rates.empty:
-        return none(NO_CONFIRMATION)
-    alt = alts.rates(rates)
-    if len(looks) > MANY:
+        return missing(NO_CONFIRMATION)
+    alt = alt_text.rates(rates)
+    if len(styles) > MANY:
         caption = (
-            "Confirmation networks that solve the task, in percent of all; the darker, the more. A column is a lag of a "
-            f"task, a row a cell. Counts and Wilson {INTERVALS} are in the data."
+            "Solve rate of the confirmation networks, in percent (darker is higher). Columns are the lags of each task, "
+            f"rows are cells. The data file lists counts and Wilson {INTERVALS}."
         )
-        return exhibit(lambda: figures.solve_rates(rates, looks), alt, caption, rates)
-    caption = f"Share of confirmation networks that solve the task against its lag, with Wilson {INTERVALS}."
-    return paged(rates, int(2 * TALLEST / 2.7), lambda own: figures.solve_rates(own, looks), alt, caption)
+        return exhibit(lambda: figures.solve_rates(rates, styles), alt, caption, rates)
+    caption = f"Share of confirmation networks that solve the task, against its lag, with Wilson {INTERVALS}."
+    return paged(rates, int(2 * TALLEST / 2.7), lambda rows: figures.solve_rates(rows, styles), alt, caption)
 
 
-def scores(confirm: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How single networks scored.
+def scores(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """Test score of every confirmation network.
 
     :param confirm: the confirmation rows of results.csv.
     """
     if confirm.empty:
-        return none(NO_CONFIRMATION)
+        return missing(NO_CONFIRMATION)
+    floor = f"{SCORE_FLOOR:g}".replace("-", "−")
     caption = (
-        "Test score of every confirmation network: 0 is the best trivial predictor, 1 is perfect. Filled: solved by the "
-        f"task's own criterion. Scores below {SCORE_FLOOR:g} are drawn there. Outcomes are often all or nothing, which is why "
-        "rates and not mean scores decide."
-    ).replace("-", "−", 1)
+        "Test score of every confirmation network: 0 is the best trivial predictor, 1 is perfect. Filled markers are "
+        f"networks that met the task's criterion. Scores below {floor} are drawn at {floor}. The distribution is often "
+        "bimodal (solved or not), so conclusions rest on solve rates rather than on mean scores."
+    )
     data = confirm[["task", "lag", "cell", "seed", "score", "solved", "diverged", "hash"]]
-    tasks = fitting(confirm, figures.scores_height(looks))
-    return paged(confirm, tasks, lambda own: figures.scores(own, looks), alts.scores(confirm), caption, data)
+    tasks = tasks_per_sheet(confirm, figures.scores_height(styles))
+    return paged(confirm, tasks, lambda rows: figures.scores(rows, styles), alt_text.scores(confirm), caption, data)
 
 
-def solving(confirm: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How long solving takes, unsolved networks counted in."""
-    stairs = summary.kaplan_meier(confirm)
-    if stairs.empty:
-        return none(NO_CONFIRMATION)
-    caption = (
-        "Share of networks that have solved the task by a training step (Kaplan–Meier; those that do not are cut off at "
-        f"their budget, not left out), with {INTERVALS}. The earlier and higher a line rises, the better. The median time "
-        "to solve is where a line crosses one half."
-    )
-    drawn = summary.on_grid(stairs) if len(looks) > MANY else stairs
-    return paged(
-        drawn,
-        fitting(drawn, series_height(looks)),
-        lambda own: series(own, looks, "training step", SHARE_SOLVED, stairs=True),
-        alts.ends("Share of networks that have solved their task", stairs),
-        caption,
-        stairs,
-    )
+def solving(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """Kaplan-Meier curves of the time to solve.
 
-
-def learning_curves(curves: Table | None, confirm: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """How networks learned.
-
-    :param curves: the table of that name; None where there is none.
+    :param confirm: the confirmation rows of results.csv.
     """
-    quartiles = summary.curve_quartiles(curves, confirm, "eval/score")
-    if quartiles.empty:
-        return none("Learning curves need curves.csv with the metric eval/score, which these tables do not have.")
-    band = "median, darker where higher; quartiles are in the data" if len(looks) > MANY else "median and quartiles"
+    curves = outcomes.time_to_solve(confirm)
+    if curves.empty:
+        return missing(NO_CONFIRMATION)
     caption = (
-        f"Validation score of the confirmation networks while they train: {band}. A network that has solved "
-        "its task stops and keeps its last score; one that diverged falls to 0."
+        "Share of networks that have solved the task by a training step, with "
+        f"{INTERVALS} (Kaplan–Meier; networks that did not solve it are censored at their budget). Higher and further left "
+        "is better. The median time to solve is where a curve crosses one half."
+    )
+    table = outcomes.on_grid(curves) if len(styles) > MANY else curves
+    return paged(
+        table,
+        tasks_per_sheet(table, series_height(styles)),
+        lambda rows: series(rows, styles, "training step", SHARE_SOLVED, stairs=True),
+        alt_text.ends("Share of networks that have solved their task", curves),
+        caption,
+        curves,
+    )
+
+
+def learning_curves(curves: Table | None, confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """Validation score during training.
+
+    :param curves: curves.csv; None if there is none.
+    :param confirm: the confirmation rows of results.csv.
+    """
+    quartiles = outcomes.curve_quartiles(curves, confirm, "eval/score")
+    if quartiles.empty:
+        return missing("Learning curves need curves.csv with the metric eval/score, which these tables do not have.")
+    shown = "median, darker is higher; the data file lists quartiles" if len(styles) > MANY else "median and quartiles"
+    caption = (
+        f"Validation score of the confirmation networks during training: {shown}. A network that has solved its task stops "
+        "training and keeps its last score; after divergence the score counts as 0."
     )
     scale = Scale("validation score", min(0.0, max(SCORE_FLOOR, quartiles["low"].min())), 1.02)
     return paged(
         quartiles,
-        fitting(quartiles, series_height(looks)),
-        lambda own: series(own, looks, "training step", scale),
-        alts.ends("Validation score while training", quartiles),
+        tasks_per_sheet(quartiles, series_height(styles)),
+        lambda rows: series(rows, styles, "training step", scale),
+        alt_text.ends("Validation score while training", quartiles),
         caption,
     )
 
 
-def costs(confirm: Table, looks: Mapping[str, Look]) -> Exhibit:
-    """What cells cost beside what they reach; every size that was run.
+def costs(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """Solve rate of each cell and size against its costs.
 
     :param confirm: confirmation rows at all sizes.
     """
-    points = summary.prices(confirm)
+    points = outcomes.costs_by_size(confirm)
     if points.empty or not points[["parameters", "flops_per_step", "seconds"]].notna().any().any():
-        return none("There is no cost to compare: no confirmation runs with a parameter count or a time above 0.")
+        return missing("These tables contain no confirmation runs with a parameter count or a training time above 0.")
     caption = (
-        "Cost beside success, for cells that were run on everything: mean solve rate over all tasks and lags, against "
-        "the geometric mean of what a network costs. Up and to the left is better. Networks that solve leave early, so "
-        "seconds fall with success."
+        "Cost against success, for cells that were trained on every task and lag: mean solve rate over all tasks and lags, "
+        "against the geometric mean of the cost of a network. Up and to the left is better. Networks stop training once "
+        "they have solved their task, so seconds decrease as the solve rate increases."
     )
     if points["size"].nunique() > 1:
-        caption += " Dotted lines join the sizes of a cell."
-    return exhibit(lambda: figures.costs(points, looks), alts.costs(points), caption, points)
+        caption += " Dotted lines connect the sizes of a cell."
+    return exhibit(lambda: figures.costs(points, styles), alt_text.costs(points), caption, points)

@@ -1,5 +1,5 @@
-"""Figures: each function takes estimates or rows and returns a Figure. Estimation is in `stats` and in the modules that
-summarise; `exhibits` joins the two.
+"""Figures: each function takes aggregated tables or rows and returns a matplotlib Figure; it estimates nothing.
 
-Where networks are drawn one by one, a filled marker is a network that solved its task.
+`reports.aggregates` and `reports.statistics` compute what is drawn, `reports.exhibits` adds captions and data. In scatter
+plots a marker is one network, filled if the network solved its task.
 """

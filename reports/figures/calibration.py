@@ -1,4 +1,4 @@
-"""How often the rules that judge claims err, and how often they find what is there, in simulated studies."""
+"""Error rates, coverage and power of the verdicts in simulated studies."""
 
 from collections.abc import Sequence
 
@@ -14,20 +14,23 @@ SPREADS = {
     "seeds": ("only seeds differ", COLORS[0], "o", "-"),
     "searches": ("searches differ too", COLORS[3], "D", "--"),
 }
+"""Label, colour, marker and line style of each source of variance between networks."""
 AXES = {"effect": "true difference in solve rate", "strata": "lags per group", "seeds": "confirmation seeds"}
 
 
 def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
-    """Studies with any false verdict, and intervals that hold the true value, in each world, with Wilson intervals.
+    """Draw the share of studies with a false verdict and the coverage of intervals, per simulated world.
 
-    :param false, coverage: world, spread (`seeds` or `searches`), share, low, high.
-    :param error, level: what the rules promise.
+    :param false: studies with any false verdict: world, spread (a key of `SPREADS`), share, low, high.
+    :param coverage: intervals that contain the true value, with the same columns.
+    :param error: nominal error rate.
+    :param level: nominal coverage.
     """
     worlds = list(dict.fromkeys(false["world"]))
     figure = Figure(figsize=(WIDTH, 1.4 + 0.3 * len(worlds)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _by_world(left, false, worlds, error, "studies with any false verdict")
-    left.set_xlim(left=-0.001)  # room for the markers at 0
+    left.set_xlim(left=-0.001)  # so that markers at 0 are not cut off
     _by_world(right, coverage, worlds, level, "intervals that hold the true value")
     right.set_xlim(min(0.8, float(coverage["low"].min())), 1)
     right.xaxis.set_major_locator(MultipleLocator(0.05))
@@ -37,20 +40,20 @@ def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
     return figure
 
 
-def power(found: dict[str, Table]) -> Figure:
-    """Share of studies that find a planted effect, against the size of the effect, the lags and the seeds.
+def power(by_factor: dict[str, Table]) -> Figure:
+    """Draw the share of studies that find a planted effect, a panel per varied factor.
 
-    :param found: by what is varied: at, spread, share, low, high.
+    :param by_factor: by key of `AXES`: at (the factor's value), spread (a key of `SPREADS`), share, low, high.
     """
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
-    axes: Sequence[Axes] = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
-    for ax, (what, rows) in zip(axes, found.items(), strict=True):
-        for (spread,), own in parts(rows, ["spread"]):
+    axes: Sequence[Axes] = figure.subplots(1, len(by_factor), squeeze=False, sharey=True)[0]
+    for ax, (factor, rows) in zip(axes, by_factor.items(), strict=True):
+        for (spread,), curve in parts(rows, ["spread"]):
             name, color, marker, line = SPREADS[spread]
-            ax.fill_between(own["at"], own["low"], own["high"], color=color, alpha=0.13, linewidth=0)
-            ax.plot(own["at"], own["share"], color=color, marker=marker, linestyle=line, label=name)
+            ax.fill_between(curve["at"], curve["low"], curve["high"], color=color, alpha=0.13, linewidth=0)
+            ax.plot(curve["at"], curve["share"], color=color, marker=marker, linestyle=line, label=name)
         ax.set_xticks(sorted(set(rows["at"])))
-        ax.set_xlabel(AXES[what])
+        ax.set_xlabel(AXES[factor])
         ax.set_ylim(0, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes[0].set_ylabel("studies that find it")
@@ -58,15 +61,16 @@ def power(found: dict[str, Table]) -> Figure:
     return figure
 
 
-def _by_world(ax: Axes, rows: Table, worlds: Sequence[str], promised: float, label: str) -> None:
-    ax.axvline(promised, color=INK, linewidth=1, linestyle=":")
+def _by_world(ax: Axes, rows: Table, worlds: Sequence[str], nominal: float, label: str) -> None:
+    """One row per world with a marker per spread; a dotted line at the nominal value."""
+    ax.axvline(nominal, color=INK, linewidth=1, linestyle=":")
     for k, (spread, (name, color, marker, _)) in enumerate(SPREADS.items()):
-        own = pick(rows, spread=spread)
-        if own.empty:
+        shares = pick(rows, spread=spread)
+        if shares.empty:
             continue
-        y = np.array([worlds.index(world) for world in own["world"]]) + 0.24 * k - 0.12
-        ax.hlines(y, own["low"], own["high"], color=color, linewidth=2, alpha=0.45)
-        ax.plot(own["share"], y, marker, color=color, markersize=5.5, label=name, clip_on=False)
+        y = np.array([worlds.index(world) for world in shares["world"]]) + 0.24 * k - 0.12
+        ax.hlines(y, shares["low"], shares["high"], color=color, linewidth=2, alpha=0.45)
+        ax.plot(shares["share"], y, marker, color=color, markersize=5.5, label=name, clip_on=False)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.set_xlabel(label)
     ax.tick_params(axis="y", length=0)

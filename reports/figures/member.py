@@ -1,7 +1,7 @@
-"""Portraits: what one network did, drawn from its own curves. The report draws studies; this draws their members.
+"""Member figures: the curves of a single network: learning, gradient flow, retention, decodability and traces.
 
-with style():
-    figure = portrait(curves, "lstm · recall · lag 20")     # (step, value) pairs by metric: see the package for these
+with figure_style():
+    figure = member_figure(curves, "lstm · recall · lag 20")     # (step, value) pairs by metric, see `reports/__init__.py`
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,51 +12,52 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, short, style, svg
+from reports.aggregates.probes import STAGES
+from reports.figures.panels import SCORE_FLOOR
+from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, figure_style, short, svg
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
+"""(step, value) pairs by metric."""
 
-SCORE_FLOOR = -0.25
-"""Scores are drawn down to here: how bad a regression is, is of no interest."""
-VANISHED = 1e-8
-"""What is left of a gradient or a perturbation is drawn down to here."""
-EXPLODED = 1e8
-"""And up to here."""
-_WHEN = {"init": "before training", "half": "half way", "end": "after training"}
+SHARE_LIMITS = 1e-8, 1e8
+"""The widest limits of an axis that shows the relative size of a gradient or perturbation."""
 _HEIGHT = 2.3
+"""Inches of a row of panels."""
 
 
 class Panel(NamedTuple):
-    """A part of a portrait, and the metrics that it shows: those that begin so."""
+    """A panel of the member figure."""
 
     prefix: str
+    """The panel is drawn if there is a metric whose name starts so."""
     draw: Callable[[Axes, Curves], None]
     title: str
 
 
-def portrait(curves: Curves, title: str) -> Figure:
-    """All that the curves show of a network, in one figure."""
-    narrow, wide = [[name for name in _shown(curves) if name.startswith("trace") is wide] for wide in (False, True)]
+def member_figure(curves: Curves, title: str) -> Figure:
+    """Return one figure with all panels for which there are curves; traces take a full row."""
+    names = _recorded(curves)
+    narrow, wide = ([name for name in names if name.startswith("trace") is traced] for traced in (False, True))
     rows = [narrow[k : k + 2] for k in range(0, len(narrow), 2)] + [[name] for name in wide]
     return _figure(curves, title, [row if len(row) == 2 else row * 2 for row in rows])
 
 
-def portrait_svg(curves: Curves, title: str) -> str:
-    """A portrait as a small SVG: its text is text, not outlines."""
-    with style(), mpl.rc_context({"svg.fonttype": "none"}):
-        return svg(portrait(curves, title), tight=False)
+def member_svg(curves: Curves, title: str) -> str:
+    """Return the member figure as SVG; labels are text elements rather than outlines, which keeps the file small."""
+    with figure_style(), mpl.rc_context({"svg.fonttype": "none"}):
+        return svg(member_figure(curves, title), tight=False)
 
 
-def figures(curves: Curves, title: str) -> dict[str, Figure]:
-    """The parts of a portrait, each in a figure of its own, by name; the trace of a sequence is one."""
-    parts: dict[str, list[list[str]]] = {}
-    for name in _shown(curves):
-        parts.setdefault(name.split("-")[0], []).append([name])
-    return {part: _figure(curves, title, rows) for part, rows in parts.items()}
+def panel_figures(curves: Curves, title: str) -> dict[str, Figure]:
+    """Return a figure per panel, by name; the two panels of a trace share one."""
+    rows: dict[str, list[list[str]]] = {}
+    for name in _recorded(curves):
+        rows.setdefault(name.split("-")[0], []).append([name])
+    return {name: _figure(curves, title, panels) for name, panels in rows.items()}
 
 
-def _shown(curves: Curves) -> list[str]:
-    """The panels that have something to show."""
+def _recorded(curves: Curves) -> list[str]:
+    """The panels for which there are curves."""
     return [name for name, panel in PANELS.items() if any(metric.startswith(panel.prefix) for metric in curves)]
 
 
@@ -64,7 +65,9 @@ def _figure(curves: Curves, title: str, rows: list[list[str]]) -> Figure:
     width = WIDTH if len(rows) != 1 or len(rows[0]) == 2 else WIDTH / 1.6
     figure = Figure(figsize=(width, 0.4 + _HEIGHT * max(len(rows), 0.5)))
     mosaic: Any = rows
-    for name, ax in figure.subplot_mosaic(mosaic).items() if rows else ():  # who diverged at once has no curves
+    for name, ax in (
+        figure.subplot_mosaic(mosaic).items() if rows else ()
+    ):  # a network that diverged at once has no curves
         ax.set_title(PANELS[name].title)
         PANELS[name].draw(ax, curves)
     figure.suptitle(short(title, 100), x=0.01, y=1 - 0.1 / figure.get_figheight(), ha="left", va="top", fontsize=10)
@@ -89,10 +92,10 @@ def _learning(ax: Axes, curves: Curves) -> None:
 
 
 def _flow(ax: Axes, curves: Curves) -> None:
-    for k, (when, words) in enumerate(_WHEN.items()):
+    for k, (when, label) in enumerate(STAGES.items()):
         for part, line in (("whole", LINES[0]), ("held", LINES[1])):
             if points := curves.get(f"flow/{when}/{part}"):
-                _line(ax, points, COLORS[k], line, words if part == "whole" else f"{words}, gates held")
+                _line(ax, points, COLORS[k], line, label if part == "whole" else f"{label}, gates held")
     _shares(ax)
     ax.set_xlabel("steps back from the loss")
     ax.legend(fontsize=6.5)
@@ -126,7 +129,7 @@ def _state(ax: Axes, curves: Curves) -> None:
 
 
 def _traces(ax: Axes, curves: Curves, prefix: str) -> None:
-    """Every curve of a kind over time, behind them the events: a line at each step, named at the first."""
+    """All traces whose metric starts with `prefix`, and vertical lines at the events, labelled at the first of each."""
     for k, metric in enumerate(metric for metric in curves if metric.startswith(prefix)):
         _line(ax, curves[metric], COLORS[k % len(COLORS)], LINES[k // len(COLORS)], metric.removeprefix(prefix))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -157,16 +160,18 @@ def _line(
 def _logarithmic(ax: Axes, subs: Sequence[float] = (1,)) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=subs))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # a power would need the mathematics
+    ax.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}")
+    )  # a power of ten needs mathtext, which figure_style disables
     ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _shares(ax: Axes) -> None:
-    """A logarithmic axis from what has vanished to what has exploded, no longer than the lines need."""
+    """A logarithmic y axis for relative sizes, within SHARE_LIMITS."""
     _logarithmic(ax)
     low, high = ax.get_ylim()
     ax.axhline(1, color=RULE, linewidth=1, zorder=0)
-    ax.set_ylim(max(min(low, 0.1), VANISHED), min(max(high, 2), EXPLODED))
+    ax.set_ylim(max(min(low, 0.1), SHARE_LIMITS[0]), min(max(high, 2), SHARE_LIMITS[1]))
     ax.set_ylabel("what is left")
 
 

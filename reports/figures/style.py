@@ -1,7 +1,7 @@
-"""How everything is drawn: one look per cell, one style, and SVG that depends on nothing but the figure.
+"""The common style of all figures: a colour, marker and line per cell, matplotlib settings, and reproducible SVG.
 
-The colours are those of Okabe & Ito (2008), which the colour-blind tell apart; markers and lines carry the same in
-greyscale.
+The colours are those of Okabe & Ito (2008), which readers with colour vision deficiency can distinguish; in greyscale,
+markers and line styles distinguish the cells.
 """
 
 import io
@@ -16,16 +16,16 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 INK, FAINT, RULE = "#1f2328", "#6e7781", "#d8dee4"
+"""The colours of text and emphasised lines, of secondary text and axes, and of rules and shaded regions."""
 WIDTH = 8.8
-"""Inches; at 96 pixels per inch the width of the report's column, so that text keeps its size."""
-
+"""Figure width in inches: at 96 pixels per inch the width of the report's column, so that fonts keep their size."""
 
 Line = Any
-"""A line style of matplotlib: a name, or an offset and the lengths of dashes and gaps."""
+"""A matplotlib line style: a name, or an offset and the lengths of dashes and gaps."""
 
 
-class Look(NamedTuple):
-    """How a cell is drawn."""
+class CellStyle(NamedTuple):
+    """The colour, marker and line style in which a cell is drawn."""
 
     color: str
     marker: str
@@ -36,22 +36,22 @@ COLORS = ("#0072B2", "#009E73", "#E69F00", "#D55E00", "#5c6670", "#CC79A7", "#56
 MARKERS = ("o", "s", "^", "D", "X", "P", "v", "<", ">")
 LINES: tuple[Line, ...] = ("-", "--", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 CORE = ("lstm", "gru", "lstm_no_forget", "single_network", "rnn")
-"""Cells with a place of their own in the palette, so that they look alike in every report."""
+"""Cells with a fixed style, the same in every report."""
 
 
-def palette(cells: Sequence[str]) -> dict[str, Look]:
-    """A look for each cell: the core cells have their own, the others take the next free one in order."""
+def cell_styles(cells: Sequence[str]) -> dict[str, CellStyle]:
+    """Return a style for each cell: fixed for the cells in `CORE`, the next unused one in order for any other."""
     others = [cell for cell in cells if cell not in CORE]
     slots = {cell: i for i, cell in enumerate((*CORE, *others))}
     return {
-        cell: Look(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)])
+        cell: CellStyle(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)])
         for cell, i in ((cell, slots[cell]) for cell in cells)
     }
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """The style that figures are made and saved in. Nothing in it depends on the day or the machine."""
+def figure_style() -> Iterator[None]:
+    """Apply the matplotlib settings under which figures are created and saved; independent of date and machine."""
     settings: Any = {
         **sns.axes_style("ticks"),
         **sns.plotting_context("notebook", font_scale=0.75),
@@ -67,7 +67,7 @@ def style() -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "text.color": INK,
-        "text.parse_math": False,  # a cell may be called "$x"
+        "text.parse_math": False,  # the name of a cell may contain $
         "xtick.color": FAINT,
         "ytick.color": FAINT,
         "xtick.labelcolor": INK,
@@ -78,30 +78,30 @@ def style() -> Iterator[None]:
         "svg.fonttype": "path",
     }
     with mpl.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a label in a script the font lacks is drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # missing glyphs are drawn as boxes
         yield
 
 
 def svg(figure: Figure, tight: bool = True) -> str:
-    """The figure as SVG; the same figure gives the same text.
+    """Return a figure as SVG text; equal figures give equal texts.
 
-    `tight`: cut to what is drawn, which draws it twice; figures that lay themselves out need no cutting.
+    :param tight: crop to the drawn content, which draws the figure twice; without effect on figures with a layout engine.
     """
     text = io.StringIO()
     crop = "tight" if tight and not figure.get_layout_engine() else None
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches=crop, pad_inches=0.08)
-    return _light(text.getvalue())
+    return _compressed(text.getvalue())
 
 
-def _light(text: str) -> str:
-    """The same picture in half the bytes: no indents, no comments, hundredths of a point, glyphs placed by a shorter word."""
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)  # what labels say, once more
+def _compressed(text: str) -> str:
+    """The same image in about half the bytes: no indentation or comments, coordinates rounded to 0.01 points."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)  # matplotlib repeats each label in a comment
     text = re.sub(r"\s*\n\s*", "\n", text)
-    text = re.sub(r"(?<![\w.])(\d*[1-9]\d*\.\d\d)\d+", r"\1", text)  # scales, below 1, stay as they are
+    text = re.sub(r"(?<![\w.])(\d*[1-9]\d*\.\d\d)\d+", r"\1", text)  # numbers below 1, such as scales, stay exact
     text = re.sub(r'(<use xlink:href="#[^"]+") transform="translate\(([\d.]+) 0\)"', r'\1 x="\2"', text)
     return text.replace("DejaVuSans-", "D")
 
 
 def short(label: str, width: int = 26) -> str:
-    """A label that fits."""
+    """Return a label truncated with an ellipsis to `width` characters."""
     return label if len(label) <= width else label[: width - 1] + "…"

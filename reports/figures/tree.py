@@ -1,4 +1,4 @@
-"""The gate lattice as a figure: a tree of cells, and beside it what each change did."""
+"""The gate lattice: a tree of cells, and beside it the effect of each change on the solve rate."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from matplotlib.ticker import PercentFormatter
 from reports.aggregates.lattice import Node, clear, limits, percent, points
 from reports.aggregates.outcomes import Table
 from reports.figures.panels import MANY
-from reports.figures.style import FAINT, INK, RULE, WIDTH, Look, short
+from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle, short
 from reports.statistics.contrasts import Estimate
 
 MORE, LESS = "#0072B2", "#D55E00"
-"""Blue and orange: the colour-blind tell them apart, and the sign stands in each field."""
+"""Colours of increases and decreases, which readers with colour vision deficiency can distinguish."""
 ROW, FIELD = 0.36, 0.56
-"""Inches of a row of the compact lattice, and the widest of its columns."""
+"""Row height and maximum column width of the compact lattice, in inches."""
 
 
 def is_compact(placed: Sequence[Node], demands: Mapping[str, str]) -> bool:
-    """Whether a study is too large for arrows: one number in a coloured field for each edge and group instead."""
+    """Return whether a study has too many cells or groups for arrows, so that `compact` is drawn instead of `draw`."""
     return len(placed) > MANY or len(demands) > 4
 
 
@@ -30,14 +30,14 @@ def draw(
     placed: Sequence[Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
-    looks: Mapping[str, Look],
+    styles: Mapping[str, CellStyle],
     demands: Mapping[str, str],
 ) -> Figure:
-    """The lattice as a tree, and beside it for each group of tasks how the solve rate moves from parent to child.
+    """Draw the tree, and for each group of tasks an arrow from the parent's solve rate to the cell's.
 
-    :param rates: group, cell, rate: where the dots are.
-    :param effects: by (cell, group): the cell against its parent.
-    :param demands: by group, in the order of the columns: what its tasks demand.
+    :param rates: mean solve rates: group, cell, rate.
+    :param effects: by (cell, group): the cell minus its parent.
+    :param demands: by group, in the order of the columns: what its tasks demand of a network.
     """
     longest = max(max(len(node.change), len(node.cell)) + 6 * node.depth for node in placed)
     tree_width = min(4.4, max(2.2, 0.3 + 0.064 * longest))
@@ -48,12 +48,12 @@ def draw(
     figure = Figure(figsize=(width, height))
     bottom, tall = below / height, 0.5 * len(placed) / height
     tree = figure.add_axes((0, bottom, tree_width / width, tall))
-    _tree(tree, placed, looks, tree_width)
+    _tree(tree, placed, styles, tree_width)
     for k, (group, title) in enumerate(titles.items()):
         left = (tree_width + k * column + 0.14) / width
         ax = figure.add_axes((left, bottom, (column - 0.28) / width, tall), sharey=tree)
-        own = rates[rates["group"] == group].set_index("cell")["rate"].to_dict()
-        _moves(ax, placed, own, {n.cell: effects.get((n.cell, group)) for n in placed}, looks)
+        group_rates = rates[rates["group"] == group].set_index("cell")["rate"].to_dict()
+        _arrows(ax, placed, group_rates, {n.cell: effects.get((n.cell, group)) for n in placed}, styles)
         ax.set_title("\n".join(title), fontsize=9, pad=6)
     return figure
 
@@ -62,10 +62,10 @@ def compact(
     placed: Sequence[Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
-    looks: Mapping[str, Look],
+    styles: Mapping[str, CellStyle],
     demands: Mapping[str, str],
 ) -> Figure:
-    """The same for many cells and groups: a coloured field for each change and group, bold where it is clear."""
+    """Draw the tree and a matrix of effects, bold if the interval excludes 0; the parameters are those of `draw`."""
     field = min(FIELD, 5.4 / len(demands))
     tree_width = WIDTH - field * len(demands)
     above = 0.2 + 0.075 * max(len(group or "other") for group in demands)
@@ -73,7 +73,7 @@ def compact(
     figure = Figure(figsize=(WIDTH, height))
     bottom, tall = 0.1 / height, ROW * len(placed) / height
     ax = figure.add_axes((0, bottom, tree_width / WIDTH, tall))
-    _tree_compact(ax, placed, looks, tree_width)
+    _tree_compact(ax, placed, styles, tree_width)
     fields = figure.add_axes((tree_width / WIDTH, bottom, field * len(demands) / WIDTH, tall))
     fields.set_xlim(0, len(demands))
     fields.set_ylim(len(placed), 0)
@@ -87,16 +87,16 @@ def compact(
 
 
 def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Estimate | None) -> None:
-    """A number in a colour that says its sign and size."""
+    """An entry of the matrix: the effect, or the solve rate of a cell without a parent, shaded by sign and size."""
     color, text, ink, bold = "white", "", FAINT, False
     if rate is None:
         text = "·"
     elif node.parent is None or effect is None:
-        color, text = _mix("#8a939c", 0.35 * rate), percent(rate).replace("\N{NO-BREAK SPACE}", "")
+        color, text = _tint("#8a939c", 0.35 * rate), percent(rate).replace("\N{NO-BREAK SPACE}", "")
     else:
         bold = clear(effect)
         share = min(1.0, abs(effect.effect))
-        color = _mix(MORE if effect.effect > 0 else LESS, (0.25 + 0.75 * share) if bold else 0.25 * share)
+        color = _tint(MORE if effect.effect > 0 else LESS, (0.25 + 0.75 * share) if bold else 0.25 * share)
         text = points(effect.effect) + ("" if bold else "?")
         ink = ("white" if share > 0.45 else INK) if bold else FAINT
     ax.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, facecolor=color, edgecolor=RULE, linewidth=0.5))
@@ -105,12 +105,12 @@ def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Est
     )
 
 
-def _mix(color: str, share: float) -> tuple[float, ...]:
-    """A colour on white."""
+def _tint(color: str, share: float) -> tuple[float, ...]:
+    """A mixture of a colour (share 1) and white (share 0)."""
     return tuple(1 - share * (1 - part) for part in to_rgb(color))
 
 
-def _tree_compact(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], width: float) -> None:
+def _tree_compact(ax: Axes, placed: Sequence[Node], styles: Mapping[str, CellStyle], width: float) -> None:
     ax.set_xlim(0, width)
     ax.set_ylim(len(placed), 0)
     ax.axis("off")
@@ -120,14 +120,14 @@ def _tree_compact(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], w
         ax.axhline(y + 1, color=RULE, linewidth=0.4)
         if node.parent is not None:
             ax.plot([x - 0.1, x - 0.1, x], [row[node.parent] + 0.75, y + 0.36, y + 0.36], color=FAINT, linewidth=0.9)
-        look = looks[node.cell]
-        ax.plot(x + 0.08, y + 0.36, marker=look.marker, color=look.color, markersize=5.5)
+        style = styles[node.cell]
+        ax.plot(x + 0.08, y + 0.36, marker=style.marker, color=style.color, markersize=5.5)
         ax.text(x + 0.22, y + 0.38, short(node.cell, 34), fontsize=8.5, va="center", weight="bold")
         fits = int((width - x - 0.3) / 0.049)
         ax.text(x + 0.22, y + 0.76, short(node.change, fits), fontsize=6.8, color=FAINT, va="center", style="italic")
 
 
-def _tree(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], width: float) -> None:
+def _tree(ax: Axes, placed: Sequence[Node], styles: Mapping[str, CellStyle], width: float) -> None:
     ax.set_xlim(0, width)
     ax.set_ylim(len(placed) - 0.35, -0.65)
     ax.axis("off")
@@ -145,37 +145,41 @@ def _tree(ax: Axes, placed: Sequence[Node], looks: Mapping[str, Look], width: fl
                 va="center",
                 style="italic",
             )
-        look = looks[node.cell]
-        box = {"boxstyle": "round,pad=0.32", "facecolor": "white", "edgecolor": look.color, "linewidth": 1.4}
-        ax.plot(x + 0.14, y + 0.12, marker=look.marker, color=look.color, markersize=6, zorder=5)
+        style = styles[node.cell]
+        box = {"boxstyle": "round,pad=0.32", "facecolor": "white", "edgecolor": style.color, "linewidth": 1.4}
+        ax.plot(x + 0.14, y + 0.12, marker=style.marker, color=style.color, markersize=6, zorder=5)
         ax.text(x + 0.28, y + 0.12, short(node.cell), fontsize=9, va="center", weight="bold", bbox=box, zorder=4)
 
 
-def _moves(
+def _arrows(
     ax: Axes,
     placed: Sequence[Node],
     rates: Mapping[str, float],
     effects: Mapping[str, Estimate | None],
-    looks: Mapping[str, Look],
+    styles: Mapping[str, CellStyle],
 ) -> None:
     for y, node in enumerate(placed):
-        here, look, effect = y + 0.12, looks[node.cell], effects[node.cell]
-        ax.axhline(here, color=RULE, linewidth=0.6, zorder=0)
+        line, style, effect = y + 0.12, styles[node.cell], effects[node.cell]
+        ax.axhline(line, color=RULE, linewidth=0.6, zorder=0)
         if node.cell not in rates:
-            ax.text(0.5, here, "not run", fontsize=7.5, color=FAINT, ha="center", va="center")
+            ax.text(0.5, line, "not run", fontsize=7.5, color=FAINT, ha="center", va="center")
             continue
         rate = rates[node.cell]
         if node.parent is not None and node.parent in rates and effect is not None:
-            certain = clear(effect)
+            excludes_0 = clear(effect)
             before = rates[node.parent]
-            ax.plot(before, here, marker="|", color=FAINT, markersize=9)
+            ax.plot(before, line, marker="|", color=FAINT, markersize=9)
             if abs(rate - before) > 0.03:
-                arrow = {"arrowstyle": "-|>", "color": INK if certain else FAINT, "linestyle": "-" if certain else ":"}
-                ax.annotate("", (rate, here), (before, here), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 3})
-            text = f"{points(effect.effect)} ({limits(effect.low, effect.high)}){'' if certain else '  ?'}"
+                arrow = {
+                    "arrowstyle": "-|>",
+                    "color": INK if excludes_0 else FAINT,
+                    "linestyle": "-" if excludes_0 else ":",
+                }
+                ax.annotate("", (rate, line), (before, line), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 3})
+            text = f"{points(effect.effect)} ({limits(effect.low, effect.high)}){'' if excludes_0 else '  ?'}"
             ax.text(0.5, y - 0.25, text, fontsize=8, ha="center", va="center",
-                    color=INK if certain else FAINT, weight="bold" if certain else "normal")  # fmt: skip
-        ax.plot(rate, here, marker=look.marker, color=look.color, markersize=7, clip_on=False, zorder=5)
+                    color=INK if excludes_0 else FAINT, weight="bold" if excludes_0 else "normal")  # fmt: skip
+        ax.plot(rate, line, marker=style.marker, color=style.color, markersize=7, clip_on=False, zorder=5)
         if node.parent is None:
             ax.text(0.5, y - 0.25, f"{percent(rate)} solve it", fontsize=8, ha="center", va="center", color=FAINT)
     ax.set_xlim(-0.03, 1.03)

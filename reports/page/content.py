@@ -8,9 +8,10 @@ import pandas as pd
 from reports.aggregates import lattice
 from reports.aggregates import outcomes as summary
 from reports.aggregates.outcomes import Table
+from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
-from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, search
+from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, tuning
 from reports.figures import style
 from reports.page import methods
 from reports.page import mlflow_links as links
@@ -52,7 +53,7 @@ class View(NamedTuple):
     groups: dict[str, list[str]]
     """The tasks of each group; controls are left out."""
     evidence: Evidence
-    looks: dict[str, style.Look]
+    looks: dict[str, style.CellStyle]
 
 
 def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     placed = lattice.nodes(view.cells, study)
     moved = lattice.effects(placed, list(view.groups), view.evidence)
-    telling = summary.at(confirm, summary.telling_lags(confirm))
+    telling = summary.at_lags(confirm, summary.reference_lags(confirm))
+    scales = hyperparameters(study, tune)
     appendix = calibration.exhibits(power.FILE)
     cases = [_case(verdict, looks, study) for verdict in verdicts]
     return {
@@ -92,9 +94,9 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
             "gates": mechanism.saturation(curves, telling, looks),
             "traces": mechanism.traces(curves, confirm, looks),
             "costs": outcomes.costs(view.everywhere, looks),
-            "tuning": search.tuning(tune, looks),
-            "importance": search.importance(tune, looks),
-            "best_of": search.best_of(tune, looks, study),
+            "tuning": tuning.trials(tune, looks, scales),
+            "importance": tuning.importance(tune, looks, scales),
+            "best_of": tuning.best_of(tune, looks, study),
             **appendix,
         },
         "calibration": [(key, calibration.TITLES[key]) for key in appendix],
@@ -139,7 +141,7 @@ def _view(tables: Tables) -> View:
         if group != CONTROL and task not in groups.setdefault(group, []):
             groups[group].append(task)
     everywhere = everywhere[everywhere["cell"].isin(cells)]
-    looks = style.palette(cells)
+    looks = style.cell_styles(cells)
     return View(results, summary.pick(results, phase="confirm"), everywhere, cells, groups, counted, looks)
 
 
@@ -159,7 +161,7 @@ def _searches(confirm: Table) -> int:
     """The fewest searches behind a cell, task and lag; 0 where it is not known."""
     if "search" not in confirm or confirm.empty or confirm["search"].isna().any():
         return 0
-    return int(confirm.groupby(summary.STRATUM)["search"].nunique().min())
+    return int(confirm.groupby(summary.ARM)["search"].nunique().min())
 
 
 def _kept(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
@@ -189,7 +191,7 @@ def _share(left: float) -> str:
     return "less than 0.001" if left < 0.001 else prose.number(left, 2)
 
 
-def _case(verdict: Verdict, looks: dict[str, style.Look], study: Mapping[str, Any]) -> Case:
+def _case(verdict: Verdict, looks: dict[str, style.CellStyle], study: Mapping[str, Any]) -> Case:
     claim = next((claim for claim in CLAIMS if claim.id == verdict.id), None)
     tested = [contrast for contrast in verdict.contrasts if contrast.effect is not None]
     return Case(

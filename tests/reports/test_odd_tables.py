@@ -27,7 +27,7 @@ def rebuilt(tmp_path: Path, results: pd.DataFrame) -> str:
 def test_results_alone_give_the_same_with_less(tables: Path, tmp_path: Path) -> None:
     page = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
     assert re.search("[Tt]he forget gate \\(without:", page)
-    assert "How the gradient flows back is not known" in page
+    assert "There is no figure of gradient flow" in page
     assert "Learning curves need curves.csv" in page
     assert "The ranges are in study.json" in page
     assert "not recorded in these tables" in page
@@ -189,8 +189,8 @@ def test_many_cells_and_groups_fit_on_a_page(tmp_path: Path) -> None:
     lags = {task: [10] for task in ("recall", "continual_adding", "copy", "counting", "parity")}
     folder = synthetic.write(tmp_path / "in", synthetic.study(lags, 1, 3, 1, cells=cells))
     page = build(folder, tmp_path / "out").read_text(encoding="utf-8")
-    assert "blue more, orange less" in page
-    assert "the darker, the more" in page
+    assert "blue: increase, orange: decrease" in page
+    assert "darker is higher" in page
     for figure in (tmp_path / "out" / "figures").glob("*.svg"):
         size = re.search(r'height="([\d.]+)pt"', figure.read_text(encoding="utf-8"))
         assert size

@@ -187,6 +187,11 @@ def test_nothing_there(tmp_path):
         ("study.json", '{"arms": 3}', "study.json: arms must be a list, not a single value"),
         ("study.json", '{"lattice": ["lstm"]}', "study.json: every entry of lattice must be an object"),
         ("study.json", '{"lattice": [{}]}', "study.json: every entry of lattice must name its cell"),
+        (
+            "study.json",
+            '{"hyperparameters": {"learning_rate": {"scale": "ln"}}}',
+            "study.json: the scale of hyperparameter learning_rate must be log, linear or categories",
+        ),
         ("study.json", '{"cells": {"a": {"cell": ["x"]}}}', "study.json: cell of an entry of cells must be a text"),
     ],
 )

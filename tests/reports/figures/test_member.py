@@ -1,11 +1,11 @@
-"""Portraits of one network: what its curves hold is what is drawn, whatever is missing."""
+"""Member figures: every recorded curve is drawn, and missing curves remove only their panel."""
 
 import math
 
 import pytest
 
-from reports.figures.member import figures, portrait, portrait_svg
-from reports.figures.style import style, svg
+from reports.figures.member import member_figure, member_svg, panel_figures
+from reports.figures.style import figure_style, svg
 
 LEARNING = {"eval/score": [(25, -3.0), (50, 0.5)], "train/loss": [(25, 2.0), (50, 0.0)], "gate/f/mean": [(50, 0.5)]}
 FLOW = {f"flow/{when}/{part}": [(1, 0.5), (2, 1e-30)] for when in ("init", "half", "end") for part in ("whole", "held")}
@@ -27,32 +27,35 @@ TITLES = {
 }
 
 
-def drawn(curves):
-    """The title of every panel, in the order of the page."""
-    with style():
-        return [ax.get_title(loc="left") for ax in portrait(curves, "x").axes if ax.get_title(loc="left")]
+def panel_titles(curves):
+    """The titles of the panels, in reading order."""
+    with figure_style():
+        return [ax.get_title(loc="left") for ax in member_figure(curves, "x").axes if ax.get_title(loc="left")]
 
 
-def test_a_portrait_has_a_panel_for_all_that_is_there():
-    assert drawn(ALL) == list(TITLES)
+def test_panels_are_those_with_curves():
+    assert panel_titles(ALL) == list(TITLES)
     for title, curves in TITLES.items():
-        assert drawn(curves) == [title]
-        assert drawn({k: v for k, v in ALL.items() if k not in curves}) == [t for t in TITLES if t != title]
-    assert drawn({}) == []
+        assert panel_titles(curves) == [title]
+        assert panel_titles({k: v for k, v in ALL.items() if k not in curves}) == [t for t in TITLES if t != title]
+    assert panel_titles({}) == []
 
 
 @pytest.mark.parametrize("missing", ["flow/init/held", "decode/shuffled", "trace/event/query", "train/loss"])
-def test_a_panel_does_without_one_of_its_curves(missing):
-    assert drawn({metric: curve for metric, curve in ALL.items() if metric != missing}) == list(TITLES)
+def test_a_panel_is_drawn_without_one_of_its_curves(missing):
+    assert panel_titles({metric: curve for metric, curve in ALL.items() if metric != missing}) == list(TITLES)
 
 
 def test_lines_are_the_curves():
-    with style():
-        parts = figures(ALL, "x")
+    with figure_style():
+        by_panel = panel_figures(ALL, "x")
         lines = [
-            [tuple(p) for p in line.get_xydata()] for part in parts.values() for ax in part.axes for line in ax.lines
+            [tuple(point) for point in line.get_xydata()]
+            for figure in by_panel.values()
+            for ax in figure.axes
+            for line in ax.lines
         ]
-    assert parts.keys() == {"learning", "flow", "retention", "decode", "trace"}
+    assert by_panel.keys() == {"learning", "flow", "retention", "decode", "trace"}
     for metric, curve in ALL.items():
         if metric.startswith(("gate/", "trace/event/")):
             continue
@@ -60,12 +63,12 @@ def test_lines_are_the_curves():
         assert positive in lines
 
 
-def test_the_same_curves_give_the_same_picture_and_titles_are_text():
+def test_svg_is_reproducible_and_titles_are_escaped_text():
     title = "a$x^2$ <script>alert(1)</script> & more"
-    one = portrait_svg(ALL, title)
-    assert one == portrait_svg(ALL, title)
-    assert "<script>" not in one
-    assert "alert(1)" in one
-    assert len(one) < 100_000
-    with style():
-        assert svg(portrait({}, "nothing")).startswith("<?xml")
+    first = member_svg(ALL, title)
+    assert first == member_svg(ALL, title)
+    assert "<script>" not in first
+    assert "alert(1)" in first
+    assert len(first) < 100_000
+    with figure_style():
+        assert svg(member_figure({}, "nothing")).startswith("<?xml")

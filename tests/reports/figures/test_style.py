@@ -1,0 +1,33 @@
+"""Cell styles are stable and distinguishable, and SVG output is reproducible."""
+
+import matplotlib.colors
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.figures.style import cell_styles, figure_style, svg
+
+
+def luminance(color: str) -> float:
+    return float(np.dot(matplotlib.colors.to_rgb(color), [0.299, 0.587, 0.114]))
+
+
+def test_style_of_a_core_cell_does_not_depend_on_the_other_cells() -> None:
+    assert cell_styles(["gru", "lstm"])["lstm"] == cell_styles(["new", "rnn", "lstm"])["lstm"]
+
+
+def test_thirty_cells_differ_in_marker_or_line_and_are_visible_on_white() -> None:
+    styles = cell_styles([f"cell{i}" for i in range(30)])
+    assert len({(style.marker, style.line) for style in styles.values()}) == 30
+    assert all(luminance(style.color) < 0.75 for style in styles.values())
+
+
+def test_svg_of_equal_figures_is_equal_and_has_no_date() -> None:
+    def plot() -> str:
+        with figure_style():
+            figure = Figure()
+            figure.subplots().plot([0, 1], [1, 0], marker="o")
+            return svg(figure)
+
+    first = plot()
+    assert first == plot()
+    assert "<dc:date>" not in first
