@@ -8,9 +8,9 @@ import pandas as pd
 
 from reports.aggregates.outcomes import ARM, Table, metric_points, parts, quartiles
 
-STAGES = {"init": "before training", "half": "half way", "end": "after training"}
+STAGES = {"init": "before training", "half": "halfway", "end": "after training"}
 """When the gradient flow is measured: the metric's name for the stage, and its label."""
-PATHS = {"whole": "in all", "held": "gates still"}
+PATHS = {"whole": "full", "held": "gates fixed"}
 """What the gradient flows through: the whole cell, or the cell with its gates held constant."""
 
 GATE = re.compile(r"gate/(?P<gate>[^/]+)(?:/(?P<event>[^/]+))?/(?P<part>mean|low|high)")

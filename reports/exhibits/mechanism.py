@@ -46,7 +46,7 @@ def retention(curves: Table | None, members: Table, styles: Mapping[str, CellSty
         f"networks{_shown(styles)}, logarithmic. A flat line means that the state retains everything, including what the "
         f"task requires it to forget. {AT}"
     )
-    alt = alt_text.ends("Share of a perturbation that is left", quartiles)
+    alt = alt_text.ends("Relative size of a perturbation", quartiles)
     tasks = tasks_per_sheet(quartiles, series_height(styles))
     return paged(quartiles, tasks, lambda rows: figures.retention(rows, styles), alt, caption)
 

@@ -10,7 +10,7 @@ from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, se
 from reports.figures.style import CellStyle
 from reports.text import alt_text
 
-SHARE_SOLVED = Scale("networks that solved it", 0, 1.02)
+SHARE_SOLVED = Scale("share solved", 0, 1.02)
 
 
 def solve_rates(rates: Table, styles: Mapping[str, CellStyle]) -> Exhibit:

@@ -11,8 +11,8 @@ from reports.aggregates.outcomes import Table, parts, pick
 from reports.figures.style import COLORS, FAINT, INK, WIDTH
 
 SPREADS = {
-    "seeds": ("only seeds differ", COLORS[0], "o", "-"),
-    "searches": ("searches differ too", COLORS[3], "D", "--"),
+    "seeds": ("seeds vary", COLORS[0], "o", "-"),
+    "searches": ("seeds and searches vary", COLORS[3], "D", "--"),
 }
 """Label, colour, marker and line style of each source of variance between networks."""
 AXES = {"effect": "true difference in solve rate", "strata": "lags per group", "seeds": "confirmation seeds"}
@@ -29,9 +29,9 @@ def errors(false: Table, coverage: Table, error: float, level: float) -> Figure:
     worlds = list(dict.fromkeys(false["world"]))
     figure = Figure(figsize=(WIDTH, 1.4 + 0.3 * len(worlds)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _by_world(left, false, worlds, error, "studies with any false verdict")
+    _by_world(left, false, worlds, error, "studies with a false verdict")
     left.set_xlim(left=-0.001)  # so that markers at 0 are not cut off
-    _by_world(right, coverage, worlds, level, "intervals that hold the true value")
+    _by_world(right, coverage, worlds, level, "coverage of intervals")
     right.set_xlim(min(0.8, float(coverage["low"].min())), 1)
     right.xaxis.set_major_locator(MultipleLocator(0.05))
     left.set_yticks(range(len(worlds)), worlds)
@@ -56,7 +56,7 @@ def power(by_factor: dict[str, Table]) -> Figure:
         ax.set_xlabel(AXES[factor])
         ax.set_ylim(0, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes[0].set_ylabel("studies that find it")
+    axes[0].set_ylabel("power")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 

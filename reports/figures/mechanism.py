@@ -13,7 +13,7 @@ from reports.aggregates.probes import PATHS, STAGES, Trace
 from reports.figures.panels import TALLEST, Margins, Scale, colorbar, fixed, heat_map, label_width, series
 from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle, short
 
-FLOW = Scale("share of the gradient that is left", 1e-6, 10, log=True, colors="cividis")
+FLOW = Scale("relative gradient norm", 1e-6, 10, log=True, cmap="cividis")
 SHARES = {"low": ("below 0.1", "#E69F00"), "middle": ("between", "#e3e7eb"), "high": ("above 0.9", "#0b3c5d")}
 """Label and colour of the shares of a gate's values; the colours also differ in greyscale."""
 MEAN = "#d6004b"
@@ -54,7 +54,7 @@ def retention(quartiles: Table, styles: Mapping[str, CellStyle]) -> Figure:
     """
     low = max(1e-6, float(quartiles["low"].min()) / 1.5)
     high = min(1e3, max(1.5, float(quartiles["high"].max()) * 1.5))
-    scale = Scale("share that is left", low, high, log=True, colors="cividis")
+    scale = Scale("relative size of the perturbation", low, high, log=True, cmap="cividis")
     return series(quartiles, styles, "steps after the perturbation", scale)
 
 
@@ -64,7 +64,7 @@ def decodability(quartiles: Table, control: Table, styles: Mapping[str, CellStyl
     :param quartiles: task, lag, cell, step, low, middle, high.
     :param control: task, lag, step, low, middle, high over all cells, on shuffled labels.
     """
-    figure = series(quartiles, styles, "steps since the value was shown", Scale("balanced accuracy", 0, 1.02))
+    figure = series(quartiles, styles, "steps since the value was presented", Scale("balanced accuracy", 0, 1.02))
     axes = [ax for ax in figure.axes if ax.get_xlabel()]
     for ax, ((task, lag), _) in zip(axes, parts(quartiles, ["task", "lag"]), strict=False):
         if ax.images:  # a heat map shows no bands

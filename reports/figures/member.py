@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from reports.aggregates.probes import STAGES
+from reports.aggregates.probes import PATHS, STAGES
 from reports.figures.panels import SCORE_FLOOR
 from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, figure_style, short, svg
 
@@ -95,7 +95,7 @@ def _flow(ax: Axes, curves: Curves) -> None:
     for k, (when, label) in enumerate(STAGES.items()):
         for part, line in (("whole", LINES[0]), ("held", LINES[1])):
             if points := curves.get(f"flow/{when}/{part}"):
-                _line(ax, points, COLORS[k], line, label if part == "whole" else f"{label}, gates held")
+                _line(ax, points, COLORS[k], line, label if part == "whole" else f"{label}, {PATHS['held']}")
     _shares(ax)
     ax.set_xlabel("steps back from the loss")
     ax.legend(fontsize=6.5)
@@ -112,7 +112,7 @@ def _decode(ax: Axes, curves: Curves) -> None:
         _line(ax, curves.get(f"decode/{name}", []), color, line, name)
     ax.set_ylim(-0.04, 1.04)
     ax.set_ylabel("balanced accuracy")
-    ax.set_xlabel("steps after the value was shown")
+    ax.set_xlabel("steps since the value was presented")
     ax.legend(fontsize=6.5)
 
 
@@ -124,7 +124,7 @@ def _gates(ax: Axes, curves: Curves) -> None:
 
 def _state(ax: Axes, curves: Curves) -> None:
     _traces(ax, curves, "trace/state/")
-    ax.set_ylabel("size, mean over units")
+    ax.set_ylabel("magnitude, mean over units")
     ax.set_xlabel("time step")
 
 
@@ -172,14 +172,14 @@ def _shares(ax: Axes) -> None:
     low, high = ax.get_ylim()
     ax.axhline(1, color=RULE, linewidth=1, zorder=0)
     ax.set_ylim(max(min(low, 0.1), SHARE_LIMITS[0]), min(max(high, 2), SHARE_LIMITS[1]))
-    ax.set_ylabel("what is left")
+    ax.set_ylabel("relative size")
 
 
 PANELS = {
     "learning": Panel("eval/score", _learning, "learning"),
-    "flow": Panel("flow/", _flow, "the gradient"),
-    "retention": Panel("retention", _retention, "a small perturbation of the state"),
-    "decode": Panel("decode/", _decode, "the stored value, read by a linear probe"),
-    "trace-gates": Panel("trace/gate/", _gates, "gates in one sequence"),
-    "trace-state": Panel("trace/state/", _state, "the state in the same sequence"),
+    "flow": Panel("flow/", _flow, "gradient flow"),
+    "retention": Panel("retention", _retention, "retention of a perturbation"),
+    "decode": Panel("decode/", _decode, "decodability by a linear probe"),
+    "trace-gates": Panel("trace/gate/", _gates, "gates along one sequence"),
+    "trace-state": Panel("trace/state/", _state, "state along the same sequence"),
 }

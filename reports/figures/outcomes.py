@@ -99,7 +99,7 @@ def _rate_lines(ax: Axes, rates: Table, styles: Mapping[str, CellStyle]) -> None
     ax.set_xlabel("lag")
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    ax.set_ylabel("networks that solve it")
+    ax.set_ylabel("solve rate")
 
 
 def _rate_dots(ax: Axes, rates: Table, styles: Mapping[str, CellStyle], names: bool) -> None:
@@ -162,6 +162,6 @@ def costs(points: Table, styles: Mapping[str, CellStyle]) -> Figure:
         ax.set_ylim(-0.02, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         ax.set_xlabel(name)
-    axes[0, 0].set_ylabel("runs that solve")
+    axes[0, 0].set_ylabel("solve rate")
     legend(figure, styles)
     return figure

@@ -36,7 +36,7 @@ class Scale(NamedTuple):
     low: float
     high: float
     log: bool = False
-    colors: str = "Blues"
+    cmap: str = "Blues"
 
 
 class Margins(NamedTuple):
@@ -197,8 +197,8 @@ def heat_map(
     :param names: label the rows.
     """
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high, clip=True)
-    colors = colormaps[scale.colors].with_extremes(bad="white")
-    shown = ax.imshow(values, colors, norm, aspect="auto", interpolation="none")
+    cmap = colormaps[scale.cmap].with_extremes(bad="white")
+    shown = ax.imshow(values, cmap, norm, aspect="auto", interpolation="none")
     labelled = np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).round().astype(int))
     ax.set_xticks(labelled, [columns[int(i)] for i in labelled])
     ax.set_yticks(range(len(rows)), [short(row) if names else "" for row in rows])

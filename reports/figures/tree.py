@@ -181,7 +181,7 @@ def _arrows(
                     color=INK if excludes_0 else FAINT, weight="bold" if excludes_0 else "normal")  # fmt: skip
         ax.plot(rate, line, marker=style.marker, color=style.color, markersize=7, clip_on=False, zorder=5)
         if node.parent is None:
-            ax.text(0.5, y - 0.25, f"{percent(rate)} solve it", fontsize=8, ha="center", va="center", color=FAINT)
+            ax.text(0.5, y - 0.25, f"solve rate {percent(rate)}", fontsize=8, ha="center", va="center", color=FAINT)
     ax.set_xlim(-0.03, 1.03)
     ax.set_xticks([0, 0.5, 1])
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -19,11 +19,11 @@ STATE = {
 ALL = LEARNING | FLOW | RETENTION | DECODE | TRACE | STATE
 TITLES = {
     "learning": LEARNING,
-    "the gradient": FLOW,
-    "a small perturbation of the state": RETENTION,
-    "the stored value, read by a linear probe": DECODE,
-    "gates in one sequence": TRACE,
-    "the state in the same sequence": STATE,
+    "gradient flow": FLOW,
+    "retention of a perturbation": RETENTION,
+    "decodability by a linear probe": DECODE,
+    "gates along one sequence": TRACE,
+    "state along the same sequence": STATE,
 }
 
 
