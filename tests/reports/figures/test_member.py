@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from reports.figures.member import member_figure, member_svg, panel_figures
@@ -50,7 +51,7 @@ def test_lines_are_the_curves():
     with figure_style():
         by_panel = panel_figures(ALL, "x")
         lines = [
-            [tuple(point) for point in line.get_xydata()]
+            [tuple(point) for point in np.asarray(line.get_xydata()).tolist()]
             for figure in by_panel.values()
             for ax in figure.axes
             for line in ax.lines

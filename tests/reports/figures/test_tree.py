@@ -1,7 +1,8 @@
 """The compact lattice shows sign, size and certainty of each effect."""
 
+from typing import Any
+
 import pandas as pd
-from matplotlib.text import Text
 
 from reports.aggregates.lattice import Node
 from reports.figures.style import cell_styles, figure_style
@@ -24,7 +25,7 @@ def test_clear_effects_are_bold_and_uncertain_ones_have_a_question_mark() -> Non
         figure = compact(
             placed, rates, effects, cell_styles(["lstm", "lstm_no_forget"]), {"erase": "", "latch": "", "state": ""}
         )
-    texts: list[Text] = [text for ax in figure.axes for text in ax.texts]
+    texts: list[Any] = [text for ax in figure.axes for text in ax.texts]
     assert {"−83", "+10?", "50%", "·"} <= {text.get_text() for text in texts}
     bold = {text.get_text() for text in texts if text.get_weight() == "bold"}
     assert "−83" in bold
