@@ -15,8 +15,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.aggregates.lattice import percent
 from reports.claims import Verdict, decide
+from reports.format import number, percent
 from reports.page.content import contents
 from reports.statistics.contrasts import LEVEL
 from reports.tables import read
@@ -97,7 +97,7 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "number": prose.number,
+        "number": number,
         "picture": _picture,
         "csv_link": _csv_link,
         "sheet_name": sheet_name,

@@ -57,7 +57,7 @@ def amount(value: float, unit: str, *, plus: bool = False) -> str:
     return f"{text} {unit}".strip()
 
 
-def limits(low: float, high: float, unit: str = "points") -> str:
+def confidence_limits(low: float, high: float, unit: str = "points") -> str:
     """The confidence limits of an effect, without their unit: (-0.97, -0.6) -> `−97 to −60`; (1.8, 3.1, "×") -> `1.8 to 3.1`."""
     return f"{_in_unit(low, unit, plus=True)} to {_in_unit(high, unit, plus=True)}"
 

@@ -12,6 +12,7 @@ from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, search
 from reports.figures import style
+from reports.format import count, number, span
 from reports.page import methods
 from reports.page import mlflow_links as links
 from reports.statistics.contrasts import STRATA, Evidence, evidence
@@ -147,10 +148,10 @@ def _scope(view: View, seeds: int) -> str:
     strata = len(view.results[["task", "lag"]].drop_duplicates())
     return " · ".join(
         [
-            prose.count(len(view.cells), "cell"),
-            f"{prose.count(view.results['task'].nunique(), 'task')}, {prose.count(strata, 'lag')} in all",
-            f"{prose.count(seeds, 'confirmation seed')} each",
-            prose.count(len(view.results), "network"),
+            count(len(view.cells), "cell"),
+            f"{count(view.results['task'].nunique(), 'task')}, {count(strata, 'lag')} in all",
+            f"{count(seeds, 'confirmation seed')} each",
+            count(len(view.results), "network"),
         ]
     )
 
@@ -186,7 +187,7 @@ def _kept(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
 
 
 def _share(left: float) -> str:
-    return "less than 0.001" if left < 0.001 else prose.number(left, 2)
+    return "less than 0.001" if left < 0.001 else number(left, 2)
 
 
 def _case(verdict: Verdict, looks: dict[str, style.Look], study: Mapping[str, Any]) -> Case:
@@ -220,8 +221,8 @@ def _cells(view: View, placed: Sequence[lattice.Node], study: Mapping[str, Any])
                 "reference": known.get("reference", ""),
                 "gates": ", ".join(known.get("gates", [])),
                 "equations": known.get("equations", ""),
-                "hidden_size": prose.span(own["hidden_size"]),
-                "parameters": prose.span(own["parameters"]),
+                "hidden_size": span(own["hidden_size"].min(), own["hidden_size"].max()),
+                "parameters": span(own["parameters"].min(), own["parameters"].max()),
             }
         )
     return rows

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.aggregates.lattice import percent
 from reports.aggregates.outcomes import Table, parts
 from reports.calibration import power
+from reports.format import count, duration, listed, percent, span
 from reports.statistics.contrasts import LEVEL
-from reports.text.sentences import ENOUGH_SEEDS, count, duration, listed
+from reports.text.sentences import ENOUGH_SEEDS
 
 ARM = ["cell", "task", "lag"]
 UNKNOWN = "not recorded in these tables"
@@ -53,7 +53,7 @@ def facts(results: Table, study: Mapping[str, Any]) -> list[Fact]:
         Fact("Commit", study.get("commit") or UNKNOWN),
     ]
     if "engine" in results:
-        lines.insert(6, Fact("Engine", listed(dict.fromkeys(engine for engine in results["engine"] if engine))))
+        lines.insert(6, Fact("Engine", listed(engine for engine in results["engine"] if engine) or UNKNOWN))
     return lines
 
 
@@ -199,9 +199,8 @@ def _seeds(results: Table) -> str:
     if confirm.empty:
         return "no confirmation runs in these tables"
     counts = confirm.groupby([*ARM, "size"] if "size" in confirm else ARM, dropna=False).size()
-    span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
     return (
-        f"{span} confirmation seeds per cell, task and lag, none of them used in tuning. "
+        f"{span(counts.min(), counts.max())} confirmation seeds per cell, task and lag, none of them used in tuning. "
         f"Intervals are {percent(LEVEL)} intervals."
     )
 

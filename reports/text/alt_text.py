@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-from reports.aggregates.lattice import Node, limits, points
+from reports.aggregates.lattice import Node
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.claims.findings import shown
+from reports.format import confidence_limits, listed, percent, points
 from reports.statistics.contrasts import Contrast, Estimate
-from reports.text.sentences import group_name, listed
+from reports.text.sentences import group_name
 
 MOST = 40
 """Entries that are read out: who wants all of them has the figure's data."""
@@ -36,7 +37,7 @@ def lattice(placed: Sequence[Node], effects: Mapping[tuple[str, str], Estimate])
             edges.append(f"{node.cell} is a root")
             continue
         moves = [
-            f"{group_name(group)} {points(estimate.effect)} points ({limits(estimate.low, estimate.high)})"
+            f"{group_name(group)} {points(estimate.effect)} points ({confidence_limits(estimate.low, estimate.high)})"
             for (cell, group), estimate in effects.items()
             if cell == node.cell
         ]
@@ -105,7 +106,7 @@ def importance(shares: Table) -> str:
     """The setting that mattered most, per task and cell."""
     top = shares.sort_values("share", ascending=False, kind="stable").drop_duplicates(["task", "cell"]).sort_index()
     entries = [
-        f"{row.cell} on {row.task}: {row.setting.replace('_', ' ')}, {100 * row.share:.0f} %"
+        f"{row.cell} on {row.task}: {row.setting.replace('_', ' ')}, {percent(row.share)}"
         if row.share > row.noise
         else f"{row.cell} on {row.task}: none above chance"
         for row in top.itertuples()
@@ -116,7 +117,7 @@ def importance(shares: Table) -> str:
 def costs(points: Table) -> str:
     """Cost and success, per cell and size."""
     entries = [
-        f"{row.cell}: {100 * row.rate:.0f} % solve with {row.parameters:,.0f} parameters, {row.seconds:,.3g} seconds"
+        f"{row.cell}: {percent(row.rate)} solve with {row.parameters:,.0f} parameters, {row.seconds:,.3g} seconds"
         for row in points.itertuples()
     ]
     return f"Cost beside success. {told(entries)}."

@@ -1,16 +1,14 @@
 """The report's sentences: generated from estimates and verdicts, as plain text (the templates escape it)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from reports.aggregates.lattice import Node, clear, limits, points
-from reports.aggregates.outcomes import Table
+from reports.aggregates.lattice import Node, clear
 from reports.claims import thresholds as margins
 from reports.claims.findings import shown
 from reports.claims.rules import Claim, Every, Is, Rule
 from reports.claims.verdicts import Verdict
+from reports.format import MISSING, confidence_limits, count, listed, points
 from reports.statistics.comparison import RATES, Compare
 from reports.statistics.contrasts import Contrast, Estimate
 
@@ -59,12 +57,6 @@ PARTS_TOLD = 3
 """How many parts the first sentence names, and how many groups of tasks the second does at once."""
 CELLS_TOLD = 7
 """Cells above which the second sentence is about one part only."""
-
-
-def listed(items: Iterable[str], last: str = " and ") -> str:
-    """`a, b and c`."""
-    *head, tail = [*items] or ["nothing"]
-    return f"{', '.join(head)}{last}{tail}" if head else tail
 
 
 def group_name(group: str) -> str:
@@ -120,7 +112,7 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
     """One sentence: how many claims are decided, on how much."""
     decided = [verdict for verdict in verdicts if verdict.verdict in ("supported", "refuted")]
     tested = [verdict for verdict in verdicts if verdict.verdict != "not_tested"]
-    from_searches = f" from {searches} search{'' if searches == 1 else 'es'}" if searches else ""
+    from_searches = f" from {count(searches, 'search', 'searches')}" if searches else ""
     basis = f"{count(seeds, 'confirmation seed')} per cell, task and lag{from_searches}"
     if not seeds:
         return "There are no confirmation runs, so nothing is sure."
@@ -135,7 +127,7 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
         f", {len(agreeing)} as the literature suggests and {len(differing)} against it" if agreeing or differing else ""
     )
     return (
-        f"{basis[0].upper() + basis[1:]} decide {len(decided)} of {count(len(verdicts), 'claim')}{beside}; "
+        f"{_capital(basis)} decide {len(decided)} of {count(len(verdicts), 'claim')}{beside}; "
         f"still open: {len(tested) - len(decided)}, not tested: {len(verdicts) - len(tested)}."
     )
 
@@ -159,7 +151,7 @@ def _taking(node: Node) -> str:
 
 def _on(node: Node, group: str, effects: Effects) -> str:
     one = effects[node.cell, group]
-    return f"{points(one.effect)} points on {group_name(group)} tasks, {limits(one.low, one.high)}"
+    return f"{points(one.effect)} points on {group_name(group)} tasks, {confidence_limits(one.low, one.high)}"
 
 
 def _tasks(groups: Sequence[str], node: Node, effects: Effects) -> str:
@@ -170,39 +162,6 @@ def _tasks(groups: Sequence[str], node: Node, effects: Effects) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number for a table: `12,345`, `0.0123`, or a dash where there is none."""
-    if value is None or pd.isna(value):
-        return "–"
-    if abs(value) >= 1e6:
-        exponent = len(str(int(abs(value)))) - 1
-        return f"{value / 10**exponent:.{digits - 1}f} × 10{_superscript(exponent)}"
-    return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.{digits}g}"
-
-
-def _superscript(n: int) -> str:
-    return str(n).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def duration(seconds: float) -> str:
-    """`45 seconds`, `12 minutes`, `3.4 hours`."""
-    for unit, size in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{number(round(seconds / size, 1), 2)} {unit}"
-    return f"{number(round(seconds), 2)} seconds"
-
-
-def count(n: int, thing: str) -> str:
-    """`1 cell`, `1,200 cells`."""
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"
-
-
-def span(values: Table) -> str:
-    """`33`, or `33 to 66` where they differ."""
-    low, high = values.min(), values.max()
-    return number(low) if low == high else f"{number(low)} to {number(high)}"
 
 
 def needed(seeds: int, lags: int) -> str:
@@ -240,7 +199,7 @@ def decisive(verdict: Verdict) -> Contrast | None:
 def effect(verdict: Verdict) -> str:
     """The effect of a verdict with its interval; a dash where nothing was measured."""
     contrast = decisive(verdict)
-    return shown(contrast) if contrast else "–"
+    return shown(contrast) if contrast else MISSING
 
 
 def rules(claim: Claim) -> list[tuple[str, str]]:

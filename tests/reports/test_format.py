@@ -71,11 +71,11 @@ def test_amount_shows_plus_only_for_differences(value: float, unit: str, thresho
 
 
 def test_confidence_limits() -> None:
-    assert format.limits(-0.97, -0.6) == "−97 to −60"
-    assert format.limits(-0.03, 0.27) == "−3 to +27"
-    assert format.limits(0.22, 0.4, "") == "+0.22 to +0.40"
-    assert format.limits(1.81, 3.12, "×") == "1.81 to 3.1"
-    assert format.limits(0.48, 0.75, "%") == "48 to 75"
+    assert format.confidence_limits(-0.97, -0.6) == "−97 to −60"
+    assert format.confidence_limits(-0.03, 0.27) == "−3 to +27"
+    assert format.confidence_limits(0.22, 0.4, "") == "+0.22 to +0.40"
+    assert format.confidence_limits(1.81, 3.12, "×") == "1.81 to 3.1"
+    assert format.confidence_limits(0.48, 0.75, "%") == "48 to 75"
 
 
 def test_percent() -> None:

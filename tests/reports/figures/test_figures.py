@@ -257,11 +257,3 @@ def test_the_appendix_pools_what_was_simulated(tmp_path) -> None:
     assert all(one.shown for one in shown.values())
     assert "10.0 % of studies in world latch" in shown["calibration_errors"].alt
     assert "30 % at 0.2 (seeds), 90 % at 0.4 (seeds)" in shown["calibration_power"].alt
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (float("nan"), "–"), (0.01234, "0.0123"), (3.0, "3"), (12345.0, "12,345"), (7.7e7, "7.70 × 10⁷")],
-)
-def test_numbers_read_well(value: float | None, text: str) -> None:
-    assert prose.number(value) == text
