@@ -73,7 +73,9 @@ def probability(p: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time: 45 -> `45 s`; 720 -> `12 min`; 12240 -> `3.4 h`."""
+    """A time: 0.25 -> `0.25 s`; 45 -> `45 s`; 720 -> `12 min`; 12240 -> `3.4 h`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

@@ -73,7 +73,7 @@ def test_it_loads_whole_and_fits(page, width: int) -> None:
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert page.locator("img").count() >= 15
     assert page.get_by_role("heading", level=1).is_visible()
-    for name in ("Verdicts", "Claim by claim", "Why: the mechanism", "Cost", "Tuning", "Methods", "Threats"):
+    for name in ("Verdicts", "Claim by claim", "Mechanism", "Cost", "Tuning", "Methods", "Threats to validity"):
         assert page.get_by_role("heading", name=name, exact=True).is_visible()
 
 

@@ -142,7 +142,7 @@ def test_a_small_study_is_preliminary_and_gives_effects(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
     assert "Preliminary." in page
     assert "6 confirmation seeds per cell" in page
-    assert re.search(r"[Tt]he forget gate \(without: −\d+ points on erase tasks, −\d+ to −\d+\)", page)
+    assert re.search(r"[Rr]emoving the forget gate \(−\d+ points on erase tasks, −\d+ to −\d+\)", page)
 
 
 def answer(page: Path) -> list[str]:
@@ -177,7 +177,7 @@ def test_markdown_shows_every_figure(report: Path) -> None:
 def test_the_threats_say_how_much_these_rules_find(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
     assert power.sentence() in page
-    assert "when 3 validations in a row and then the test set agree: one at the border may ask" in page
+    assert "when 3 validations in a row and then the test set meet the criterion." in page
 
 
 def test_building_needs_neither_torch_nor_trackers() -> None:

@@ -91,7 +91,17 @@ def test_probability() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (45, "45 s"), (89, "89 s"), (90, "2 min"), (720, "12 min"), (12240, "3.4 h"), (7.2e6, "2,000.0 h")],
+    [
+        (0, "0 s"),
+        (0.25, "0.25 s"),
+        (9.96, "10 s"),
+        (45, "45 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (720, "12 min"),
+        (12240, "3.4 h"),
+        (7.2e6, "2,000.0 h"),
+    ],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert format.duration(seconds) == text

@@ -26,7 +26,7 @@ def rebuilt(tmp_path: Path, results: pd.DataFrame) -> str:
 
 def test_results_alone_give_the_same_with_less(tables: Path, tmp_path: Path) -> None:
     page = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
-    assert re.search("[Tt]he forget gate \\(without:", page)
+    assert re.search("[Rr]emoving the forget gate \\(−", page)
     assert "How the gradient flows back is not known" in page
     assert "Learning curves need curves.csv" in page
     assert "The ranges are in study.json" in page
@@ -60,15 +60,18 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     ("change", "said"),
     [
         (lambda t: t[t["cell"] == "lstm"], "no change can be measured"),
-        (lambda t: t[t["lag"] == 20], "2 lags in all"),
+        (lambda t: t[t["lag"] == 20], "2 lags in total"),
         (lambda t: t.assign(solved=1, censored=0, diverged=0, score=1.0), "lstm 6 of 6"),
         (
             lambda t: t.assign(solved=0, censored=1, steps_to_solve=600),
-            "The one change that was measured takes no more",
+            "The one single change that was measured has no clear loss",
         ),
-        (lambda t: t.assign(task="mystery", group=""), "mystery is of no known group"),
+        (lambda t: t.assign(task="mystery", group=""), "mystery belongs to no known group"),
         (lambda t: t.assign(cell=t["cell"] + "?"), "lstm?"),
-        (lambda t: t.assign(status=["failed"] + ["unsolved"] * (len(t) - 1)), "1 network failed for another reason"),
+        (
+            lambda t: t.assign(status=["failed"] + ["unsolved"] * (len(t) - 1)),
+            "1 network failed for a reason other than divergence",
+        ),
         (lambda t: t[(t["phase"] == "tune") | (t["seed"] == 1000)], "1 confirmation seed per cell"),
         (lambda t: t[t["phase"] == "confirm"], "no tuning runs in these tables"),
         (lambda t: t[t["phase"] == "tune"], "There are no confirmation runs"),
@@ -153,7 +156,7 @@ def test_many_missing_arms_are_counted_not_named() -> None:
 def test_without_arms_it_is_not_known_what_is_missing(arms) -> None:
     made = synthetic.study({"recall": [20]}, searches=1, trials=1, confirm=2)
     said = said_of(made._replace(study={} if arms is None else made.study | {"arms": arms}))
-    assert "it is not known which networks are missing" in said
+    assert "Missing networks cannot be listed" in said
 
 
 def test_controls_are_shown_but_in_no_group(tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ def test_several_sizes_are_said_and_their_cost_is_shown(tmp_path: Path) -> None:
     made = synthetic.study({"recall": [20]}, searches=1, trials=1, confirm=2).results
     larger = made.assign(size=40000, parameters=8 * made["parameters"], hash="l" + made["hash"])
     text = rebuilt(tmp_path, pd.concat([made, larger]))
-    assert "networks of the smallest size, 5,000. Those of 40,000 count where a claim" in text
+    assert "networks of the smallest size, 5,000. Networks of size 40,000 are used by the claims" in text
     assert set(pd.read_csv(tmp_path / "out" / "figures" / "costs.csv")["size"]) == {5000, 40000}
     assert len(pd.read_csv(tmp_path / "out" / "figures" / "solve_rates.csv")) == 5
 
