@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
-from tests.reports import synthetic_study as synthetic
+from tests.reports import synthetic_study
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
@@ -36,8 +36,8 @@ CONTRAST = """() => {
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    tables = synthetic.study({"recall": [20], "continual_adding": [20]}, searches=2, trials=6, confirm=2)
-    folder = synthetic.write(tmp_path_factory.mktemp("tables"), tables)
+    tables = synthetic_study.study({"recall": [20], "continual_adding": [20]}, searches=2, trials=6, confirm=2)
+    folder = synthetic_study.write(tmp_path_factory.mktemp("tables"), tables)
     return build(folder, tmp_path_factory.mktemp("report") / "out").as_uri()
 
 

@@ -5,11 +5,8 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import reports
-from reports.statistics.strata import base_name
 from reports.tables import CURVES, NUMBERS, NUMBERS_OR_EMPTY, REQUIRED, BadTable, read
 
 ROW = {
@@ -209,11 +206,6 @@ def test_curves_that_are_not_numbers_are_named(write, tmp_path, cell):
     write()
     (tmp_path / "curves.csv").write_text(f"hash,step,metric,value\nh0,1,x,1\nh0,2,x,{cell}\n")
     assert f"curves.csv: column value, row 3: {cell!r}" in refusal(tmp_path)
-
-
-@given(base=st.text(alphabet="abc_", min_size=1), options=st.lists(st.text(alphabet="abc0", min_size=1)))
-def test_base_name(base, options):
-    assert base_name("+".join([base, *options])) == base
 
 
 @pytest.mark.parametrize("column", sorted({*REQUIRED, *NUMBERS_OR_EMPTY, *CURVES, "group"}))
