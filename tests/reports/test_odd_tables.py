@@ -1,4 +1,4 @@
-"""Tables that are small, large, strange or hostile: the report is built and says what it cannot say, or refuses."""
+"""Small, large, unusual and hostile tables: a report is built that states what is missing, or an error names the cause."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def rebuilt(tmp_path: Path, results: pd.DataFrame) -> str:
     return build(tmp_path / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
 
 
-def test_results_alone_give_the_same_with_less(tables: Path, tmp_path: Path) -> None:
+def test_results_alone_give_a_report_that_names_what_is_missing(tables: Path, tmp_path: Path) -> None:
     page = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
     assert re.search("[Rr]emoving the forget gate \\(−", page)
     assert "How the gradient flows back is not known" in page
@@ -56,7 +56,7 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         (lambda t: t[t["cell"] == "lstm"], "no change can be measured"),
         (lambda t: t[t["lag"] == 20], "2 lags in total"),
@@ -92,13 +92,13 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
         "required columns",
     ],
 )
-def test_little_data_still_makes_a_report(change, said: str, tables: Path, tmp_path: Path) -> None:
+def test_little_data_gives_a_report(change, text: str, tables: Path, tmp_path: Path) -> None:
     results = pd.read_csv(tables / "results.csv", dtype={"hash": str})
-    assert said in rebuilt(tmp_path, change(results[results["cell"].isin(["lstm", "lstm_no_forget"])]))
+    assert text in rebuilt(tmp_path, change(results[results["cell"].isin(["lstm", "lstm_no_forget"])]))
 
 
-def test_numbers_at_the_limits_still_make_a_report(tmp_path: Path) -> None:
-    """Every column at the largest and the smallest that is let through, without a warning."""
+def test_numbers_at_their_limits_give_a_report(tmp_path: Path) -> None:
+    """Every column at the largest and at the smallest allowed number, without a warning."""
     made = synthetic_study.study({"recall": [20]}, searches=1, trials=2, confirm=2)
     for sign in (1, -1):
         results = made.results.astype(object)
@@ -109,7 +109,7 @@ def test_numbers_at_the_limits_still_make_a_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [LARGEST_MEASURED, -LARGEST_MEASURED, 0.0])
-def test_curves_at_the_limits_still_make_a_report(value: float, tmp_path: Path) -> None:
+def test_curves_at_their_limits_give_a_report(value: float, tmp_path: Path) -> None:
     made = synthetic_study.study({"recall": [20]}, searches=1, trials=1, confirm=1)
     steps = made.curves["step"].where(made.curves.index % 7 > 0, LARGEST)
     folder = synthetic_study.write(tmp_path / "in", made._replace(curves=made.curves.assign(value=value, step=steps)))
@@ -130,15 +130,15 @@ def test_controls_are_shown_but_in_no_group(tmp_path: Path) -> None:
     assert "continual_adding+reset" in text
 
 
-def test_curves_of_nobody_are_left_out_and_said(tmp_path: Path) -> None:
+def test_curves_of_unknown_networks_are_left_out_and_reported(tmp_path: Path) -> None:
     made = synthetic_study.study({"recall": [20]}, searches=1, trials=1, confirm=1)
-    stray = made.curves.assign(hash="nobody")
+    stray = made.curves.assign(hash="unknown")
     folder = synthetic_study.write(tmp_path / "in", made._replace(curves=pd.concat([made.curves, stray])))
     page = build(folder, tmp_path / "out").read_text(encoding="utf-8")
     assert "Curves of 1 network that are not in results.csv are left out." in failures(page)
 
 
-def test_several_sizes_are_said_and_their_cost_is_shown(tmp_path: Path) -> None:
+def test_several_sizes_are_reported_and_their_cost_is_shown(tmp_path: Path) -> None:
     made = synthetic_study.study({"recall": [20]}, searches=1, trials=1, confirm=2).results
     larger = made.assign(size=40000, parameters=8 * made["parameters"], hash="l" + made["hash"])
     text = rebuilt(tmp_path, pd.concat([made, larger]))
