@@ -8,11 +8,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ablations.commands.catalogue import duration
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
 from ablations.sweeps import arm as sweep
 from ablations.training.population import Budget, Member, Population
+from reports.format import duration
 
 STEPS = 3
 

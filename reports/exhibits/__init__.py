@@ -10,14 +10,14 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.aggregates import lattice
 from reports.aggregates.outcomes import Table
 from reports.exhibits.csv_data import csv_text
 from reports.figures.panels import TALLEST
 from reports.figures.style import figure_style, svg
+from reports.format import percent
 from reports.statistics.contrasts import LEVEL
 
-INTERVALS = f"{lattice.percent(LEVEL)} intervals"
+INTERVALS = f"{percent(LEVEL)} intervals"
 NO_CONFIRMATION = "These tables contain no confirmation runs, so this figure cannot be drawn."
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.aggregates.lattice import percent
 from reports.aggregates.outcomes import Table
 from reports.claims import WORLDS
 from reports.claims.verdicts import ERROR
 from reports.exhibits import INTERVALS, Exhibit, exhibit, missing
 from reports.figures import calibration as figures
+from reports.format import percent
 from reports.statistics.contrasts import LEVEL
 from reports.statistics.estimators import wilson
 
@@ -48,8 +48,8 @@ def _errors(table: Table) -> Exhibit:
         f"{all_claims['studies'].sum():,.0f} studies. The worlds: {'; '.join(worlds)}."
     )
     alt = (
-        f"False verdicts, highest: {100 * false['share'].max():.1f} % of studies in world "
-        f"{false.loc[false['share'].idxmax(), 'world']}. Coverage, lowest: {100 * covered['share'].min():.0f} % in world "
+        f"False verdicts, highest: {percent(false['share'].max(), 1)} of studies in world "
+        f"{false.loc[false['share'].idxmax(), 'world']}. Coverage, lowest: {percent(covered['share'].min())} in world "
         f"{covered.loc[covered['share'].idxmin(), 'world']}."
     )
     data = pd.concat([false.assign(what="false verdicts"), covered.assign(what="coverage")])
@@ -67,7 +67,7 @@ def _power(table: Table) -> Exhibit:
         shares = _shares(rows, "found", "studies", [factor, "spread"]).rename(columns={factor: "at"}).sort_values("at")
         if len(set(shares["at"])) > 1:
             by_factor[factor] = shares
-            values = [f"{100 * row.share:.0f} % at {row.at:g} ({row.spread})" for row in shares.itertuples()]
+            values = [f"{percent(row.share)} at {row.at:g} ({row.spread})" for row in shares.itertuples()]
             summaries.append(f"{figures.AXES[factor]}: {', '.join(values)}")
     if not by_factor:
         return missing("The simulated studies vary neither the effect nor the number of lags or seeds.")

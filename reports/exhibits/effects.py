@@ -10,6 +10,7 @@ from reports.exhibits import INTERVALS, NO_CONFIRMATION, Exhibit, exhibit, missi
 from reports.figures import effects as figures
 from reports.figures import tree
 from reports.figures.style import CellStyle
+from reports.format import percent
 from reports.statistics.contrasts import LEVEL, Contrast, Estimate
 from reports.statistics.quantities import SOLVED
 from reports.text import alt_text
@@ -30,7 +31,7 @@ def lattice_of(
     if rates.empty:
         return missing(NO_CONFIRMATION)
     demands = {group: DEMANDS.get(group, "") for group in dict.fromkeys(rates["group"])}
-    interval = lattice.percent(LEVEL)
+    interval = percent(LEVEL)
     if compact := tree.is_compact(placed, demands):
         caption = (
             "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "

@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.aggregates.probes import PATHS, STAGES, Trace
 from reports.figures.panels import TALLEST, Margins, Scale, colorbar, fixed, heat_map, label_width, series
-from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle, short
+from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle
+from reports.format import short
 
 FLOW = Scale("relative gradient norm", 1e-6, 10, log=True, cmap="cividis")
 SHARES = {"low": ("below 0.1", "#E69F00"), "middle": ("between", "#e3e7eb"), "high": ("above 0.9", "#0b3c5d")}

@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from reports.aggregates.probes import PATHS, STAGES
 from reports.figures.panels import SCORE_FLOOR
-from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, figure_style, short, svg
+from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, figure_style, svg
+from reports.format import short
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 """(step, value) pairs by metric."""

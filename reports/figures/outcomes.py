@@ -25,8 +25,8 @@ from reports.figures.panels import (
     plain_numbers,
     task_by_lag,
 )
-from reports.figures.style import FAINT, RULE, WIDTH, CellStyle, short
-from reports.text.sentences import number
+from reports.figures.style import FAINT, RULE, WIDTH, CellStyle
+from reports.format import number, short
 
 NUMBERED = 45
 """Largest number of columns at which the numbers in the matrix are readable."""

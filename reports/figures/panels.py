@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
-from reports.figures.style import INK, RULE, WIDTH, CellStyle, short
+from reports.figures.style import INK, RULE, WIDTH, CellStyle
+from reports.format import short
 
 SCORE_FLOOR = -0.25
 """Lower scores are drawn at this value: regression scores have no lower bound."""

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from reports.aggregates.lattice import Node, clear, limits, percent, points
+from reports.aggregates.lattice import Node, clear
 from reports.aggregates.outcomes import Table
 from reports.figures.panels import MANY
-from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle, short
+from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle
+from reports.format import confidence_limits, percent, points, short
 from reports.statistics.contrasts import Estimate
 
 MORE, LESS = "#0072B2", "#D55E00"
@@ -176,7 +177,9 @@ def _arrows(
                     "linestyle": "-" if excludes_0 else ":",
                 }
                 ax.annotate("", (rate, line), (before, line), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 3})
-            text = f"{points(effect.effect)} ({limits(effect.low, effect.high)}){'' if excludes_0 else '  ?'}"
+            text = (
+                f"{points(effect.effect)} ({confidence_limits(effect.low, effect.high)}){'' if excludes_0 else '  ?'}"
+            )
             ax.text(0.5, y - 0.25, text, fontsize=8, ha="center", va="center",
                     color=INK if excludes_0 else FAINT, weight="bold" if excludes_0 else "normal")  # fmt: skip
         ax.plot(rate, line, marker=style.marker, color=style.color, markersize=7, clip_on=False, zorder=5)

@@ -8,7 +8,8 @@ from matplotlib.ticker import LogLocator
 
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, heat_map, ink_on, networks, plain_numbers
-from reports.figures.style import FAINT, WIDTH, CellStyle, short
+from reports.figures.style import FAINT, WIDTH, CellStyle
+from reports.format import short
 
 COLUMNS_OF_MANY = 5
 """Columns of the grid with one panel per cell."""
