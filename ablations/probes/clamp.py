@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from ablations.cells import Cell, Weights
 from ablations.engines import eager
 from ablations.networks.evaluation import TEST_SEED, Stacked, member_chunks, stack
-from ablations.networks.optim import Adam, clip
+from ablations.networks.optim import Adam
 from ablations.probes.base import SEED, Findings, Gates, Trained, code_of, run, sequences, warmed
 
 STEPS, BATCH = 500, 32  # of training on
@@ -123,8 +123,7 @@ def _trained_on(clamped: _Clamped) -> Weights:
     trained = clamped.trained
     model, task = trained.model, trained.task
     flat = model.pack(trained.end)  # a copy
-    rate, limit = (torch.tensor([float(s[name]) for s in trained.settings]) for name in ("learning_rate", "clip_norm"))
-    adam = Adam(flat, rate)
+    adam = Adam(flat, trained.settings, STEPS)
     streams = [task.stream(Generator().manual_seed(seed + 2**49), BATCH, trained.lag) for seed in trained.seeds]
     for step in range(STEPS):
         if step == 0 or not task.continual:
@@ -136,7 +135,7 @@ def _trained_on(clamped: _Clamped) -> Weights:
         loss = task.loss(outputs, window.targets, window.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         flat = flat.detach()
-        adam.step(flat, clip(gradient, limit)[0])
+        adam.step(flat, gradient)
     return model.unpack(flat)
 
 

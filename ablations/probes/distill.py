@@ -53,7 +53,8 @@ def _student(trained: Trained) -> tuple[Model, Weights]:
     fresh = [student.initialise({}, trained.lag, Generator().manual_seed(seed)) for seed in trained.seeds]
     readout = {name: trained.end[name] for name in ("readout.V", "readout.b")}
     flat = student.pack({name: torch.stack([w[name] for w in fresh]) for name in student.shapes} | readout)
-    adam, generator = Adam(flat, torch.full((len(flat),), RATE)), Generator().manual_seed(SEED)
+    unclipped = {"learning_rate": RATE, "clip_norm": math.inf}
+    adam, generator = Adam(flat, [unclipped] * len(flat), STEPS), Generator().manual_seed(SEED)
     for step in range(STEPS):
         rows = torch.randint(len(inputs), (ROWS,), generator=generator)
         x = inputs[rows].expand(len(flat), -1, -1)
@@ -69,7 +70,7 @@ def _student(trained: Trained) -> tuple[Model, Weights]:
         loss = torch.stack([((got[name] - aim[name]).square() / scale[name]).mean((1, 2)).sum() for name in aim]).sum()
         (gradient,) = torch.autograd.grad(loss, flat)
         flat = flat.detach()
-        adam.rate = torch.full_like(adam.rate, RATE * (1 - step / STEPS))
+        adam.learning_rate.fill_(RATE * (1 - step / STEPS))
         adam.step(flat, gradient)
     return student, student.unpack(flat)
 
