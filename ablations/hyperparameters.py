@@ -62,6 +62,10 @@ HYPERPARAMETERS = {
             "learning_rate", 1e-3, "optimiser", "log", "positive", search={"low": 1e-4, "high": 3e-2, "log": True}
         ),
         Hyperparameter("clip_norm", 1.0, "optimiser", "log", "positive", search={"low": 0.1, "high": 10, "log": True}),
+        # Decoupled (Loshchilov & Hutter 2019).
+        Hyperparameter("weight_decay", 0.0, "optimiser", "log", "non-negative"),
+        # Factor of the learning rate over the budget: 1, a half cosine to 0, or linear warm-up over the first tenth.
+        Hyperparameter("lr_schedule", "constant", "optimiser", "categories", words=("constant", "cosine", "warmup")),
         # Square matrices of the recurrence: orthogonal (Saxe et al. 2014) or identity (Le, Jaitly & Hinton 2015).
         Hyperparameter(
             "recurrent_init",

@@ -3,7 +3,8 @@
 The weights of all members are one tensor `[members, parameters]`, so that a step takes a handful of operations.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,11 +15,19 @@ from ablations.hyperparameters import DEFAULTS, Setting
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015, and torch's defaults
 
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "constant": lambda step, steps: 1.0,
+    "cosine": lambda step, steps: (1 + math.cos(math.pi * step / steps)) / 2,
+    "warmup": lambda step, steps: min((step + 1) / max(steps // 10, 1), 1.0),
+}
+"""The factor of the learning rate by `lr_schedule`, from the step (counted from 0) and the steps of the budget."""
+
 
 class Adam:
     """Adam (Kingma & Ba 2015) behind gradient clipping by norm (Pascanu et al. 2013), with settings per member.
 
-    It reads the hyperparameters that enter the optimiser: `learning_rate` and `clip_norm`.
+    It reads the hyperparameters that enter the optimiser: `learning_rate`, `clip_norm`, `weight_decay` (decoupled: AdamW,
+    Loshchilov & Hutter 2019) and `lr_schedule`.
     """
 
     def __init__(
@@ -33,6 +42,9 @@ class Adam:
             return torch.tensor([float({**DEFAULTS, **one}[name]) for one in settings], dtype=weights.dtype)
 
         self.learning_rate, self.clip_norm = setting("learning_rate"), setting("clip_norm")
+        self.weight_decay = setting("weight_decay")
+        schedules = [{**DEFAULTS, **one}["lr_schedule"] for one in settings]
+        self.schedule = torch.tensor([list(SCHEDULES).index(str(name)) for name in schedules], dtype=torch.int64)
         self.first_moment = torch.zeros_like(weights)
         self.second_moment = torch.zeros_like(weights)
         self.step_count = 0
@@ -46,13 +58,21 @@ class Adam:
         All members have taken equally many steps, so they share the step count.
         """
         gradient, norm = clip(gradient, self.clip_norm)
+        learning_rate = self.learning_rate * self._schedule_factor()
+        if self.weight_decay.any():
+            weights.mul_((1 - learning_rate * self.weight_decay).unsqueeze(1))
         self.step_count += 1
         self.first_moment.lerp_(gradient, 1 - BETA1)
         self.second_moment.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        rate = self.learning_rate / (1 - BETA1**self.step_count)
+        rate = learning_rate / (1 - BETA1**self.step_count)
         scale = (self.second_moment / (1 - BETA2**self.step_count)).sqrt_().add_(EPSILON)
         weights.sub_(rate.unsqueeze(1) * self.first_moment / scale)
         return norm
+
+    def _schedule_factor(self) -> Float[Tensor, " members"]:
+        """The factor of each member's learning rate at this step."""
+        factors = [schedule(self.step_count, self.budget) for schedule in SCHEDULES.values()]
+        return torch.tensor(factors, dtype=self.learning_rate.dtype)[self.schedule]
 
     def select(self, rows: Tensor) -> None:
         """Keep only these members: indices into the present ones."""

@@ -36,6 +36,9 @@ def test_default_search_space_of_a_study_is_that_of_the_registry():
         ("forget_bias", math.nan),
         ("recurrent_init", 1.0),
         ("recurrent_init", "orthogonl"),
+        ("weight_decay", -0.1),
+        ("lr_schedule", "linear"),
+        ("lr_schedule", 1),
         ("decay", 0.0),
         ("decay", "chrono"),
     ],
@@ -46,7 +49,8 @@ def test_value_that_is_not_allowed_is_refused_by_name(name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("learning_rate", 1e-9), ("forget_bias", -3), ("input_bias", "chrono"), ("decay", 0.98)]
+    ("name", "value"),
+    [("learning_rate", 1e-9), ("forget_bias", -3), ("input_bias", "chrono"), ("decay", 0.98), ("weight_decay", 0)],
 )
 def test_value_that_is_allowed_is_accepted(name, value):
     HYPERPARAMETERS[name].check(value)

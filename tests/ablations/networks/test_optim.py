@@ -12,6 +12,15 @@ from ablations.networks.optim import Adam, clip
 RATES = [1e-3, 1e-2, 0.3]
 SHAPE = (3, 7)
 UNCLIPPED = 1e300
+DIFFERENT = {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1]}
+SCHEDULERS = {
+    "constant": lambda optimiser, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1),
+    "cosine": lambda optimiser, steps: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps),
+    "warmup": lambda optimiser, steps: torch.optim.lr_scheduler.LinearLR(
+        optimiser, start_factor=1 / (steps // 10), total_iters=steps // 10 - 1
+    ),
+}
+"""torch's schedulers, for budgets of at least 20 steps."""
 
 
 def normal(*shape, seed):
@@ -44,11 +53,14 @@ def by_torch(weights, steps, members):
     histories = []
     for k, own in enumerate(members):
         w = weights[k].clone().requires_grad_()
-        optimiser, history = torch.optim.Adam([w], lr=own["learning_rate"]), []
+        optimiser = torch.optim.AdamW([w], lr=own["learning_rate"], weight_decay=own.get("weight_decay", 0.0))
+        scheduler = SCHEDULERS[own.get("lr_schedule", "constant")](optimiser, steps)
+        history = []
         for gradient in gradients(steps):
             w.grad = gradient[k].clone()
             torch.nn.utils.clip_grad_norm_([w], own["clip_norm"])
             optimiser.step()
+            scheduler.step()
             history.append(w.detach().clone())
         histories.append(torch.stack(history))
     return torch.stack(histories, 1)
@@ -58,7 +70,18 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("changed", [{}, {"clip_norm": [1e-3, 0.5, 20.0]}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"clip_norm": [1e-3, 0.5, 20.0]},
+        {"weight_decay": 0.1},
+        {"weight_decay": [0.0, 1.0, 0.01]},
+        {"lr_schedule": "cosine"},
+        {"lr_schedule": "warmup"},
+        {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1], "clip_norm": 1.0},
+    ],
+)
 def test_every_member_is_updated_as_by_torch(changed):
     members, start = settings(**changed), normal(*SHAPE, seed=100)
     weights, expected = start.clone(), by_torch(start, 50, members)
@@ -80,7 +103,7 @@ def test_settings_that_are_not_named_take_their_defaults():
 
 @pytest.mark.parametrize("rows", [[0, 2], [1], [0, 1, 2], []])
 def test_selected_members_continue_unchanged(rows):
-    members, start = settings(), normal(*SHAPE, seed=100)
+    members, start = settings(**DIFFERENT), normal(*SHAPE, seed=100)
     weights, expected = start.clone(), by_torch(start, 20, members)
     adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
@@ -93,7 +116,7 @@ def test_selected_members_continue_unchanged(rows):
 
 
 def test_saved_optimiser_continues_in_another_one():
-    members, start = settings(), normal(*SHAPE, seed=100)
+    members, start = settings(**DIFFERENT), normal(*SHAPE, seed=100)
     weights, expected = start.clone(), by_torch(start, 20, members)
     adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
