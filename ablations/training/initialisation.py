@@ -46,8 +46,8 @@ def _match(model: Model, task: Task, lag: int, w: Weights, decay: list[float]) -
     data, aim = sequences(task, lag, flow.SEQUENCES).double(), torch.tensor(decay).double()
 
     def at(number: Tensor) -> Tensor:
-        left = flow.shares_left(model, task, lag, double(_changed(model, w, number)), data)
-        return torch.tensor(flow.decays(left, len(decay))).double()
+        left = flow.gradient_ratios(model, task, lag, double(_changed(model, w, number)), data)
+        return torch.tensor(flow.decay_per_step(left, len(decay))).double()
 
     numbers = torch.linspace(LEAST, MOST, LOOKS).double()
     seen = torch.stack([at(number.expand(len(decay))) for number in numbers])
