@@ -16,12 +16,12 @@ from ablations.networks.evaluation import Stacked, stack
 from ablations.networks.model import Model
 from tasks import Task
 
-LARGEST = 1e30  # results are clipped to ±LARGEST: of a ratio that explodes, only the fact matters
+LARGEST = 1e30  # results are clipped to ±LARGEST; how far a ratio explodes beyond that is of no interest
 SEED = 4  # of the probes' sequences and directions; evaluation uses 1, 2 and 3
 POINTS = 16
 """The largest number of distances at which a curve is measured."""
 MIN_RATIO_PER_STEP = 1e-3
-"""The floor of a ratio, per step. It keeps the geometric mean positive where one sequence's ratio is 0."""
+"""The floor of a ratio, per step. It keeps a geometric mean positive if the ratio of one sequence is 0."""
 
 
 class Trained(NamedTuple):
@@ -74,7 +74,7 @@ class Sequences(NamedTuple):
     """Fixed sequences on which all members of an arm are probed: one window, and for continual tasks its warm-up."""
 
     warmup: list[Stacked]
-    """The windows before the probed one, which bring the state of a continual task to where training has it."""
+    """The warm-up windows before the probed one, run from the zero state; none for episodic tasks."""
     window: Stacked
     events: dict[str, Bool[Tensor, "time batch"]]
     """The events of `window`."""
@@ -92,7 +92,7 @@ class Sequences(NamedTuple):
         return torch.arange(self.window.inputs.shape[1]).unsqueeze(1) <= self.last_query
 
     def max_distance(self, lag: int) -> int:
-        """Return the largest distance to measure before the final query: the lag, or the median length if that is less."""
+        """Return the largest k to measure: the lag, or less, so that half of the sequences have k steps before the query."""
         return min(lag, int(self.last_query.median()))
 
     def double(self) -> "Sequences":

@@ -45,7 +45,7 @@ def measure(trained: Trained) -> list[Findings]:
 
 
 def multiplicative_gates(cell: Cell) -> list[str]:
-    """Return the gates whose values are between 0 and 1 for random weights and inputs; candidates also have other signs."""
+    """Return the gates whose values are between 0 and 1 for random weights and inputs; candidates can be negative."""
     generator = Generator().manual_seed(SEED)
     shapes = cell.weights(4, 8)
     w = {name: torch.randn(1, weight.rows, weight.columns, generator=generator) for name, weight in shapes.items()}
@@ -59,7 +59,7 @@ class _GateMeans(NamedTuple):
 
     means: Gates
     """`[members, kinds + 1, units]`; the last entry is the mean over all steps, which also stands for unobserved kinds."""
-    index: Int64[Tensor, " codes"]
+    kind_index: Int64[Tensor, " codes"]
     """The index of a kind in `means`, by its event code."""
 
 
@@ -71,15 +71,15 @@ def _gate_means(trained: Trained, names: list[str]) -> _GateMeans:
     steps = data.until_query()
     codes = event_codes(steps, data.events)
     kinds = codes[steps].unique()
-    index = torch.full((2 ** len(data.events),), len(kinds))
-    index[kinds] = torch.arange(len(kinds))
+    kind_index = torch.full((2 ** len(data.events),), len(kinds))
+    kind_index[kinds] = torch.arange(len(kinds))
     masks = [*((codes == kind) & steps for kind in kinds), steps]
 
     def means(values: Tensor) -> Float[Tensor, "members kinds units"]:
         values = values.expand(-1, -1, steps.shape[1], -1)
         return torch.stack([values[:, mask].mean(1) for mask in masks], 1)
 
-    return _GateMeans([{name: means(values) for name, values in layer.items()} for layer in gates], index)
+    return _GateMeans([{name: means(values) for name, values in layer.items()} for layer in gates], kind_index)
 
 
 class _ClampedNetworks:
@@ -109,13 +109,13 @@ class _ClampedNetworks:
     @torch.no_grad()
     def _gates(self, window: Stacked, codes: Tensor) -> Gates:
         """Return the values at which gates are clamped."""
-        means, index = self.means
+        means, kind_index = self.means
         if self.condition == "shuffled":
             names = list(means[0])
             result = run(self.trained.model, self.trained.end, window, self.reference_state, names)
             self.reference_state = result.state
             return [{name: values.roll(1, 2) for name, values in layer.items()} for layer in result.gates]
-        kind = index[codes] if self.condition == "event" else torch.full_like(codes, -1)
+        kind = kind_index[codes] if self.condition == "event" else torch.full_like(codes, -1)
         kind = kind.expand(len(self.trained.seeds), -1, -1)
         return [
             {

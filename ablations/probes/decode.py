@@ -1,9 +1,9 @@
 """Decodability: the balanced accuracy with which a linear probe predicts the stored value from the state, over time.
 
-The stored value is the target of the final query, as a class: real-valued targets are split at their median, and a target
-with several outputs (a set of symbols) is one class per distinct value. The state is that of all parts and layers. The probe
-is linear discriminant analysis, fitted to half of the sequences and evaluated on the other half; its control is fitted and
-evaluated with permuted labels.
+The stored value is the target of the final query. Each distinct target is a class; a real-valued target with more than
+MAX_CLASSES distinct values is split at its median. The state is that of all parts and layers. The probe is linear
+discriminant analysis, fitted to half of the sequences and evaluated on the other half; its control is fitted and evaluated
+with permuted labels.
 
 Linear probes: Alain & Bengio 2017.
 """
@@ -21,7 +21,7 @@ SEQUENCES = 256
 POINTS = 12
 SHUFFLES = 5
 RIDGE = 0.01  # added to the diagonal of the covariance of standardised units
-MAX_CLASSES = 16  # real-valued targets with more distinct values are split at their median
+MAX_CLASSES = 16  # of a real-valued target
 WRITE_EVENTS = (("write",), ("mark", "reset"), ("cue",), ("flip",))
 """Events that present the value. The first group of which the task has the first event is used."""
 
@@ -61,9 +61,9 @@ def measure(trained: Trained) -> list[Findings]:
 
 
 def write_step(data: Sequences, lag: int) -> Int64[Tensor, " batch"]:
-    """Return the last step up to the final query with an event that presents the value, or −1 if it precedes the window.
+    """Return the step at which the value is presented, or completed; negative if that is before the window.
 
-    In tasks without such an event it is the step `lag` steps before the final query, negative if that precedes the window.
+    It is the last step up to the final query with one of WRITE_EVENTS; in tasks without them, `lag` steps before that query.
     """
     steps = torch.arange(data.window.inputs.shape[1]).unsqueeze(1)
     for names in WRITE_EVENTS:

@@ -3,7 +3,7 @@
 The student, a `single_network` with a state of the same size, learns the map (x, h, c) → (h', c') of the teacher, a trained
 cell, one step at a time. Training states are those that the teacher visits, with noise, so that the student also learns to
 correct deviations. Then the student runs by itself, with the teacher's readout. A high score shows that a single network can
-express the solution; if it does not learn the task from data, expressiveness is not the cause.
+express the solution: its failure to learn the task from data is then not a lack of expressiveness.
 
 Two options of the cell make the student expressive enough: a linear last layer, since tanh would bound the memory by 1, which
 an LSTM's memory exceeds; and WIDTH hidden units per memory unit. With a width of 1, the imitation of an LSTM that had solved

@@ -23,6 +23,7 @@ def test_last_query_is_the_due_step_or_the_last_step_with_weight():
     weight = stream.window.weight[0]
     assert (weight[stream.last_query, torch.arange(20)] == 1).all()
     assert not weight[~stream.until_query()].any()
+    assert torch.equal(stream.until_query().sum(0), stream.last_query + 1)
 
 
 def test_continual_tasks_have_warmup_windows():
