@@ -52,8 +52,8 @@ def _match_decay(model: Model, task: Task, lag: int, w: Weights, decay: list[flo
     data, target = sequences(task, lag, flow.SEQUENCES).double(), torch.tensor(decay).double()
 
     def measure(number: Tensor) -> Tensor:
-        shares = flow.shares_left(model, task, lag, double(_adjusted(model, w, number)), data)
-        return torch.tensor(flow.decays(shares, len(decay))).double()
+        ratios = flow.gradient_ratios(model, task, lag, double(_adjusted(model, w, number)), data)
+        return torch.tensor(flow.decay_per_step(ratios, len(decay))).double()
 
     grid = torch.linspace(GRID_LOW, GRID_HIGH, GRID_POINTS).double()
     measured = torch.stack([measure(number.expand(len(decay))) for number in grid])

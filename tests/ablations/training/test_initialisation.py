@@ -1,7 +1,5 @@
 """Members start as they are drawn, or matched in how fast their gradients decay."""
 
-import math
-
 import pytest
 import torch
 from pydantic import ValidationError
@@ -9,12 +7,12 @@ from torch import Generator
 
 from ablations.cells import catalogue
 from ablations.networks.model import Model
-from ablations.probes import flow, measure
+from ablations.probes import measure
 from ablations.studies.schema import CellChoice
 from ablations.training.initialisation import initial_weights
 from ablations.training.population import Population
 from tasks.adding import Adding
-from tests.ablations.probes.known_cells import trained
+from tests.ablations.probes.analytic_networks import trained
 from tests.ablations.training.populations import BUDGET, member
 
 TASK, LAG = Adding(), 16
@@ -71,12 +69,6 @@ def test_a_population_starts_matched():
 def test_what_cannot_be_had_is_said(lag, decay):
     with pytest.raises(ValueError, match=f"single_network cannot start with decay = {decay:g} at lag {lag}"):
         initial_weights(model("single_network"), TASK, lag, [1], [{"decay": decay}])
-
-
-def test_the_mean_factor_is_that_of_the_far_part():
-    left = {1: [0.5], 2: [0.4], 4: [0.3], 8: [0.3 * 0.9**4]}
-    assert flow.decays(left, 1) == [pytest.approx((0.3 / 0.4 * 0.9**4) ** (1 / 6))]
-    assert all(math.isnan(decay) for decay in flow.decays({1: [0.5]}, 1) + flow.decays({}, 3))
 
 
 def test_a_study_may_fix_the_decay_of_cells_that_can_be_matched():
