@@ -1,4 +1,4 @@
-"""Associative recall, judged from its inputs alone."""
+"""Associative recall: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
@@ -6,15 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from tasks import Batch
 from tasks.associative_recall import AssociativeRecall
+from tests.tasks.batches import draw
 
 
-def draw(task: AssociativeRecall, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
-
-
-def say(guess: Tensor, values: int = 8) -> Tensor:
+def outputs_for(guess: Tensor, values: int = 8) -> Tensor:
     return torch.nn.functional.one_hot(guess, values).float()
 
 
@@ -33,7 +29,7 @@ def answers(inputs: Tensor, lag: int) -> list[int]:
 
 @settings(max_examples=40, deadline=None)
 @given(values=st.integers(2, 12), lag=st.integers(2, 20), seed=st.integers(0, 2**40))
-def test_a_sequence_is_what_the_definition_says(values, lag, seed):
+def test_sequences_follow_the_definition(values, lag, seed):
     task = AssociativeRecall(values=values)
     batch = draw(task, 3, lag, seed)
     assert batch.inputs.shape == (2 * lag, 3, 2 * lag + values)
@@ -44,7 +40,7 @@ def test_a_sequence_is_what_the_definition_says(values, lag, seed):
     assert torch.equal(batch.events["pair"], batch.weight == 0)
 
 
-def test_everything_that_varies_varies_evenly():
+def test_random_parts_are_uniformly_distributed():
     lag = 4
     batch = draw(AssociativeRecall(values=5), 20_000, lag)
     key = batch.inputs[..., : 2 * lag].argmax(-1)
@@ -60,7 +56,7 @@ def test_everything_that_varies_varies_evenly():
 
 
 @pytest.mark.parametrize("lag", [2, 8])
-def test_a_dictionary_solves_it_and_values_without_keys_score_one_in_lag(lag):
+def test_dictionary_solves_and_values_without_keys_score_1_over_lag(lag):
     task = AssociativeRecall()
     batch = draw(task, 6000, lag)
     value = batch.inputs[:lag, :, 2 * lag :].argmax(-1)
@@ -76,20 +72,20 @@ def test_a_dictionary_solves_it_and_values_without_keys_score_one_in_lag(lag):
         "timer": (torch.cat([value, value]), 1 / lag),  # what came lag steps ago
     }
     for name, (guess, score) in guesses.items():
-        assert task.score(say(guess), *batch[1:3]).item() == pytest.approx(score, abs=0.02), name
-        assert task.solved(say(guess), *batch[1:3]).item() is (name == "dictionary")
+        assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(score, abs=0.02), name
+        assert task.solved(outputs_for(guess), *batch[1:3]).item() is (name == "dictionary")
 
 
-def test_the_criterion():
+def test_criterion_has_the_documented_threshold():
     task = AssociativeRecall()
     batch = draw(task, 100, 5)  # 500 questions
     for wrong, solved in ((4, True), (5, False)):
         guess = batch.targets.clone()
         guess[-1, :wrong] = (guess[-1, :wrong] + 1) % 8
-        assert task.solved(say(guess), *batch[1:3]).item() is solved
+        assert task.solved(outputs_for(guess), *batch[1:3]).item() is solved
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert AssociativeRecall(values=3).sizes(6) == (15, 3)
     assert AssociativeRecall(values=3).trivial_loss(6) == pytest.approx(torch.tensor(3.0).log().item())
     with pytest.raises(ValueError, match=r"option 'values' is 1; allowed: whole numbers from 2 to 1000"):

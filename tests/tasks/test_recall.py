@@ -4,14 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks import Batch
 from tasks.recall import Recall
-
-
-def draw(task: Recall, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
+from tests.tasks.batches import draw
 
 
 def answer(task: Recall, sequence: list[list[float]]) -> tuple[int, int, int]:
@@ -48,7 +44,7 @@ def one_hot(guess: Tensor, task: Recall, T: int) -> Tensor:
     lag=st.integers(1, 90),
     seed=st.integers(0, 2**40),
 )
-def test_a_sequence_is_what_the_definition_says(alphabet, variant, lag, seed):
+def test_sequences_follow_the_definition(alphabet, variant, lag, seed):
     task = Recall(alphabet=alphabet, variant=variant)
     batch = draw(task, 3, lag, seed)
     for i in range(3):
@@ -63,7 +59,7 @@ def test_a_sequence_is_what_the_definition_says(alphabet, variant, lag, seed):
 
 
 @pytest.mark.parametrize("variant", ["flagged", "plain"])
-def test_reading_the_sequence_solves_it(variant):
+def test_reading_the_sequence_solves(variant):
     task = Recall(alphabet=5, variant=variant)
     batch = draw(task, 200, 15)
     found = torch.tensor([answer(task, s)[2] for s in batch.inputs.transpose(0, 1).tolist()])
@@ -72,14 +68,14 @@ def test_reading_the_sequence_solves_it(variant):
     assert task.solved(outputs, *batch[1:3])
 
 
-def test_distractors_are_of_the_cues_own_alphabet():
+def test_cues_and_distractors_are_uniform_over_the_same_alphabet():
     batch = draw(Recall(alphabet=4), 4000, 10)
     for event in ("cue", "distractor"):
         frequency = batch.inputs[batch.events[event]][:, :4].mean(0)
         torch.testing.assert_close(frequency, torch.full((4,), 0.25), atol=0.03, rtol=0)
 
 
-def test_plain_cues_are_no_distractors_and_alike_often():
+def test_plain_cues_are_uniform_and_never_distractors():
     batch = draw(Recall(alphabet=6, variant="plain"), 4000, 10)
     assert (batch.inputs[batch.events["distractor"]][:, :2] == 0).all()
     torch.testing.assert_close(batch.inputs[0, :, :2].mean(0), torch.full((2,), 0.5), atol=0.03, rtol=0)
@@ -87,7 +83,7 @@ def test_plain_cues_are_no_distractors_and_alike_often():
 
 
 @pytest.mark.parametrize("variant", ["flagged", "plain"])
-def test_the_query_comes_at_no_time_that_can_be_known(variant):
+def test_query_has_a_constant_hazard(variant):
     task, lag = Recall(variant=variant), 20
     batch = draw(task, 40_000, lag)
     cue, query = (batch.events[name].int().argmax(0) for name in ("cue", "query"))
@@ -105,7 +101,7 @@ def test_the_query_comes_at_no_time_that_can_be_known(variant):
 
 
 @pytest.mark.parametrize("alphabet", [2, 4, 9])
-def test_shortcuts_score_next_to_nothing(alphabet):
+def test_shortcuts_have_the_documented_scores(alphabet):
     task, lag = Recall(alphabet=alphabet), 20
     batch = draw(task, 20_000, lag)
     T = len(batch.inputs)
@@ -127,7 +123,7 @@ def test_shortcuts_score_next_to_nothing(alphabet):
         assert task.score(one_hot(guess, task, T), *batch[1:3]).item() == pytest.approx(0.1, abs=0.03)
 
 
-def test_the_criteria():
+def test_criteria_have_the_documented_thresholds():
     flagged = Recall()
     batch = draw(flagged, 1000, 5)
     right = one_hot(batch.targets[0], flagged, len(batch.inputs))
@@ -144,7 +140,7 @@ def test_the_criteria():
         assert plain.solved(outputs, *batch[1:3]).item() is solved
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert Recall(alphabet=7).sizes(10) == (9, 7)
     assert Recall(alphabet=7, variant="plain").sizes(10) == (10, 2)
     assert Recall().steps(100) == 160
