@@ -147,7 +147,7 @@ class Task(ABC):
     def evaluation(self, sequences: int, final: bool) -> tuple[int, int, int]:
         """Return the batch size, the number of warm-up windows and the number of scored windows of an evaluation.
 
-        `final` tells the test after training from a validation during it. `sequences` is the number that the study
+        `final` is true for the test after training, false for a validation during it. `sequences` is the number that the study
         sets; a continual task may use its own."""
 
     @abstractmethod
@@ -171,7 +171,7 @@ class Task(ABC):
         return {}
 
     def reset(self, events: Events) -> Tensor | None:
-        """Return the steps before which the model's state is set to zero from outside. None, for no step, but in controls."""
+        """Return the steps before which the model's state is set to zero from outside, or None. Only controls override this."""
         return None
 
     def checked(self, lag: int) -> int:

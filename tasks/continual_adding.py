@@ -34,9 +34,9 @@ class ContinualAdding(Regression):
     cheaper.
 
         >>> batch = ContinualAdding().stream(Generator().manual_seed(3479), batch=1, lag=5).next()
-        >>> for (value, *flags), total, asked in zip(batch.inputs[:8, 0], batch.targets[:8, 0, 0], batch.weight[:8]):
+        >>> for (value, *flags), total, counts in zip(batch.inputs[:8, 0], batch.targets[:8, 0, 0], batch.weight[:8]):
         ...     names = [name for name, on in zip(("marked", "reset", "query"), flags, strict=True) if on]
-        ...     print(f"{value:+.2f}", *names, *([f"-> {total:+.2f}"] if asked else []))
+        ...     print(f"{value:+.2f}", *names, *([f"-> {total:+.2f}"] if counts else []))
         +0.12 marked
         -0.43 marked query -> -0.31
         -0.13 reset

@@ -81,7 +81,7 @@ def test_sum_of_marked_values_solves_and_one_value_alone_scores_half(variant):
     assert task.solved(outputs, *batch[1:3])
     last = len(value) - 1 - marked.flip(0).int().argmax(0)
     mean = 0 if task.hs97 else 0.5
-    late = value.gather(0, last.unsqueeze(0)) + mean  # knows the second, assumes the mean of the first
+    late = value.gather(0, last.unsqueeze(0)) + mean  # the second value, and the mean in place of the first
     outputs = (offset + gain * late).expand(len(value), -1).unsqueeze(-1)
     assert task.score(outputs, *batch[1:3]).item() == pytest.approx(
         0.5, abs=0.07
@@ -93,8 +93,8 @@ def test_value_at_the_query_is_uncorrelated_with_the_target():
     task = Adding(variant="hs97")
     batch = draw(task, 20_000, 30)
     target = batch.targets[..., 0].T[batch.weight.T > 0]
-    seen = batch.inputs[..., 0].T[batch.weight.T > 0]
-    assert abs(torch.corrcoef(torch.stack([seen, target]))[0, 1]) < 0.03
+    value = batch.inputs[..., 0].T[batch.weight.T > 0]
+    assert abs(torch.corrcoef(torch.stack([value, target]))[0, 1]) < 0.03
 
 
 def test_criteria_have_the_documented_thresholds():

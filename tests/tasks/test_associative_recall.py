@@ -15,16 +15,16 @@ def outputs_for(guess: Tensor, values: int = 8) -> Tensor:
 
 
 def answers(inputs: Tensor, lag: int) -> list[int]:
-    """The value that each step of one sequence shows or asks for, by a dictionary."""
-    book, found = {}, []
+    """The value that each step of one sequence shows or queries, from a dictionary."""
+    values, shown = {}, []
     for step in inputs.tolist():
         (key,), value = [k for k in range(2 * lag) if step[k]], [v for v, on in enumerate(step[2 * lag :]) if on]
         if value:
-            assert len(found) < lag, "a pair among the questions"
-            assert key not in book, "a key twice"
-            (book[key],) = value
-        found.append(book[key])
-    return found
+            assert len(shown) < lag, "a pair among the queries"
+            assert key not in values, "a key twice"
+            (values[key],) = value
+        shown.append(values[key])
+    return shown
 
 
 @settings(max_examples=40, deadline=None)
@@ -47,7 +47,7 @@ def test_random_parts_are_uniformly_distributed():
     assert (key.flatten().bincount() / key.numel()).tolist() == pytest.approx([1 / 8] * 8, abs=0.005)
     value = batch.inputs[:lag, :, 2 * lag :].argmax(-1)
     assert (value.flatten().bincount() / value.numel()).tolist() == pytest.approx([0.2] * 5, abs=0.01)
-    # Every question asks for any of the pairs alike, whatever was asked before: when it comes tells nothing.
+    # Every query is uniform over the pairs and independent of earlier queries.
     place = (key[:lag].unsqueeze(0) == key[lag:].unsqueeze(1)).int().argmax(1)
     for step in range(lag):
         assert (place[step].bincount() / 20_000).tolist() == pytest.approx([1 / lag] * lag, abs=0.015)
@@ -60,12 +60,12 @@ def test_dictionary_solves_and_values_without_keys_score_1_over_lag(lag):
     task = AssociativeRecall()
     batch = draw(task, 6000, lag)
     value = batch.inputs[:lag, :, 2 * lag :].argmax(-1)
-    asked = batch.inputs[..., : 2 * lag].argmax(-1)
+    queried = batch.inputs[..., : 2 * lag].argmax(-1)
     drawn = torch.randint(lag, batch.targets.shape, generator=Generator().manual_seed(1))
     guesses = {
         "dictionary": (torch.tensor([answers(batch.inputs[:, i], lag) for i in range(6000)]).T, 1),
         "constant": (torch.full_like(batch.targets, 3), 0),
-        "from the key alone": (asked % 8, 0),
+        "from the key alone": (queried % 8, 0),
         "last value": (value[-1:].expand_as(batch.targets), 1 / lag),
         "first value": (value[:1].expand_as(batch.targets), 1 / lag),
         "any value": (value.gather(0, drawn), 1 / lag),
@@ -78,7 +78,7 @@ def test_dictionary_solves_and_values_without_keys_score_1_over_lag(lag):
 
 def test_criterion_has_the_documented_threshold():
     task = AssociativeRecall()
-    batch = draw(task, 100, 5)  # 500 questions
+    batch = draw(task, 100, 5)  # 500 queries
     for wrong, solved in ((4, True), (5, False)):
         guess = batch.targets.clone()
         guess[-1, :wrong] = (guess[-1, :wrong] + 1) % 8

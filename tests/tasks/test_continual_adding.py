@@ -95,7 +95,7 @@ def test_sums_without_resets_and_single_steps_score_at_most_chance(lag):
     late = slice(900, None)
     judged = stream.targets[late], stream.weight[late]
     assert task.score(added.cumsum(0).unsqueeze(-1)[late], *judged) < -1
-    # What is marked now is a 1/lag of the variance.
+    # The value of the current step is 1/lag of the variance.
     assert task.score(added.unsqueeze(-1)[late], *judged).item() == pytest.approx(1 / lag, abs=0.03)
 
 
@@ -117,7 +117,7 @@ def test_control_resets_the_model_where_the_stream_is_reset():
     control = ContinualAdding(reset=True).stream(Generator().manual_seed(0), 8, 5).next()
     assert torch.equal(
         control.inputs, draw_windows(ContinualAdding(), 8, 5, 1).inputs
-    )  # the same task, only the model is helped
+    )  # the same sequences; only the model's state is reset
 
 
 def test_window_without_a_query_has_loss_zero():

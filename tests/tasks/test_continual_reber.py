@@ -1,4 +1,4 @@
-"""Streams of embedded Reber strings, judged by an automaton of the tests' own."""
+"""Streams of embedded Reber strings, checked against an automaton that the tests define."""
 
 import pytest
 import torch
@@ -64,8 +64,8 @@ def test_first_or_previous_outer_symbol_scores_zero():
     for i in range(300):
         cues, before = list(letters(stream.inputs[:, i][stream.events["cue"][:, i]])), "T"
         for step, cue in zip(stream.events["due"][:, i].nonzero().flatten().tolist(), cues, strict=False):
-            for outputs, said in ((first, cues[0]), (previous, before)):
-                outputs[step, i, 1:3] = torch.tensor([1.0, -1]) if said == "T" else torch.tensor([-1.0, 1])
+            for outputs, symbol in ((first, cues[0]), (previous, before)):
+                outputs[step, i, 1:3] = torch.tensor([1.0, -1]) if symbol == "T" else torch.tensor([-1.0, 1])
             before = cue
     late = slice(60, None)
     judged = stream.targets[late], stream.weight[late]
@@ -91,11 +91,11 @@ def test_extra_test_measures_error_free_steps_of_long_streams():
     outputs[2700:, 0] *= -1
     outputs[:2000] = -1  # the warm-up does not count
     assert measure(outputs, targets, weight) == (5 * 500 + 5 * 100_000) / 10
-    outputs[2000] = 0  # what is not above ½ is not said
+    outputs[2000] = 0  # a probability of ½ is not above ½
     assert measure(outputs, targets, weight) == 0
     legal, *_ = read(letters(inputs[:5000, 3]))  # over more than one window
-    found = [{name for name, may in zip(NAMES, row, strict=True) if may} for row in targets[:5000, 3]]
-    assert found == legal
+    targeted = [{name for name, may in zip(NAMES, row, strict=True) if may} for row in targets[:5000, 3]]
+    assert targeted == legal
 
 
 def test_criterion_is_a_mean_of_1000_steps_without_an_error():
@@ -104,7 +104,7 @@ def test_criterion_is_a_mean_of_1000_steps_without_an_error():
     for wrong, solved in ((20, True), (21, False)):  # of 60 streams, half way: 1,200 − 600 · 20/60 = 1,000
         outputs = 2 * stream.targets - 1
         outputs[600, :wrong] *= -1
-        outputs[900, :wrong] *= -1  # no matter
+        outputs[900, :wrong] *= -1  # a later error has no effect
         assert task.error_free_steps(outputs, *stream[1:3]).item() == pytest.approx(1200 - 10 * wrong)
         assert task.solved(outputs, *stream[1:3]).item() is solved
     short = [part[:300] for part in stream[:3]]
@@ -120,7 +120,7 @@ def test_control_resets_the_model_where_a_string_starts():
     assert ContinualReber().reset(events) is None
     assert torch.equal(
         draw_windows(ContinualReber(reset=True), 8, 5, 2).inputs, draw_windows(ContinualReber(), 8, 5, 2).inputs
-    )  # only the model is helped
+    )  # only the model's state is reset
 
 
 def test_evaluation_judges_the_last_1200_of_1500_steps():

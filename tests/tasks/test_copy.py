@@ -44,13 +44,13 @@ def test_sequences_follow_the_definition(symbols, variable, lag, seed):
 def test_reading_the_sequence_solves(variable):
     task = Copy(symbols=6, variable=variable)
     batch = draw(task, 100, 9)
-    found = torch.zeros_like(batch.targets)
+    recalled = torch.zeros_like(batch.targets)
     for i in range(100):
         text = letters(batch.inputs[:, i].tolist())
         for offset, letter in enumerate(text[:6]):
-            found[text.index("!") + 1 + offset, i] = "abcdefgh".index(letter)
-    assert task.score(20 * outputs_for(found), *batch[1:3]) == 1
-    assert task.solved(20 * outputs_for(found), *batch[1:3])
+            recalled[text.index("!") + 1 + offset, i] = "abcdefgh".index(letter)
+    assert task.score(20 * outputs_for(recalled), *batch[1:3]) == 1
+    assert task.solved(20 * outputs_for(recalled), *batch[1:3])
 
 
 def test_shortcuts_score_zero_or_1_over_n():
@@ -59,7 +59,7 @@ def test_shortcuts_score_zero_or_1_over_n():
     symbol = batch.inputs[..., :8].argmax(-1)
     constant = torch.full_like(batch.targets, 3)
     assert task.score(outputs_for(constant), *batch[1:3]).item() == pytest.approx(0, abs=0.01)
-    for place in (0, 2, 4):  # the first, third or last symbol, said every time
+    for place in (0, 2, 4):  # the first, third or last symbol, at every recall step
         guess = symbol[place].expand_as(batch.targets)
         assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(1 / 5, abs=0.01)
 

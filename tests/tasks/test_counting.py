@@ -24,13 +24,13 @@ def letters(task: Counting, sequence: Tensor) -> str:
 
 @cache
 def legal(prefix: str, last: str) -> frozenset[str]:
-    """What may follow, found by trying: a symbol may where some string of the language goes on so."""
+    """The symbols that may follow a prefix: those with which some string of the language continues it."""
     strings = ["S" + "".join(letter * n for letter in "abc"[: "abc".index(last) + 1]) + "T" for n in range(1, 30)]
     return frozenset(s[len(prefix)] for s in strings if s.startswith(prefix) and len(s) > len(prefix))
 
 
 def outputs_for(task: Counting, sets: list[list[set[str]]], T: int) -> Tensor:
-    """Outputs that say a set at every step of every sequence."""
+    """Outputs whose positive logits are a given set at every step of every sequence."""
     names = "abc"[: task.symbols] + "T"
     outputs = torch.full((T, len(sets), len(names)), -1.0)
     for i, sequence in enumerate(sets):
@@ -100,7 +100,7 @@ def test_counter_solves_and_predictor_without_memory_scores_1_over_lag(symbols):
 
 
 def test_timer_is_correct_at_powers_of_two_only():
-    """It knows the time and the last symbol, not n; saying the end at steps 2, 4, 8, 16 is the best that it can do."""
+    """Given the time and the last symbol but not n, the best rule predicts the end at steps 2, 4, 8, 16."""
     task, lag = Counting(), 10
     batch = draw(task, 4000, lag)
 
@@ -115,20 +115,20 @@ def test_timer_is_correct_at_powers_of_two_only():
 @both
 def test_extra_test_measures_the_largest_n(symbols):
     extra = Counting(symbols=symbols).extra_tests(Generator(), 4)["largest_n"]
-    (every,) = extra.windows
-    assert (every.inputs[..., 1].sum(0) == torch.arange(1, 41)).all()
-    assert len(every.inputs) == 1 + symbols * 40
+    (strings,) = extra.windows
+    assert (strings.inputs[..., 1].sum(0) == torch.arange(1, 41)).all()
+    assert len(strings.inputs) == 1 + symbols * 40
     assert extra.threshold == 8
-    right = 2 * every.targets - 1
-    assert extra.measure(right, *every[1:3]) == 40
+    right = 2 * strings.targets - 1
+    assert extra.measure(right, *strings[1:3]) == 40
     for wrong in (0, 6, 39):
         outputs = right.clone()
         outputs[1, wrong] *= -1
         outputs[1, 30] *= -1  # a later error does not matter
-        assert extra.measure(outputs, *every[1:3]) == min(wrong, 30)
+        assert extra.measure(outputs, *strings[1:3]) == min(wrong, 30)
     outputs = right.clone()
     outputs[-1, :-1] *= -1  # the steps after an end do not count
-    assert extra.measure(outputs, *every[1:3]) == 40
+    assert extra.measure(outputs, *strings[1:3]) == 40
 
 
 def test_sizes_follow_options_and_invalid_options_raise(construct):

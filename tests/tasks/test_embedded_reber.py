@@ -1,4 +1,4 @@
-"""Embedded Reber strings, judged by an automaton of the tests' own."""
+"""Embedded Reber strings, checked against an automaton that the tests define."""
 
 from collections import Counter
 
@@ -90,14 +90,14 @@ def test_automaton_solves_and_shortcuts_for_the_outer_symbol_score_zero():
     batch = draw(EmbeddedReber(), 4000, lag)
     T = len(batch.inputs)
     texts = [letters(batch.inputs[:, i]) for i in range(4000)]
-    right = [read(text)[0] for text in texts]
-    outputs = outputs_for(right, T)
+    legal = [read(text)[0] for text in texts]
+    outputs = outputs_for(legal, T)
     assert task.score(outputs, *batch[1:3]) == 1
     assert task.solved(outputs, *batch[1:3])
 
     def score(symbol_for):
-        """The outer symbol replaced by what a shortcut takes it for; everything else is right."""
-        guess = [[*sets] for sets in right]
+        """The score if a shortcut replaces the outer symbol and all else is correct."""
+        guess = [[*sets] for sets in legal]
         for text, sets in zip(texts, guess, strict=True):
             for step in read(text)[1]:
                 sets[step] = {symbol_for(text, step)}
@@ -126,7 +126,7 @@ def test_criterion_requires_every_symbol_and_score_only_the_outer_one():
     assert not task.solved(outputs, *batch[1:3])
     assert task.score(outputs, *batch[1:3]) == 1
     outputs = 2 * batch.targets - 1
-    outputs[..., 3] = torch.where(batch.events["due"], 0.5, outputs[..., 3])  # S, too, is said to follow
+    outputs[..., 3] = torch.where(batch.events["due"], 0.5, outputs[..., 3])  # S, too, has a probability above ½
     assert not task.solved(outputs, *batch[1:3])
     assert task.score(outputs, *batch[1:3]) == 1
 

@@ -15,7 +15,7 @@ def outputs_for(guess: Tensor) -> Tensor:
 
 
 def stored_bits(inputs: Tensor) -> list[int]:
-    """What a flip-flop holds after every step of one sequence, read step by step."""
+    """The bit that a flip-flop stores after every step of one sequence."""
     bit, after = None, []
     for ignore, write, read, zero, one in inputs.tolist():
         assert ignore + write + read == 1
@@ -48,7 +48,7 @@ def test_instructions_have_the_documented_rates_and_bits_are_uniform(lag):
     bits = inside[inside[..., 2] == 0][:, 4]
     assert bits.mean().item() == pytest.approx(0.5, abs=0.01)
     assert batch.events["write"].sum(0).float().mean().item() == pytest.approx(21 - 2 / lag, abs=0.3)
-    # A read is as likely at any step, whatever was before: no timer helps.
+    # A read has the same probability at every step, independent of earlier steps.
     rates = batch.weight[1:-1].mean(1)
     assert (rates - 1 / lag).abs().max() < 0.06
     after_read = batch.weight[2:-1][batch.weight[1:-2] == 1].mean()
@@ -83,8 +83,8 @@ def test_shortcuts_have_the_documented_scores(lag):
         "last bit": (last_bit, 1 / (lag - 1)),
     }
     for name, (guess, score) in shortcuts.items():
-        found = task.score(outputs_for(guess), *batch[1:3]).item()
-        assert found == pytest.approx(score, abs=0.04), name
+        measured = task.score(outputs_for(guess), *batch[1:3]).item()
+        assert measured == pytest.approx(score, abs=0.04), name
         assert task.solved(outputs_for(guess), *batch[1:3]).item() is (name == "the truth")
 
 

@@ -46,9 +46,9 @@ def test_hs97_sequences_follow_the_paper(lag, seed):
 def test_trivial_loss_equals_simulated_loss_of_the_mean(variant, lag):
     task = Multiplication(variant=variant)
     batch = draw(task, 60_000, lag)
-    seen = batch.targets[batch.weight > 0]
-    assert seen.var().item() == pytest.approx(task.trivial_loss(lag), rel=0.02)
-    mean = seen.mean().expand_as(batch.targets)
+    counted = batch.targets[batch.weight > 0]
+    assert counted.var().item() == pytest.approx(task.trivial_loss(lag), rel=0.02)
+    mean = counted.mean().expand_as(batch.targets)
     assert task.loss(mean, *batch[1:3]).item() == pytest.approx(task.trivial_loss(lag), rel=0.02)
     assert task.score(mean, *batch[1:3]).item() == pytest.approx(0, abs=0.002)
 
@@ -87,8 +87,8 @@ def test_value_at_the_query_is_uncorrelated_with_the_target():
     task = Multiplication(variant="hs97")
     batch = draw(task, 20_000, 30)
     target = batch.targets[..., 0].T[batch.weight.T > 0]
-    seen = batch.inputs[..., 0].T[batch.weight.T > 0]
-    assert abs(torch.corrcoef(torch.stack([seen, target]))[0, 1]) < 0.03
+    value = batch.inputs[..., 0].T[batch.weight.T > 0]
+    assert abs(torch.corrcoef(torch.stack([value, target]))[0, 1]) < 0.03
     ends = batch.weight.sum(1).nonzero().flatten().tolist()
     assert ends == list(range(29, 33))  # and its step is one of several
 

@@ -38,12 +38,14 @@ def test_queue_of_length_lag_solves_and_other_lengths_score_zero(lag):
     task = NBack()
     batch = draw(task, 2000, lag)
     symbol = batch.inputs.argmax(-1)
-    for shift in range(lag + 2):  # 0 is the memoryless one, which says what it sees
+    for shift in range(lag + 2):  # 0 repeats the current symbol
         outputs = outputs_for(symbol.roll(shift, 0))
         assert task.score(outputs, *batch[1:3]).item() == pytest.approx(float(shift == lag), abs=0.02)
         assert task.solved(outputs, *batch[1:3]).item() is (shift == lag)
     first = outputs_for(symbol[:1].expand_as(symbol))
-    assert task.score(first, *batch[1:3]).item() == pytest.approx(1 / 50, abs=0.02)  # right at the first that counts
+    assert task.score(first, *batch[1:3]).item() == pytest.approx(
+        1 / 50, abs=0.02
+    )  # correct at the first step that counts
 
 
 def test_criterion_has_the_documented_threshold():

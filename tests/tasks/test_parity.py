@@ -36,7 +36,7 @@ def test_bits_and_parities_are_uniformly_distributed():
 @pytest.mark.parametrize("lag", [10, 40])
 def test_shortcuts_are_at_chance_after_the_first_steps(lag):
     task = Parity()
-    batch = draw(Parity(), 6000, lag)
+    batch = draw(task, 6000, lag)
     bit = batch.inputs.argmax(-1)
     window = (bit + bit.roll(1, 0)) % 2  # of two bits
     window[0] = bit[0]
@@ -47,13 +47,13 @@ def test_shortcuts_are_at_chance_after_the_first_steps(lag):
         "last two": (window, 2),
         "first bit": (bit[:1].expand_as(bit), 1),
     }
-    for guess, right in shortcuts.values():
-        assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(right / lag, abs=0.02)
+    for guess, correct in shortcuts.values():
+        assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(correct / lag, abs=0.02)
 
 
 def test_criterion_requires_every_step():
     task = Parity()
-    batch = draw(Parity(), 500, 8)
+    batch = draw(task, 500, 8)
     assert task.solved(outputs_for(batch.targets), *batch[1:3])
     guess = batch.targets.clone()
     guess[3, 7] = 1 - guess[3, 7]
@@ -67,7 +67,7 @@ def test_extra_test_measures_the_steps_before_the_first_error():
     assert extra.threshold == 60
     guess = longer.targets.clone()
     assert extra.measure(outputs_for(guess), *longer[1:3]) == 60
-    guess[20, :32] = 1 - guess[20, :32]  # half of the sequences have 20 right, whatever comes later
+    guess[20, :32] = 1 - guess[20, :32]  # half of the sequences have 20 steps before the first error
     assert extra.measure(outputs_for(guess), *longer[1:3]) == 40
     coin = torch.randint(2, guess.shape, generator=Generator().manual_seed(1))
     assert extra.measure(outputs_for(coin), *longer[1:3]).item() == pytest.approx(1, abs=0.5)

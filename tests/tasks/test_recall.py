@@ -1,4 +1,4 @@
-"""Recall, judged from its inputs alone: every test reads the sequences as a person would."""
+"""Recall: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from tests.tasks.batches import draw
 
 
 def answer(task: Recall, sequence: list[list[float]]) -> tuple[int, int, int]:
-    """(cue step, query step, the answer) of one sequence, by reading it step by step."""
+    """(cue step, query step, target) of one sequence, read step by step."""
     held = None
     for step, features in enumerate(sequence):
         *symbols, query = features
@@ -62,8 +62,8 @@ def test_sequences_follow_the_definition(alphabet, variant, lag, seed):
 def test_reading_the_sequence_solves(variant):
     task = Recall(alphabet=5, variant=variant)
     batch = draw(task, 200, 15)
-    found = torch.tensor([answer(task, s)[2] for s in batch.inputs.transpose(0, 1).tolist()])
-    outputs = 20 * one_hot(found, task, len(batch.inputs))
+    answers = torch.tensor([answer(task, s)[2] for s in batch.inputs.transpose(0, 1).tolist()])
+    outputs = 20 * one_hot(answers, task, len(batch.inputs))
     assert task.score(outputs, *batch[1:3]) == 1
     assert task.solved(outputs, *batch[1:3])
 
@@ -90,11 +90,11 @@ def test_query_has_a_constant_hazard(variant):
     wait = query - cue - lag
     assert wait.min() == 0
     assert wait.max() == 50
-    assert wait.double().mean() == pytest.approx(8.76, abs=0.15)  # 9, less what the cut at 50 takes
-    # Once the lag is over, a query that has not come is as likely at the next step as at any other: no timer helps.
+    assert wait.double().mean() == pytest.approx(8.76, abs=0.15)  # 9, less the effect of the truncation at 50
+    # From lag steps after the cue on, the query has the same probability at every step.
     for n in range(0, 26, 5):
         assert (wait == n).sum() / (wait >= n).sum() == pytest.approx(0.1, abs=0.02)
-    # The time of the query tells next to nothing about the step of the cue beyond what the lag says, and reverse.
+    # Beyond the lag, the steps of cue and query are nearly independent.
     for step in cue.unique():
         assert wait[cue == step].bincount().max() / (cue == step).sum() < 0.13
     assert query.bincount().max() / len(query) < 0.11
@@ -113,7 +113,7 @@ def test_shortcuts_have_the_documented_scores(alphabet):
     }
     for guess in shortcuts.values():
         assert abs(task.score(one_hot(guess, task, T), *batch[1:3]).item()) < 0.03
-    # Whoever takes any one step for the cue, or a timer that looks back from the query, is right once in ten.
+    # Any one of the first ten steps is the cue, or lag steps before the query, in one of ten sequences.
     ten_percent = {
         "first symbol": symbols[0],
         "step five": symbols[5],
@@ -133,10 +133,10 @@ def test_criteria_have_the_documented_thresholds():
         assert flagged.solved(outputs, *batch[1:3]).item() is solved
     plain = Recall(variant="plain")
     batch = draw(plain, 1000, 5)
-    for sure, solved in ((0.81, True), (0.79, False)):
+    for probability, solved in ((0.81, True), (0.79, False)):
         right = one_hot(batch.targets[0], plain, len(batch.inputs))
-        outputs = (right * sure + (1 - right) * (1 - sure)).log()
-        outputs[:, 1:] = 30 * right[:, 1:]  # one sequence that is not certain decides
+        outputs = (right * probability + (1 - right) * (1 - probability)).log()
+        outputs[:, 1:] = 30 * right[:, 1:]  # the other sequences are certain
         assert plain.solved(outputs, *batch[1:3]).item() is solved
 
 

@@ -83,7 +83,7 @@ def test_reading_solves_and_shortcuts_do_not():
     for name, (guess, score) in guesses.items():
         assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(score, abs=0.03), name
         assert task.solved(outputs_for(guess), *batch[1:3]).item() is (name == "in order")
-    for distance in (10, 20, 30):  # a delay line of any length, such as does for `copy`
+    for distance in (10, 20, 30):  # a delay line, which solves `copy`
         assert task.score(outputs_for(shown.roll(distance, 0)), *batch[1:3]).item() < 0.12
 
 

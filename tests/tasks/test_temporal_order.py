@@ -70,8 +70,8 @@ def test_random_parts_are_uniformly_distributed(symbols):
 def test_reading_the_sequence_solves(symbols):
     task = TemporalOrder(symbols=symbols)
     batch = draw(task, 300, 30)
-    found = torch.tensor([order(letters(s)) for s in batch.inputs.transpose(0, 1).tolist()])
-    outputs = 20 * outputs_for(task, found, len(batch.inputs))
+    classes = torch.tensor([order(letters(s)) for s in batch.inputs.transpose(0, 1).tolist()])
+    outputs = 20 * outputs_for(task, classes, len(batch.inputs))
     assert task.score(outputs, *batch[1:3]) == 1
     assert task.solved(outputs, *batch[1:3])
 
@@ -97,9 +97,9 @@ def test_first_or_last_symbol_alone_scores_zero(symbols):
     guesses = {
         "last, the rest by chance": 2 * coin + last,
         "first, the rest by chance": coin + (first << (symbols - 1)),
-        "last, and never all alike": torch.where(last == 1, 1, 2**symbols - 2),
-        "first, and never all alike": torch.where(first == 1, 2 ** (symbols - 1), 2 ** (symbols - 1) - 1),
-        "always the same": torch.ones_like(truth),
+        "last, and never all equal": torch.where(last == 1, 1, 2**symbols - 2),
+        "first, and never all equal": torch.where(first == 1, 2 ** (symbols - 1), 2 ** (symbols - 1) - 1),
+        "constant": torch.ones_like(truth),
     }
     for guess in guesses.values():
         assert task.score(outputs_for(task, guess, len(batch.inputs)), *batch[1:3]).item() < 0.03
@@ -114,13 +114,13 @@ def test_score_ignores_an_empty_group_of_sequences():
     assert task.score(outputs_for(task, torch.tensor([0, 3]), 1), torch.tensor([[0, 3]]), torch.ones(1, 2)) == 1
 
 
-@pytest.mark.parametrize(("sure", "solved"), [(0.85, True), (0.79, False), (0.69, False)])
-def test_criterion_has_the_documented_threshold(sure, solved):
-    """With four classes a probability of p on the right one is a mean error of (1 − p)/2: below 0.1 asks p > 0.8."""
+@pytest.mark.parametrize(("probability", "solved"), [(0.85, True), (0.79, False), (0.69, False)])
+def test_criterion_has_the_documented_threshold(probability, solved):
+    """With four classes a probability p of the target is a mean error of (1 − p)/2, which is below 0.1 if p > 0.8."""
     task = TemporalOrder()
     batch = draw(task, 100, 20)
     right = outputs_for(task, batch.targets[0], len(batch.inputs))
-    outputs = (right * sure + (1 - right) * (1 - sure) / 3).log()
+    outputs = (right * probability + (1 - right) * (1 - probability) / 3).log()
     assert task.solved(outputs, *batch[1:3]).item() is solved
 
 
@@ -128,9 +128,9 @@ def test_criterion_allows_no_error_of_0_3():
     task = TemporalOrder()
     batch = draw(task, 100, 20)
     right = outputs_for(task, batch.targets[0], len(batch.inputs))
-    for sure, solved in ((0.71, True), (0.69, False)):
+    for probability, solved in ((0.71, True), (0.69, False)):
         outputs = 30 * right
-        outputs[:, 0] = (right[:, 0] * sure + (1 - right[:, 0]) * (1 - sure) / 3).log()
+        outputs[:, 0] = (right[:, 0] * probability + (1 - right[:, 0]) * (1 - probability) / 3).log()
         assert task.solved(outputs, *batch[1:3]).item() is solved
 
 
