@@ -1,10 +1,30 @@
-"""whygates: an ablation-study harness for recurrent networks. Importing this package stays cheap: no torch."""
+"""whygates: an ablation-study harness for recurrent networks.
+
+The Python API (see `ablations.api`) is loaded at its first use, so that importing this package stays cheap: no torch.
+"""
 
 import importlib.util
 import os
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablations.api import StudyResults, TrainedPopulation, load_results, train
 
 __version__ = "0.1.0"
+__all__ = ["StudyResults", "TrainedPopulation", "load_results", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from ablations import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'ablations' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
 
 
 def _refuse_shadowing() -> None:

@@ -103,11 +103,11 @@ def run_extra_tests(model: Model, w: Weights, task: Task, lag: int) -> ExtraTest
     found = {}
     if not len(passed):
         return ExtraTestResults(passed, found)
-    for name, (batches, measure, least) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
+    for name, (batches, measure, threshold) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
         windows = [stack(task, [batch]) for batch in batches]
         targets = _targets(windows)
         found[name] = torch.cat([measure(torch.cat(outputs, 1), *targets) for outputs, _ in _run(model, w, windows)])
-        passed &= found[name] >= least
+        passed &= found[name] >= threshold
     return ExtraTestResults(passed, found)
 
 
