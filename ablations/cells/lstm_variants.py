@@ -3,9 +3,6 @@
 The study's own baseline has peepholes: give any of these the option `peephole` to have its very variant.
 """
 
-# A seam's signature says what it needs, so it differs from its parent's.
-# pyright: reportIncompatibleMethodOverride=false
-
 from torch import Tensor, tanh
 
 from ablations.cells.base import Drive, State, Weight, Weights
@@ -76,8 +73,8 @@ class LSTMNoOutput(LSTM):
     change = "no output gate: h' = tanh(c')"
     reference = "Greff et al. 2017"
 
-    def expose(self, c: Tensor) -> Tensor:
-        return tanh(c)
+    def expose(self, c_new: Tensor) -> Tensor:
+        return tanh(c_new)
 
 
 class LSTMNoOutputTanh(LSTM):
@@ -93,8 +90,8 @@ class LSTMNoOutputTanh(LSTM):
     change = "no output activation: h' = o ⊙ c'"
     reference = "Greff et al. 2017"
 
-    def expose(self, c: Tensor, o: Tensor) -> Tensor:
-        return o * c
+    def expose(self, c_new: Tensor, o: Tensor) -> Tensor:
+        return o * c_new
 
 
 class LSTMNoCandidateTanh(LSTM):
@@ -111,7 +108,7 @@ class LSTMNoCandidateTanh(LSTM):
     reference = "Greff et al. 2017"
 
     def gate(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
-        return self.net(name, w, drive, state) if name == "z" else super().gate(name, w, drive, state)
+        return self.net_input(name, w, drive, state) if name == "z" else super().gate(name, w, drive, state)
 
 
 class LSTMPeephole(LSTM):
@@ -154,7 +151,7 @@ class LSTMFullRecurrence(LSTMPeephole):
     def gate(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
         if name == "z":
             return super().gate(name, w, drive, state)
-        net = self.net(name, w, drive, state)
+        net = self.net_input(name, w, drive, state)
         for other in ("i", "f", "o"):
             net = net + state[other] @ w[f"R_{other}{name}"]
         return self.activation[name](net)

@@ -4,16 +4,13 @@ Why not let one network compute the new memory (`single_network` and what answer
 into a network that computes the hidden state (`lstm_network_readout`)?
 """
 
-# A seam's signature says what it needs, so it differs from its parent's.
-# pyright: reportIncompatibleMethodOverride=false
-
 from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, relu, sigmoid, tanh
 
 from ablations.cells.base import Drive, Weight, Weights, check_option
-from ablations.cells.lstm import LSTM
+from ablations.cells.lstm import LSTM, seam
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": tanh,
@@ -158,8 +155,9 @@ class LSTMSigmoidCell(LSTM):
     change = "the memory scales a hidden state of its own network: h' = n ⊙ σ(c')"
     reference = "the question this project asks"
 
-    def expose(self, c: Tensor, n: Tensor) -> Tensor:
-        return n * sigmoid(c)
+    @seam
+    def expose(self, c_new: Tensor, n: Tensor) -> Tensor:
+        return n * sigmoid(c_new)
 
 
 class LSTMNetworkReadout(LSTMSigmoidCell):
@@ -177,8 +175,8 @@ class LSTMNetworkReadout(LSTMSigmoidCell):
     reference = "the question this project asks"
     network = MLP("h")
 
-    def expose(self, w: Weights, drive: Drive, h: Tensor, c: Tensor) -> Tensor:
-        return tanh(self.network(w, drive, h, c))
+    def expose(self, w: Weights, drive: Drive, h: Tensor, c_new: Tensor) -> Tensor:
+        return tanh(self.network(w, drive, h, c_new))
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
         return super().weights(inputs, hidden) | self.network.weights(inputs, hidden)
