@@ -73,5 +73,5 @@ def test_gates_of_remember_receive_the_old_memory_and_gates_of_expose_the_new(dr
 
 @pytest.mark.parametrize("value", [1, None, "true"])
 def test_a_peephole_option_other_than_true_or_false_is_refused(value):
-    with pytest.raises(ValueError, match="option 'peephole' is .*; allowed: true, false"):
+    with pytest.raises(ValueError, match=r"option 'peephole' is .*; allowed: true, false"):
         LSTM(peephole=value)

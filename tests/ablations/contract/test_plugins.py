@@ -116,7 +116,7 @@ def test_an_engine_that_computes_other_numbers_is_found(monkeypatch):
 
 
 REFUSED = {
-    "a name that is taken": ('name = "ugrnn"', 'name = "lstm"', "class UGRNN", "two cells are called 'lstm': LSTM in "),
+    "a name that is taken": ('name = "ugrnn"', 'name = "lstm"', "class UGRNN", "two cells are named 'lstm': LSTM in "),
     "no equations": (re.compile(r"\n        [zn]  = .*|\n        h' = .*"), "", "class UGRNN", "its docstring has no equations"),
     "no such parent": ('parent = "gru"', 'parent = "grv"', "class UGRNN", "its parent 'grv' is no cell; did you mean 'gru'?"),
     "not Python": ("    name = ", "    name == = ", "name == =", "SyntaxError: invalid syntax"),
