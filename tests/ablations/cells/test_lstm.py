@@ -1,6 +1,5 @@
 """The LSTM family: which gates exist, and which values its seams receive."""
 
-import pytest
 import torch
 
 from ablations.cells.lstm import LSTM
@@ -69,9 +68,3 @@ def test_gates_of_remember_receive_the_old_memory_and_gates_of_expose_the_new(dr
         "i": False, "f": False, "z": False, "o": True,
     }  # fmt: skip
     assert all(problem.cell.memories[g] is problem.state["c"] for g in "ifz")
-
-
-@pytest.mark.parametrize("value", [1, None, "true"])
-def test_a_peephole_option_other_than_true_or_false_is_refused(value):
-    with pytest.raises(ValueError, match=r"option 'peephole' is .*; allowed: true, false"):
-        LSTM(peephole=value)
