@@ -52,7 +52,7 @@ def docstring_is_complete(cls: type[Task]) -> None:
             got = failure.got if isinstance(failure, doctest.DocTestFailure) else repr(failure.exc_info[1])
             line = (example.lineno or 0) + failure.example.lineno + 1
             raise ContractViolation(
-                f"the example in line {line} of the docstring is wrong: got {'; '.join(got.strip().splitlines())}"
+                f"the example in line {line} is wrong: got {'; '.join(got.strip().splitlines())}"
             ) from None
 
 

@@ -11,7 +11,7 @@ VIOLATIONS = {
     "options_are_keywords": ("self, *, symbols", "self, symbols", "def __init__", "option 'symbols' has to be a keyword-only argument"),
     "declares_metadata": ('lag_means = "', 'lag_is = "', "class", "`lag_means` is missing"),
     "batches_have_the_declared_form": ("match.long().expand(T, batch).contiguous()", "match.long()", "def sample", "targets of a batch: [1], torch.int64; expected [53, 1]"),
-    "docstring_is_complete": ("        b.......b [1]", "        b.......b [0]", "class", "the example in line 25 of the docstring is wrong: got b.......b [1]; c......"),
+    "docstring_is_complete": ("        b.......b [1]", "        b.......b [0]", "class", "the example in line 25 is wrong: got b.......b [1]; c......"),
     "refuses_invalid_lags": ("self.checked(lag) + TAIL", "lag + TAIL", "def steps", "at lag 0, `steps` raises no ValueError"),
     "batches_depend_on_the_generator_alone": ("torch.rand(batch, generator=generator)", "torch.rand(batch)", "def sample", "the same seed gives other batches"),
     "streams_are_resumable": ("    def solved", "    def stream(self, *given):\n        made = super().stream(*given)\n        made.state = lambda: {}\n        made.load = lambda _: None\n        return made\n\n    def solved", "def stream", "does not continue from it"),
