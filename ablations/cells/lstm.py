@@ -66,7 +66,7 @@ class LSTMFamily(Cell):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, *, peephole: bool = False) -> None:
-        """`peephole`: the gates i, f and o also see the memory, unit by unit (see `lstm_peephole`)."""
+        """`peephole`: the gates i, f and o also receive the memory, unit by unit (see `lstm_peephole`)."""
         check_option("peephole", peephole, isinstance(peephole, bool), "true, false")
         self.peephole = peephole
 
