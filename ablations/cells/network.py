@@ -74,7 +74,7 @@ class SingleNetwork(LSTM):
     decay_by = ("V_m", "U_c")
 
     def __init__(self, *, peephole: bool = False, depth: int = 1, width: int = 1, activation: str = "tanh") -> None:
-        """`peephole`: the output gate sees the new memory. `depth`: hidden layers m. `width`: units of each, in
+        """`peephole`: the output gate receives the new memory. `depth`: hidden layers m. `width`: units of each, in
         multiples of H. `activation`: the activation function of the new memory: tanh, sigmoid, relu or linear."""
         super().__init__(peephole=peephole)
         for option, value in (("depth", depth), ("width", width)):

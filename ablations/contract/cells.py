@@ -152,8 +152,8 @@ def equations_define_every_gate(cls: type[Cell]) -> None:
     require(not missing, f"no equation defines the gates {_join(missing)}")
     missing = [f"{part}'" for part in cls.state if f"{part}'" not in defined]
     require(not missing, f"no equation defines {_join(missing)}, the new state")
-    own = [line.partition("=")[0].strip() for line in cls.equations().splitlines()]
-    repeated = sorted({letter for letter in own if own.count(letter) > 1})
+    variables = [line.partition("=")[0].strip() for line in cls.equations().splitlines()]
+    repeated = sorted({letter for letter in variables if variables.count(letter) > 1})
     require(not repeated, f"more than one equation defines {_join(repeated)}")
 
 

@@ -107,17 +107,15 @@ def members_are_scored_independently(cls: type[Task]) -> None:
     _, *stacked = (torch.stack(field) for field in list(zip(*batches, strict=True))[:3])
     for name in METRICS:
         metric = getattr(task, name)
-        own, shared = (
-            metric(outputs, *stacked),
-            metric(outputs, *batches[0][1:3]),
-        )  # each its own batch, or all the same
-        require(own.shape == shared.shape == (3,), f"`{name}` of 3 members has shape {list(own.shape)}", name)
+        # Targets per member, and the same targets for all members.
+        separate, shared = metric(outputs, *stacked), metric(outputs, *batches[0][1:3])
+        require(separate.shape == shared.shape == (3,), f"`{name}` of 3 members has shape {list(separate.shape)}", name)
         two_axes = metric(outputs.unsqueeze(0), *(x.unsqueeze(0) for x in stacked))
-        own_alone, shared_alone = (
+        separate_alone, shared_alone = (
             torch.stack([metric(outputs[k], *batches[b][1:3]) for k, b in enumerate(indices)])
             for indices in ((0, 1, 2), (0, 0, 0))
         )
-        for values, expected in ((two_axes.squeeze(0), own), (own, own_alone), (shared, shared_alone)):
+        for values, expected in ((two_axes.squeeze(0), separate), (separate, separate_alone), (shared, shared_alone)):
             equal = torch.allclose(values.double(), expected.double(), rtol=1e-5, atol=1e-6)
             require(equal, f"`{name}` of a member differs when members are scored together", name)
     separated = task.solved(outputs, *stacked).tolist()[::2] == [True, False]

@@ -57,8 +57,8 @@ def test_a_static_leak_equals_a_forget_gate_with_weights_of_zero(pair):
         full.w["W_f"].zero_()
         full.w["U_f"].zero_()
     close(full.scan().outputs, leak.scan().outputs)
-    found, expected = (dict(zip(p.w, p.gradients(p.scan().outputs), strict=False)) for p in (leak, full))
-    close(found["b_f"], expected["b_f"])
+    gradients, expected = (dict(zip(p.w, p.gradients(p.scan().outputs), strict=False)) for p in (leak, full))
+    close(gradients["b_f"], expected["b_f"])
 
 
 def test_static_gates_equal_gates_with_weights_of_zero(pair):
@@ -173,5 +173,5 @@ def test_both_gates_of_janet_are_functions_of_s(draw):
 def test_the_gated_memory_decays_by_its_forget_gate(draw):
     problem = draw(catalogue()["memory_gated"], T=3)
     half = torch.full_like(problem.scan().outputs, 0.5)
-    kept = problem.scan(override={"r": 0 * half, "f": half}).state["c"]
-    close(kept, problem.state["c"].detach() / 8)
+    c = problem.scan(override={"r": 0 * half, "f": half}).state["c"]
+    close(c, problem.state["c"].detach() / 8)
