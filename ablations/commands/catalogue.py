@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 import tasks
 from ablations import cells
-from ablations.cells.initial import hyperparameters
+from ablations.cells.initial import searchable_initialisers
 from ablations.studies.schema import defaults
 from reports.format import duration
 
@@ -29,7 +29,7 @@ def cell_rows(inputs: int, hidden: int) -> list[dict[str, Any]]:
             "options": defaults(kind),
             "gates": list(kind.gates),
             "state": kind().state_sizes(hidden),
-            "hyperparameters": list(hyperparameters(kind())),
+            "hyperparameters": list(searchable_initialisers(kind())),
             "inputs": inputs,
             "hidden": hidden,
             "parameters": kind().parameters(inputs, hidden),

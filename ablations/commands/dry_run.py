@@ -10,8 +10,9 @@ from rich.table import Table
 
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
-from ablations.sweeps import arm as sweep
-from ablations.training.population import Budget, Member, Population
+from ablations.sweeps.arm import build_model, phase_sizes
+from ablations.training.population import Population
+from ablations.training.result import Budget, Member
 from reports.format import duration
 
 STEPS = 3
@@ -28,8 +29,8 @@ def plan(study: Study, engine: str, workers: int, out: Console) -> None:
     pace: dict[tuple[str, str, int], float] = {}  # of a time step of a member
     members, seconds = 0, 0.0
     for arm in arms:
-        model = sweep.build(arm)
-        counts = dict(sweep.phases(arm))
+        model = build_model(arm)
+        counts = phase_sizes(arm)
         horizon = arm.task.build().steps(arm.lag)
         key = (arm.cell.label, arm.task.label, arm.size)
         if key not in pace:
@@ -52,10 +53,10 @@ def plan(study: Study, engine: str, workers: int, out: Console) -> None:
 
 def _seconds_per_step(arm: Arm, engine: str) -> float:
     """Seconds of a member's gradient step in a population as large as the arm's, evaluations shared out."""
-    count = max(dict(sweep.phases(arm)).values())
+    count = max(phase_sizes(arm).values())
     members = [Member(seed, arm.settings({})) for seed in range(count)]
     budget = Budget(**arm.train.model_dump())
-    model = sweep.build(arm, choose(engine, arm.cell.build()))
+    model = build_model(arm, choose(engine, arm.cell.build()))
     population = Population(model, arm.task.build(), arm.lag, members, budget)
     with _one_thread():
         population.train_step()  # the first one is slower than those to come

@@ -14,11 +14,11 @@ from rich.table import Table
 from ablations.errors import InputError
 from ablations.probes import measure
 from ablations.studies.study import Arm, sentences
-from ablations.sweeps.arm import build
-from ablations.sweeps.probing import ONE_PER_SEARCH, curves, trained
+from ablations.sweeps.arm import build_model
+from ablations.sweeps.probing import ONE_PER_SEARCH, all_curves, trained_members
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
-from ablations.training.population import Member
+from ablations.training.result import Member
 from ablations.training.snapshots import read
 
 ASKED = ("flow", "retention", "gates", "decode")
@@ -39,15 +39,15 @@ def inspect(name: str, store: Store, folder: Path, out: Console) -> None:
         raise InputError(f"run {name!r} is a trial of a search: only confirmed networks keep their weights")
     if tags["status"] == "diverged":
         raise InputError(f"run {name!r} diverged: there are no weights to look at")
-    kept, about = read(store.weights_of(tags["hash"]))
+    kept, about = read(store.weights_path(tags["hash"]))
     arm, member = _arm(about["arm"]), Member(**about["member"])
-    model = build(arm)
+    model = build_model(arm)
     shapes = {name: (weight.rows, weight.columns) for name, weight in model.shapes.items()}
     if shapes != {name: tuple(w.shape) for name, w in kept.end.items()}:
         raise InputError(f"run {name!r}: {arm.cell.cell} or {arm.task.name} has changed: its weights no longer fit")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as when the sweep asked it
-    asked = trained(arm, model, [member], [kept], [tags["status"] == "solved"])
+    asked = trained_members(arm, model, [member], [kept], [tags["status"] == "solved"])
     (found,) = measure(asked, ASKED, trace=[0])
     stored = store.findings(tags["hash"])
     findings = {**{probe: stored[probe] for probe in ONE_PER_SEARCH if probe in stored}, "again": found._asdict()}
@@ -56,7 +56,7 @@ def inspect(name: str, store: Store, folder: Path, out: Console) -> None:
         raise InputError(f"run {name!r}: its result is not in {store.members}")
     if arm.member(member.settings, member.seed) != tags["hash"]:
         out.print(f"note: {arm.cell.cell} or {arm.task.name} has changed since this network was trained")
-    figures = _draw(curves(result, findings), f"{arm} · seed {member.seed}", folder / tags["hash"])
+    figures = _draw(all_curves(result, findings), f"{arm} · seed {member.seed}", folder / tags["hash"])
     _show(arm, tags["hash"], run.info.run_id, result, findings, kept.half_step, out)
     out.print(f"Figures:     {figures}", soft_wrap=True, highlight=False)
 

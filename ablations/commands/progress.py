@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ablations.errors import InputError
 from ablations.studies.study import Study
-from ablations.sweeps import arm as sweep
+from ablations.sweeps.arm import ProbeProgress, TrainingProgress, phase_sizes
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
 from reports.format import duration
@@ -34,7 +34,7 @@ class Display:
     def __init__(self, study: Study, out: Console) -> None:
         self.out = out
         self.arms = {arm.hash: arm for arm in study.arms()}
-        self.counts = {arm.hash: dict(sweep.phases(arm)) for arm in study.arms()}
+        self.counts = {arm.hash: phase_sizes(arm) for arm in study.arms()}
         self.steps = study.train.steps
         self.rates: dict[tuple[str, str], list[int]] = {}
         self.begun = time.monotonic()
@@ -65,12 +65,12 @@ class Display:
         for key, solved in rates.items():
             self.rates.setdefault(key, []).extend(solved)
 
-    def progress(self, progress: sweep.TrainingProgress | sweep.ProbeProgress) -> None:
+    def progress(self, progress: TrainingProgress | ProbeProgress) -> None:
         arm = self.arms[progress.arm]
         if progress.arm not in self.bars:
             self.bars[progress.arm] = self.parts.add_task(str(arm), note="")
         bar = self.bars[progress.arm]
-        if isinstance(progress, sweep.ProbeProgress):
+        if isinstance(progress, ProbeProgress):
             note = f"probing: {progress.probe}"
             self.parts.update(bar, total=progress.of, completed=progress.done, note=note)
             return

@@ -102,7 +102,7 @@ def test_what_cannot_be_looked_into_is_named(store: Store, tmp_path: Path) -> No
     assert "only confirmed networks keep their weights" in refused(store, trial, tmp_path)
     for nonsense in ("", "x", "' or 1 = 1", "%"):
         assert refused(store, nonsense, tmp_path)
-    path = store.weights_of(member)
+    path = store.weights_path(member)
     whole = path.read_bytes()
     try:
         path.write_bytes(whole[:-5])
