@@ -93,7 +93,7 @@ def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Est
     if rate is None:
         text = "·"
     elif node.parent is None or effect is None:
-        color, text = _tint("#8a939c", 0.35 * rate), percent(rate).replace("\N{NO-BREAK SPACE}", "")
+        color, text = _tint("#8a939c", 0.35 * rate), percent(rate).replace(" ", "")
     else:
         bold = clear(effect)
         share = min(1.0, abs(effect.effect))
