@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, fisher_exact
 
-from reports.calibration.measure import ALL, MORE, STUDIES, grid, power, table, tallies, true_value
+from reports.calibration import power
+from reports.calibration.measure import ALL, MORE, STUDIES, grid, table, tallies, true_value
 from reports.calibration.simulate import ARMS, Setting, is_false, right, strata, studies, verdicts
 from reports.claims import CLAIMS, WORLDS, Claim, decide
 from reports.statistics.comparison import Compare
