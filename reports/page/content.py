@@ -14,7 +14,7 @@ from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes,
 from reports.figures import style
 from reports.page import methods
 from reports.page import mlflow_links as links
-from reports.statistics.contrasts import STRATA, Evidence, evidence
+from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
 from reports.text import sentences as prose
@@ -72,7 +72,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "scope": _scope(view, seeds),
         "tally": prose.tally(verdicts),
         "preliminary": seeds < prose.ENOUGH_SEEDS,
-        "needed": prose.needed(seeds, STRATA),
+        "needed": prose.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results),
         "answer": [
             ("What matters", prose.what_matters(placed, moved)),

@@ -7,15 +7,12 @@ import pandas as pd
 
 from reports.aggregates.lattice import Node, clear, limits, points
 from reports.aggregates.outcomes import Table
-from reports.claims import thresholds as margins
+from reports.claims import thresholds
 from reports.claims.findings import shown
 from reports.claims.rules import Claim, Every, Is, Rule
-from reports.claims.verdicts import Verdict
-from reports.statistics.comparison import RATES, Compare
+from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
+from reports.statistics.comparison import RATE_MARGINS, Comparison
 from reports.statistics.contrasts import Contrast, Estimate
-
-ENOUGH_SEEDS = 20
-"""Confirmation seeds per cell, task and lag below which a report is preliminary."""
 
 RULE_WORDS = (
     "A cell leads another when it solves at least 20 points more of its runs and that is more than chance; two tie when the "
@@ -245,7 +242,7 @@ def effect(verdict: Verdict) -> str:
 
 def rules(claim: Claim) -> list[tuple[str, str]]:
     """When a claim is supported and when refuted, as declared before any run."""
-    compares = {compare.name: compare for compare in claim.compares}
+    compares = {compare.name: compare for compare in claim.comparisons}
     said = [
         ("Supported when", _rule(claim.supported, compares)),
         ("Refuted when", _rule(claim.refuted, compares)),
@@ -253,7 +250,7 @@ def rules(claim: Claim) -> list[tuple[str, str]]:
     return [("Takes for granted", claim.premise_in_words), *said] if claim.premise else said
 
 
-def _rule(rule: Rule, compares: Mapping[str, Compare]) -> str:
+def _rule(rule: Rule, compares: Mapping[str, Comparison]) -> str:
     if isinstance(rule, Is):
         compare = compares[rule.contrast]
         return _relation(rule, compare).format(listed(str(place) for place in compare.where))
@@ -270,10 +267,10 @@ def _rule(rule: Rule, compares: Mapping[str, Compare]) -> str:
     )
 
 
-def _relation(rule: Is, compare: Compare) -> str:
-    if compare.phrased or compare.limits != RATES:
-        return margins.relation(compare, rule.outcomes)
-    (a, b), places = (term.label for term in compare.sum), "on {}"
+def _relation(rule: Is, compare: Comparison) -> str:
+    if compare.phrased or compare.margins != RATE_MARGINS:
+        return thresholds.relation(compare, rule.outcomes)
+    (a, b), places = (term.label for term in compare.contrast_terms), "on {}"
     if compare.minus:
         return f"the lead of {a} over {b} is larger on {{}} than on {listed(str(place) for place in compare.minus)}"
     match rule.outcomes:
