@@ -3,15 +3,18 @@
     from reports.build import build
     build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*
 
-This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `strata` say
-where cells meet, `quantities` what is measured of a network, `evidence` counts, `stats` and `estimates` estimate, `compare`
-and `contrasts` hold two cells against each other; `questions` and `claims` are data, `rules` give them a meaning,
-`decision` applies them, `words` and `margins` say what was found. `worlds` simulates studies with known truth,
-`calibration` measures the decisions in them, `power` tells what it measured.
+This package needs nothing but the tables: no torch, no tracker, no optimiser. Imports run down this list of stages:
 
-The pages: `summary`, `probes` and `search` make tables of rows and curves, `figures` draws them, `exhibits` adds to each
-its caption, its text and its data; `lattice`, `prose`, `methods`, `links` and `alts` write; `content` puts it together for
-the templates, `build` writes the files.
+build           writes the files
+page            content for the templates, methods, links to MLflow
+tables          reads and checks the tables
+exhibits        figures with their captions, texts and data
+figures         draws
+text            sentences and alternative texts
+calibration     error rate and power of the verdicts on simulated studies
+claims          claims with their comparisons and rules, verdicts and findings
+aggregates      tables of outcomes, probes and tuning; the lattice of cells
+statistics      strata, quantities, comparisons, estimators and contrasts
 
 results.csv: one row per member (one trained network)
 -----------------------------------------------------

@@ -96,9 +96,14 @@ def measure(comparison: Comparison, evidence: Evidence) -> Measurement:
     if not comparison.margins.inferential:
         estimate, outside = manipulation_check(comparison, with_ceiling[0], evidence)
         return Measurement(comparison, with_ceiling=estimate, excluded=reasons, heterogeneous=outside)
-    estimates = [estimate_contrast(comparison, side, evidence) for side in (without_ceiling, with_ceiling)]
-    heterogeneous = _heterogeneous(comparison, with_ceiling[0], evidence)
-    return Measurement(comparison, (), *estimates, reasons, ceilings, heterogeneous)
+    return Measurement(
+        comparison,
+        without_ceiling=estimate_contrast(comparison, without_ceiling, evidence),
+        with_ceiling=estimate_contrast(comparison, with_ceiling, evidence),
+        excluded=reasons,
+        at_ceiling=ceilings,
+        heterogeneous=_heterogeneous(comparison, with_ceiling[0], evidence),
+    )
 
 
 def _with_better_rival(comparison: Comparison, evidence: Evidence) -> Comparison:
