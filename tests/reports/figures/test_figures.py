@@ -111,7 +111,7 @@ def test_a_lattice_that_goes_in_a_circle_loses_no_cell() -> None:
 
 
 def estimate(effect: float, low: float, high: float) -> Estimate:
-    return Estimate(effect, low, high, p=0.01, strata=(), depth=3, seeds=6, networks=6, searches=2, share=0.5)
+    return Estimate(effect, low, high, p=0.01, strata=(), n_lags=3, seeds=6, networks=6, searches=2, solve_rate=0.5)
 
 
 NO_FORGET = lattice.Node("lstm_no_forget", "lstm", "no forget gate", 1)
