@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reports.statistics.contrasts import Compare, Estimate, Evidence, measure
+from reports.statistics.contrasts import Comparison, Estimate, Evidence, measure
 from reports.statistics.strata import Where, base_name
 
 QUESTIONS = (
@@ -71,8 +71,8 @@ def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -
     estimates = {}
     for node in placed:
         for group in groups if node.parent is not None else ():
-            compare = Compare("", node.cell, node.parent or "", (Where(group),), informative=False)
-            estimate = measure(compare, evidence).loose
+            compare = Comparison("", node.cell, node.parent or "", (Where(group),), informative_only=False)
+            estimate = measure(compare, evidence).with_ceiling
             if estimate is not None:
                 estimates[node.cell, group] = estimate
     return estimates

@@ -21,11 +21,12 @@ from reports.aggregates.outcomes import (
 from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
+from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, tuning
 from reports.figures import style
 from reports.format import count, number, span
 from reports.page import methods, mlflow_links
-from reports.statistics.contrasts import STRATA, Evidence, evidence
+from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
 from reports.text import sentences
@@ -83,8 +84,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "name": study.get("study") or str(view.results["study"].iloc[0]),
         "scope": _scope(view, seeds),
         "tally": sentences.tally(verdicts),
-        "preliminary": seeds < sentences.ENOUGH_SEEDS,
-        "needed": sentences.needed(seeds, STRATA),
+        "preliminary": seeds < ENOUGH_SEEDS,
+        "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results),
         "answer": [
             ("What matters", sentences.what_matters(placed, changes)),

@@ -7,9 +7,9 @@ import pandas as pd
 
 from reports.aggregates.outcomes import Table, parts
 from reports.calibration import power
+from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.format import count, duration, listed, percent, span
 from reports.statistics.contrasts import LEVEL
-from reports.text.sentences import ENOUGH_SEEDS
 
 ARM = ["cell", "task", "lag"]
 """Columns that identify an arm, apart from its size."""

@@ -7,13 +7,10 @@ from reports.aggregates.lattice import Node, clear
 from reports.claims import thresholds
 from reports.claims.findings import shown
 from reports.claims.rules import Claim, Every, Is, Rule
-from reports.claims.verdicts import Verdict
+from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
 from reports.format import MISSING, confidence_limits, count, listed, points
-from reports.statistics.comparison import RATES, Compare
+from reports.statistics.comparison import RATE_MARGINS, Comparison
 from reports.statistics.contrasts import Contrast, Estimate
-
-ENOUGH_SEEDS = 20
-"""Confirmation seeds per cell, task and lag below which a report is preliminary."""
 
 RULE_WORDS = (
     "A cell leads another when it solves at least 20 points more of its runs and the difference is statistically "
@@ -176,10 +173,10 @@ def effect(verdict: Verdict) -> str:
 
 def rules(claim: Claim) -> list[tuple[str, str]]:
     """The conditions of a claim as (term, text): its premise if it has one, when it is supported, when it is refuted."""
-    compares = {compare.name: compare for compare in claim.compares}
+    comparisons = {comparison.name: comparison for comparison in claim.comparisons}
     conditions = [
-        ("Supported when", _rule(claim.supported, compares)),
-        ("Refuted when", _rule(claim.refuted, compares)),
+        ("Supported when", _rule(claim.supported, comparisons)),
+        ("Refuted when", _rule(claim.refuted, comparisons)),
     ]
     return [("Premise", claim.premise_in_words), *conditions] if claim.premise else conditions
 
@@ -215,31 +212,31 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _rule(rule: Rule, compares: Mapping[str, Compare]) -> str:
+def _rule(rule: Rule, comparisons: Mapping[str, Comparison]) -> str:
     """A rule as a condition; parts that differ only in the place are merged: `a leads b on latch and erase`."""
     if isinstance(rule, Is):
-        compare = compares[rule.contrast]
-        return _relation(rule, compare).format(listed(str(place) for place in compare.where))
+        comparison = comparisons[rule.contrast]
+        return _relation(rule, comparison).format(listed(str(place) for place in comparison.where))
     conjunction = " and " if isinstance(rule, Every) else " or "
     places_of: dict[str, list[str]] = {}
     for part in rule.rules:
         if isinstance(part, Is):
-            compare = compares[part.contrast]
-            places_of.setdefault(_relation(part, compare), []).extend(str(place) for place in compare.where)
+            comparison = comparisons[part.contrast]
+            places_of.setdefault(_relation(part, comparison), []).extend(str(place) for place in comparison.where)
         else:
-            places_of[f"({_rule(part, compares)})"] = []
+            places_of[f"({_rule(part, comparisons)})"] = []
     return conjunction.join(
         relation.format(listed(places, conjunction)) if places else relation for relation, places in places_of.items()
     )
 
 
-def _relation(rule: Is, compare: Compare) -> str:
+def _relation(rule: Is, comparison: Comparison) -> str:
     """A rule over one contrast, with {} for the places."""
-    if compare.phrased or compare.limits != RATES:
-        return thresholds.relation(compare, rule.outcomes)
-    a, b = (term.label for term in compare.sum)
-    if compare.minus:
-        return f"the lead of {a} over {b} is larger on {{}} than on {listed(str(place) for place in compare.minus)}"
+    if comparison.phrased or comparison.margins != RATE_MARGINS:
+        return thresholds.relation(comparison, rule.outcomes)
+    a, b = (term.label for term in comparison.contrast_terms)
+    if comparison.minus:
+        return f"the lead of {a} over {b} is larger on {{}} than on {listed(str(place) for place in comparison.minus)}"
     match rule.outcomes:
         case ("better",):
             return f"{a} leads {b} on {{}}"

@@ -11,7 +11,7 @@ from reports.statistics.contrasts import Estimate
 
 
 def estimate(effect: float, low: float, high: float) -> Estimate:
-    return Estimate(effect, low, high, p=0.01, strata=(), depth=3, seeds=6, networks=6, searches=2, share=0.5)
+    return Estimate(effect, low, high, p=0.01, strata=(), n_lags=3, seeds=6, networks=6, searches=2, solve_rate=0.5)
 
 
 def test_clear_effects_are_bold_and_uncertain_ones_have_a_question_mark() -> None:

@@ -12,7 +12,7 @@ GRU = Node("gru", "lstm", "no separate cell", 1)
 
 
 def estimate(effect: float, low: float, high: float) -> Estimate:
-    return Estimate(effect, low, high, p=0.01, strata=(), depth=3, seeds=6, networks=6, searches=2, share=0.5)
+    return Estimate(effect, low, high, p=0.01, strata=(), n_lags=3, seeds=6, networks=6, searches=2, solve_rate=0.5)
 
 
 LOSS, GAIN, UNCLEAR = estimate(-0.834, -0.97, -0.6), estimate(0.5, 0.3, 0.7), estimate(-0.834, -0.97, 0.1)
