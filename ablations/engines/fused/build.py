@@ -31,8 +31,8 @@ class NotBuilt(Exception):
 def compiler() -> str:
     """Return the path of the C++ compiler: `$CXX`, else g++, clang++ or c++. Raises NotBuilt if there is none."""
     for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
-        if name and (found := shutil.which(name)):
-            return found
+        if name and (path := shutil.which(name)):
+            return path
     raise NotBuilt("there is no C++ compiler on this machine; install g++ or clang++, or set CXX")
 
 

@@ -1,14 +1,14 @@
 """Emit the C++ source of a cell's kernel.
 
-Input: a `Plan`. Output: one C++ source, with a function for the forward pass of a tile of rows over the whole sequence, and
-two for its backward pass, with and without the gradient with respect to the input. Next stage: `build`.
+Input: a `Plan`. Output: one C++ source, with a function for the forward pass of a tile of rows over the whole sequence,
+and two for its backward pass, with and without the gradient of the input. Next stage: `build`.
 
-The code that depends on the cell comes from `layout`, `body` and this module. The code that does not is in `kernel.hpp` (SIMD
-functions, the matrix product) and `entry.hpp` (the entry points, which run the tiles on threads).
+The code that depends on the cell comes from `layout`, `body` and this module. The code that does not is in `kernel.hpp`
+(SIMD functions, the matrix product) and `entry.hpp` (the entry points, which run the tiles on threads).
 
-Names in the C++: `z` sizes, `q` saved sequences, `w` packed weights, `k` member, `t` step, `b0` and `R` first row and number of
-rows of the tile, `z.pH` the padded H. For a part `h` of the state: `h_0` and `h_1` its rows before and after the step, `d_h`
-and `next_h` their gradients after and before it.
+Names in the C++: `z` sizes, `z.pH` the padded H, `q` saved sequences, `w` packed weights, `k` member, `t` step, `b0` and
+`R` the tile's first row and number of rows. For a part `h` of the state, `h_0` and `h_1` are its rows before and after
+the step, `next_h` and `d_h` the gradients with respect to them.
 """
 
 from collections.abc import Iterable

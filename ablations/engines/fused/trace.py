@@ -2,9 +2,9 @@
 
 Input: a cell. Output: a `Trace`, the values (see `graph`) of the new state and of every gradient. Next stage: `plan`.
 
-Expressions of weights alone do not change from step to step; they are hoisted out of the step into a module of their own.
-Finally the traced operators are run beside the step itself: a custom gradient, or a state kept between calls, leaves no
-operator in the trace, and is refused because the results differ.
+Expressions of weights alone do not change from step to step; they are hoisted out of the step into a separate module.
+Finally the results of the traced operators are compared with those of the step itself: a custom gradient, or state kept
+between calls, is not visible in the trace, and is refused because the results differ.
 """
 
 import os

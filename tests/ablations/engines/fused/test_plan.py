@@ -12,21 +12,21 @@ from tests.ablations.engines.step_cells import cell_from_step, cell_from_two_par
 STEPS = {
     "a learned constant": lambda w, x, h: torch.sigmoid(w["a"]) * h + torch.tanh(x + h @ w["U"]),
     "an expression of matrices": lambda w, x, h: torch.tanh(x + h @ (w["U"] * w["V"] + w["U"])),
-    "a weight on its side": lambda w, x, h: torch.tanh(x + h @ w["U"].mT),
+    "a transposed weight": lambda w, x, h: torch.tanh(x + h @ w["U"].mT),
     "a weight used twice": lambda w, x, h: torch.tanh(torch.tanh(x + h @ w["U"]) @ w["U"] + w["a"] * h),
     "products in three stages": lambda w, x, h: torch.tanh(torch.relu(torch.relu(x + h @ w["U"]) @ w["V"]) @ w["U"]),
     "a product in a sum in a product": lambda w, x, h: (x + h @ w["U"]) * torch.sigmoid(h @ w["V"] + w["a"]),
     "arithmetic with numbers": lambda w, x, h: 0.5 * h + (1 - 0.5 * torch.tanh(h @ w["U"] - x)) / 2.0,
     "an exponential": lambda w, x, h: torch.exp(-torch.relu(h @ w["U"] + x)),
-    "a bound": lambda w, x, h: torch.relu(x + h @ w["U"]) - h,
+    "a relu minus the state": lambda w, x, h: torch.relu(x + h @ w["U"]) - h,
     "no recurrence": lambda w, x, h: torch.tanh(x + w["a"]),
     "the same product twice": lambda w, x, h: torch.tanh(h @ w["U"] + x) * torch.sigmoid(h @ w["U"]),
     "the input elementwise": lambda w, x, h: torch.tanh(x) * h + x,
     "a division by a weight": lambda w, x, h: h / (2 + torch.exp(w["a"])) - x / (3 + torch.tanh(h @ w["U"])),
     "a division of a weight": lambda w, x, h: torch.tanh(w["a"] / (1 + torch.exp(h @ w["U"])) + x),
-    "a value twice": lambda w, x, h: torch.tanh((h @ w["U"] + h @ w["U"] + w["a"] + w["a"]) * x * x + (h + h)),
+    "values used twice": lambda w, x, h: torch.tanh((h @ w["U"] + h @ w["U"] + w["a"] + w["a"]) * x * x + (h + h)),
     "a bias in two places": lambda w, x, h: (x + w["a"]) * torch.sigmoid(h @ w["U"] + w["a"]) - w["a"],
-    "weights in pieces of one": lambda w, x, h: torch.tanh(
+    "weights stacked from their slices": lambda w, x, h: torch.tanh(
         x + h @ torch.stack(w["U"].unsqueeze(-1).unbind(-1), -1).squeeze(-1)
     ),
     "a stopped gradient": lambda w, x, h: torch.tanh(x + h.detach() @ w["U"]) * (h @ w["V"]).detach(),
