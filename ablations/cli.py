@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from ablations import __version__
-from ablations.errors import InputError, known
+from ablations.errors import InputError
 
 DEFAULT_STORE = Path("whygates-store")
 DEFAULT_OUT = Path("whygates-report")
@@ -227,14 +227,14 @@ def _sweep(study: Any, folder: Path, workers: int, engine: str, again: str) -> i
     from ablations.commands.sweep import sweep_study
     from ablations.sweeps.store import Store
 
-    known("engine", engine, dict.fromkeys(engines.ENGINES))
-    store = Store.create(folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ended = None
     try:
+        engine_lines = engines.choose_all(engine, {choice.label: choice.build() for choice in study.cells})
+        store = Store.create(folder)
         with store.sweeping():
             _say(f"{study.name}: {len(study.arms())} arms, {workers} workers")
-            for line in engines.choose_all(engine, {choice.label: choice.build() for choice in study.cells}):
+            for line in engine_lines:
                 _say(line)
             with Display(study, out) as display:
                 ended = sweep_study(study, store, workers, engine, display)

@@ -92,6 +92,10 @@ RAISES_ABOVE_50_UNITS = """
             raise RuntimeError("too many units")
         return super().weights(inputs, hidden)
 """
+UNSUPPORTED = """
+    def step(self, w, drive, state, tap):
+        return {"h": super().step(w, drive, state, tap)["h"].sin()}
+"""
 MINE = "from ablations.cells.gru import GRU\n\n\nclass Mine(GRU):\n    {}\n    name, parent, change = 'mine', 'gru', 'raises an error'\n{}"
 DOCUMENTED = '"""Breaks.\n\n        z  = σ(W_z x + U_z h + b_z)\n\n    Nobody.\n    """'
 REFUSALS = {
@@ -101,6 +105,7 @@ REFUSALS = {
     "a syntax error to check": ("class Mine(:", ["check", "mine.py"], "mine.py:1: SyntaxError: invalid syntax"),
     "no equations": (MINE.format("", ""), ["sweep", "smoke", "--dry-run"], "mine.py:4: the docstring has no equations"),
     "an error when it is used": (MINE.format(DOCUMENTED, RAISES_ABOVE_50_UNITS), ["cells", "--hidden", "60"], "mine.py:15: RuntimeError: too many units"),
+    "without a fused kernel": (MINE.format(DOCUMENTED, UNSUPPORTED), ["sweep", "smoke", "--set", "cells=['mine']", "--engine", "fused"], "the fused engine cannot run the cell 'mine': the operator sin is not supported"),
     "a missing option --plugin": (None, ["sweep", STUDY, "--plugin", TASK], "unknown cell 'ugrnn'; did you mean 'rnn'?"),
 }  # fmt: skip
 
