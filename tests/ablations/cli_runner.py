@@ -2,13 +2,12 @@
 
 import contextlib
 import io
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
+import pytest
 import torch
 
 from ablations import cli
@@ -31,13 +30,14 @@ def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> Outcome:
     stdout, stderr = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(cwd),
-        mock.patch.dict(os.environ, environment),
+        pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
         restored_registries(),
     ):
-        if "MLFLOW_TRACKING_URI" not in environment:
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
         try:
             code = cli.run([str(argument) for argument in arguments])
         finally:

@@ -139,9 +139,7 @@ def test_an_invalid_plugin_is_reported_in_one_line_and_changes_no_file(tmp_path:
     assert digests(tmp_path) == before
 
 
-def test_an_engine_that_cannot_run_a_cell_is_reported_in_one_line(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_cannot_run_a_cell_is_reported_in_one_line(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str, cells: dict[str, object]) -> list[str]:
         raise InputError(f"engine {name!r} cannot run {', '.join(cells)}")
 

@@ -26,9 +26,7 @@ def test_the_server_serves_the_saved_view_until_it_is_terminated(swept: Path) ->
     assert server.stdout
     try:
         printed = server.stdout.readline() + server.stdout.readline()
-        assert re.search(
-            rf"tiny\s+{re.escape(address)}/#/experiments/\d+/runs\?.*viewStateShareKey=whygates", printed
-        )
+        assert re.search(rf"tiny\s+{re.escape(address)}/#/experiments/\d+/runs\?.*viewStateShareKey=whygates", printed)
         for _ in range(300):
             try:
                 with urlopen(f"{address}/") as page:

@@ -59,7 +59,7 @@ def test_a_sweep_killed_at_any_point_ends_with_the_undisturbed_table(tiny: Path)
         exits.append(process.returncode)
         seen.append(finished(tiny / "disturbed"))
         if process.returncode == 130:
-            assert f"Go on with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
+            assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
             assert " --store disturbed" in output
     assert exits == [-signal.SIGKILL, 130, -signal.SIGKILL, 130]
     assert seen == sorted(seen), "what was finished stays finished"
