@@ -180,7 +180,7 @@ def run(arguments: list[str]) -> int:
     try:
         return app(arguments or ["--help"], prog_name="whygates", standalone_mode=False) or 0
     except typer.TyperException as error:  # invalid arguments
-        message = error.format_message()
+        message = error.format_message().replace("Value error, ", "")  # a prefix of pydantic's messages
     except InputError as error:
         message = str(error)
     except Exception as error:  # a plug-in may raise anything, wherever it is called

@@ -72,7 +72,7 @@ INVALID = {
     "unknown task to show": (["tasks", "recal"], "unknown task 'recal'; did you mean 'recall'?"),
     "a cell and a pair": (["cells", "lstm", "--diff", "lstm", "gru"], "give either one CELL or --diff A B"),
     "unknown key": (["sweep", "smoke", "--set", "train.step=5"], "unknown key 'step'; did you mean 'steps'?"),
-    "unknown engine": (["sweep", "smoke", "--engine", "egaer"], "'egaer' is not one of 'auto', 'fused', 'eager'"),
+    "unknown engine": (["sweep", "smoke", "--engine", "egaer"], "Invalid value for '--engine': 'egaer' is not one of"),
     "no workers": (["sweep", "smoke", "--workers", "0"], "Invalid value for '--workers'"),
     "corrupt file": (["sweep", "broken.toml"], "broken.toml: not valid TOML"),
     "not a store": (["sweep", "smoke", "--store", "full"], "is not a whygates store"),
