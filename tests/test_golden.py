@@ -22,10 +22,11 @@ from ablations.cells import catalogue
 from ablations.engines import choose
 from ablations.networks.model import Model
 from ablations.studies.study import Study, load
-from ablations.sweeps import arm as sweep
+from ablations.sweeps.arm import Context, run_arm
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
-from ablations.training.population import Budget, Finished, Member, Population
+from ablations.training.population import Finished, Population
+from ablations.training.result import Budget, Member
 from tasks import Batch, Stream, Task
 from tasks.adding import Adding
 from tasks.continual_adding import ContinualAdding
@@ -106,9 +107,13 @@ def trained(engine: str, kind: str, cell: str, layers: int = 1, resumed: bool = 
 
 
 def _numbers(left: Finished) -> dict[str, Any]:
-    assert left.kept is not None
+    assert left.weights is not None
     result = {name: value for name, value in vars(left.result).items() if name != "seconds"}
-    weights = {"half": _projected(left.kept.half), "end": _projected(left.kept.end), "half_step": left.kept.half_step}
+    weights = {
+        "half": _projected(left.weights.half),
+        "end": _projected(left.weights.end),
+        "half_step": left.weights.half_step,
+    }
     return result | weights
 
 
@@ -134,8 +139,8 @@ def swept() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store.create(Path(folder) / "store")
         storage(store)
-        sweep.run(arm, sweep.Context(store, "eager", {}, lambda _: None, lambda: False))
-        records = [record for _, record in store.waiting("golden")]
+        run_arm(arm, Context(store, "eager", {}, lambda _: None, lambda: False))
+        records = [record for _, record in store.queued("golden")]
     found = []
     for record in records:
         metrics = {name: record["metrics"][name] for name in ("score", "objective", "finished_at", "flops_per_step")}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ablations.studies.study import load, presets
-from ablations.sweeps.arm import phases
+from ablations.sweeps.arm import phase_sizes
 from reports.claims import CLAIMS, Claim, decide
 from reports.tables import MEASURED, NUMBERS_OR_EMPTY
 
@@ -17,7 +17,7 @@ def table(preset: str) -> pd.DataFrame:
     for arm in study.arms():
         task = arm.task.build()
         group = "control" if arm.task.options.get("reset") else task.group
-        for phase, count in phases(arm):
+        for phase, count in phase_sizes(arm).items():
             for member in range(count):
                 rows.append({
                     "study": preset, "phase": phase, "cell": arm.cell.label, "task": arm.task.label, "lag": float(arm.lag),

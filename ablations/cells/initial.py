@@ -1,4 +1,17 @@
-"""How weights start. Some initialisers are hyperparameters: a study may search or fix them, for every cell alike."""
+"""Initialisers of weights. Some are hyperparameters (`ablations.hyperparameters`): a study searches or fixes them for
+every cell alike. The others are chosen by the cell.
+
+Searchable, by the name that a `Weight` gives:
+
+- `recurrent_init`: square matrices of the recurrence: `uniform`, `orthogonal` (Saxe et al. 2014) or `identity` (Le,
+  Jaitly & Hinton 2015)
+- `forget_bias`: bias of the gate that keeps the memory (f of the LSTM, z of the GRU): a number, or `chrono`:
+  log U(1, lag − 1), with a lag of at least 3 (Tallec & Ollivier 2018)
+- `input_bias`: bias of the gate that writes (i of the LSTM; the only gate of cells that keep 1 − gate): a number, or
+  `chrono`: minus the same draw
+
+Chosen by the cell: `zeros`, `uniform` (U(−1/√rows, 1/√rows)), `near_zero` (a hundredth of that) and `identity`.
+"""
 
 import math
 from collections.abc import Mapping
@@ -7,57 +20,39 @@ import torch
 from torch import Generator, Tensor
 
 from ablations.cells.base import Cell, Weight, Weights
-
-Setting = float | str
-
-DEFAULTS: dict[str, Setting] = {"recurrent_init": "orthogonal", "forget_bias": 1.0, "input_bias": 0.0}
-"""The searchable initialisers and the setting each takes where a study says nothing.
-
-- `recurrent_init`: the square matrices of the recurrence: `uniform`, `orthogonal` (Saxe et al. 2014) or `identity`
-  (Le, Jaitly & Hinton 2015).
-- `forget_bias`: the bias of the gate that keeps the memory (the LSTM's f, the GRU's z): a number (Gers et al. 2000;
-  Jozefowicz et al. 2015 recommend 1), or `chrono`: log U(1, lag − 1) (Tallec & Ollivier 2018), where the lag counts as 3 at least.
-- `input_bias`: the bias of the gate that writes (the LSTM's i; the only gate of cells that keep what they do not write):
-  a number, or `chrono`: minus the same draw.
-
-`decay` has no usual value: a study may fix it for a cell (`init = { decay = 0.98 }`), and its weights are then moved once
-they are drawn (see `ablations.training.initialisation`).
-
-The other initialisers belong to the cell: `zeros`, `uniform` (within 1/√rows of 0), `near_zero` (within a hundredth of
-that) and `identity`.
-"""
-
-RECURRENT = ("uniform", "orthogonal", "identity")
+from ablations.hyperparameters import DEFAULTS, Setting, entering
 
 
-def hyperparameters(cell: Cell) -> tuple[str, ...]:
-    """The searchable initialisers that this cell has a weight for, in the order of `DEFAULTS`."""
-    starts = {weight.initialiser for weight in cell.weights(1, 1).values()}
-    return tuple(name for name in DEFAULTS if name in starts)
+def searchable_initialisers(cell: Cell) -> tuple[str, ...]:
+    """The initialisers of this cell's weights that are hyperparameters, in the order of the registry."""
+    used = {weight.initialiser for weight in cell.weights(1, 1).values()}
+    return tuple(name for name in entering("initialiser") if name in used)
 
 
-def fixable(cell: Cell) -> tuple[str, ...]:
-    """What a study may fix for this cell: its searchable initialisers, and `decay` where the cell can be matched in it."""
+def fixable_initialisers(cell: Cell) -> tuple[str, ...]:
+    """What `init` of a study may fix for this cell: its searchable initialisers, and `decay` if the cell declares the
+    weights that set it (`Cell.decay_by`)."""
     matched = bool(cell.decay_by) and set(cell.decay_by) <= cell.weights(1, 1).keys()
-    return (*hyperparameters(cell), *(("decay",) if matched else ()))
+    return (*searchable_initialisers(cell), *(("decay",) if matched else ()))
 
 
 def initialise(
     weights: Mapping[str, Weight], settings: Mapping[str, Setting], lag: int, generator: Generator
 ) -> Weights:
-    """Draw one network's weights: `[rows, columns]` each, float32.
+    """Draw the weights of one layer of one network: `[rows, columns]` each, in the default dtype.
 
-    `settings` override `DEFAULTS`; `lag` is what a chrono bias is told about the task.
-    Raises ValueError for an initialiser or setting that does not exist.
+    :param settings: hyperparameters that differ from their defaults.
+    :param lag: the task's lag, for chrono biases.
+    :raises ValueError: for an initialiser or a setting that does not exist.
     """
     settings = {**DEFAULTS, **settings}
     hidden = max(weight.columns for weight in weights.values())
-    # Drawn whether used or not, so that the other weights of a seed do not depend on the choice of a bias.
+    # Always drawn, so that the other weights of a seed do not depend on whether a bias is chrono.
     chrono = torch.log(1 + torch.rand(1, hidden, generator=generator) * (max(lag - 1, 2) - 1))
-    return {name: _start(weight, settings, chrono, generator) for name, weight in weights.items()}
+    return {name: _draw(weight, settings, chrono, generator) for name, weight in weights.items()}
 
 
-def _start(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, generator: Generator) -> Tensor:
+def _draw(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, generator: Generator) -> Tensor:
     shape = (weight.rows, weight.columns)
     match weight.initialiser, settings.get(weight.initialiser):
         case "zeros", _:
@@ -76,4 +71,4 @@ def _start(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, gene
             return -chrono[:, : weight.columns]
         case (("forget_bias" | "input_bias"), (int() | float()) as bias):
             return torch.full(shape, float(bias))
-    raise ValueError(f"no way to start a weight with {weight.initialiser} = {settings.get(weight.initialiser)!r}")
+    raise ValueError(f"unknown initialiser {weight.initialiser} = {settings.get(weight.initialiser)!r}")

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 import tasks
 from ablations import cells
-from ablations.cells.initial import hyperparameters
+from ablations.cells.initial import searchable_initialisers
 from ablations.errors import known
 from ablations.studies.schema import defaults
 
@@ -43,7 +43,7 @@ def _cell(kind: type[cells.Cell], inputs: int, hidden: int) -> dict[str, Any]:
         "options": defaults(kind),
         "gates": list(kind.gates),
         "state": cell.state_sizes(hidden),
-        "hyperparameters": list(hyperparameters(cell)),
+        "hyperparameters": list(searchable_initialisers(cell)),
         "inputs": inputs,
         "hidden": hidden,
         "weights": {name: weight._asdict() for name, weight in cell.weights(inputs, hidden).items()},

@@ -8,11 +8,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ablations.commands.status import duration
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
-from ablations.sweeps import arm as sweep
-from ablations.training.population import Budget, Member, Population
+from ablations.sweeps.arm import build_model, phase_sizes
+from ablations.training.population import Population
+from ablations.training.result import Budget, Member
+from reports.format import duration
 
 STEPS = 3
 """Training steps that are timed."""
@@ -29,8 +30,8 @@ def print_plan(study: Study, engine: str, workers: int, out: Console) -> None:
     seconds_per_time_step: dict[tuple[str, str, int], float] = {}  # of one member, by cell, task and size
     members, seconds = 0, 0.0
     for arm in arms:
-        model = sweep.build(arm)
-        counts = dict(sweep.phases(arm))
+        model = build_model(arm)
+        counts = phase_sizes(arm)
         horizon = arm.task.build().steps(arm.lag)
         key = (arm.cell.label, arm.task.label, arm.size)
         if key not in seconds_per_time_step:
@@ -53,10 +54,10 @@ def print_plan(study: Study, engine: str, workers: int, out: Console) -> None:
 
 def _seconds_per_step(arm: Arm, engine: str) -> float:
     """The seconds of one gradient step of one member, in a population as large as the arm's largest, evaluations included."""
-    count = max(dict(sweep.phases(arm)).values())
+    count = max(phase_sizes(arm).values())
     members = [Member(seed, arm.settings({})) for seed in range(count)]
     budget = Budget(**arm.train.model_dump())
-    model = sweep.build(arm, choose(engine, arm.cell.build()))
+    model = build_model(arm, choose(engine, arm.cell.build()))
     population = Population(model, arm.task.build(), arm.lag, members, budget)
     with _one_thread():
         population.train_step()  # the first step is slower than the others

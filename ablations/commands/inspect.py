@@ -12,11 +12,11 @@ from rich.table import Table
 from ablations.errors import InputError
 from ablations.probes import measure
 from ablations.studies.study import Arm, sentences
-from ablations.sweeps.arm import build
-from ablations.sweeps.probing import ONE_PER_SEARCH, curves, trained
+from ablations.sweeps.arm import build_model
+from ablations.sweeps.probing import ONE_PER_SEARCH, all_curves, trained_members
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import MemberRun, find_member
-from ablations.training.population import Member
+from ablations.training.result import Member
 from ablations.training.snapshots import read
 from reports.figures import member as member_figures
 from reports.figures.style import style, svg
@@ -34,9 +34,9 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
     """
     store = Store.open(store_folder)
     run = find_member(store, prefix)
-    weights, metadata = read(store.weights_of(run.hash))
+    weights, metadata = read(store.weights_path(run.hash))
     arm, member = _arm(metadata["arm"]), Member(**metadata["member"])
-    model = build(arm)
+    model = build_model(arm)
     shapes = {name: (weight.rows, weight.columns) for name, weight in model.shapes.items()}
     if shapes != {name: tuple(weight.shape) for name, weight in weights.end.items()}:
         raise InputError(
@@ -48,7 +48,7 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
         raise InputError(f"run {prefix!r}: its result is not in {store.members}")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as in the sweep's probes
-    (probed,) = measure(trained(arm, model, [member], [weights], [run.solved]), PROBES, trace=[0])
+    (probed,) = measure(trained_members(arm, model, [member], [weights], [run.solved]), PROBES, trace=[0])
     stored = store.findings(run.hash)
     findings = {probe: stored[probe] for probe in ONE_PER_SEARCH if probe in stored} | {"probed": probed._asdict()}
     if arm.member(member.settings, member.seed) != run.hash:
@@ -57,7 +57,7 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
             soft_wrap=True,
         )
     target = folder / run.hash
-    _plot(curves(result, findings), f"{arm} · seed {member.seed}", target)
+    _plot(all_curves(result, findings), f"{arm} · seed {member.seed}", target)
     metrics = result["metrics"] | {name: value for f in findings.values() for name, value in f["metrics"].items()}
     out.print(_summary(arm, run, result, metrics))
     if gates := _gate_table(probed.curves):

@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ablations.commands.status import duration
 from ablations.studies.study import Study
-from ablations.sweeps import arm as sweep
+from ablations.sweeps.arm import ProbeProgress, TrainingProgress, phase_sizes
 from ablations.sweeps.workers.local import ArmOutcome
+from reports.format import duration
 
 TITLE = "confirmation seeds with a solved task"
 MAX_COLUMNS = 8
@@ -29,7 +29,7 @@ class Display:
     def __init__(self, study: Study, out: Console) -> None:
         self.out = out
         self.arms = {arm.hash: arm for arm in study.arms()}
-        self.members = {arm.hash: dict(sweep.phases(arm)) for arm in study.arms()}
+        self.members = {arm.hash: phase_sizes(arm) for arm in study.arms()}
         self.steps = study.train.steps
         self.solved: dict[tuple[str, str], list[int]] = {}
         """Whether each finished member solved its task (0 or 1), by the hash of its arm and its phase."""
@@ -63,13 +63,13 @@ class Display:
         for key, values in solved.items():
             self.solved.setdefault(key, []).extend(values)
 
-    def progress(self, progress: sweep.TrainingProgress | sweep.ProbeProgress) -> None:
+    def progress(self, progress: TrainingProgress | ProbeProgress) -> None:
         """Update the bar of an arm."""
         arm = self.arms[progress.arm]
         if progress.arm not in self.arm_bars:
             self.arm_bars[progress.arm] = self.by_arm.add_task(str(arm), note="")
         bar = self.arm_bars[progress.arm]
-        if isinstance(progress, sweep.ProbeProgress):
+        if isinstance(progress, ProbeProgress):
             note = f"probe: {progress.probe}"
             self.by_arm.update(bar, total=progress.of, completed=progress.done, note=note)
             return

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
+from reports.format import duration
 
 
 def arm_states(study: str, folder: Path) -> tuple[list[dict[str, Any]], bool]:
@@ -46,12 +47,3 @@ def show_status(arms: list[dict[str, Any]], running: bool, out: Console) -> None
         seconds = sum(phase["seconds"] for phase in phases) / done * (total - done)
         remaining = f", about {duration(seconds)} remaining on one core"
     out.print(f"{done} of {total} members finished{remaining}; {'a' if running else 'no'} sweep is running")
-
-
-def duration(seconds: float) -> str:
-    """Format seconds as "42 s", "17 min" or "3.8 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

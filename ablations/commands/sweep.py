@@ -9,9 +9,9 @@ from ablations.commands.invocation import shell_command
 from ablations.commands.progress import Display
 from ablations.engines import choose_all
 from ablations.studies.study import Study, load, presets
-from ablations.sweeps import arm as sweep
+from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers import local as workers
+from ablations.sweeps.workers.local import ArmOutcome, run_arms
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
@@ -53,9 +53,9 @@ def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: s
     return FAILED if any(outcome.status == "failed" for outcome in outcomes) else DONE
 
 
-def _run_arms(study: Study, store: Store, processes: int, engine: str, display: Display) -> list[workers.ArmOutcome]:
+def _run_arms(study: Study, store: Store, processes: int, engine: str, display: Display) -> list[ArmOutcome]:
     """Run every arm and upload its members. Raises InputError when the tracker cannot be reached."""
-    sweep.storage(store)
+    storage(store)
     create_database(store)
     description = manifest(study)
     tracker = Tracker(store, study.name)
@@ -65,8 +65,8 @@ def _run_arms(study: Study, store: Store, processes: int, engine: str, display: 
     delivery.work()
     outcomes = []
     callbacks = (display.progress, delivery.work, display.stopping)
-    for outcome in workers.run(study.arms(), store, processes, engine, logged, *callbacks):
-        delivery.close(outcome)
+    for outcome in run_arms(study.arms(), store, processes, engine, logged, *callbacks):
+        delivery.end_arm(outcome)
         display.ended(outcome)
         outcomes.append(outcome)
     delivery.flush()

@@ -1,1 +1,1 @@
-"""Recurrent networks as populations: model, optimiser, evaluation."""
+"""Recurrent networks as populations: model, evaluation and optimiser, with a leading member axis."""

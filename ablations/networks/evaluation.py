@@ -1,4 +1,4 @@
-"""Evaluating members: on a small fixed validation set while they train, on a large fixed test set at the end."""
+"""Evaluating members: on a small fixed validation set during training, on a large fixed test set at its end."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,9 +13,10 @@ from tasks import Batch, Task
 
 VALIDATION_SEQUENCES = 256
 MAX_FLOATS = 2**25
-"""Members are computed together as long as they take no more numbers than this at once: 128 MiB."""
+"""Floats that a chunk of members may allocate at once: 128 MiB."""
 GATE_SEQUENCES = 32
-VALIDATION_SEED, TEST_SEED, EXTRA_TEST_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not meet these
+"""Sequences that gate statistics are computed on."""
+VALIDATION_SEED, TEST_SEED, EXTRA_TEST_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not coincide with these
 
 
 class Stacked(NamedTuple):
@@ -25,16 +26,16 @@ class Stacked(NamedTuple):
     targets: Tensor
     weight: Tensor
     reset: Tensor | None
-    """Where the state is zeroed from outside before the step; None for tasks without that control."""
+    """Where the state is set to zero from outside before the step; None for tasks without that control."""
 
-    def of(self, rows: slice) -> "Stacked":
-        """Those of some members."""
+    def select(self, rows: slice) -> "Stacked":
+        """The batches of some of the members."""
         reset = None if self.reset is None else self.reset[rows]
         return Stacked(self.inputs[rows], self.targets[rows], self.weight[rows], reset)
 
 
 def stack(task: Task, batches: Sequence[Batch]) -> Stacked:
-    """One batch per member, stacked."""
+    """Stack one batch per member."""
     inputs, targets, weight = (torch.stack(field) for field in list(zip(*batches, strict=True))[:3])
     resets = [task.reset(batch.events) for batch in batches]
     reset = torch.stack([r for r in resets if r is not None]) if resets[0] is not None else None
@@ -42,86 +43,90 @@ def stack(task: Task, batches: Sequence[Batch]) -> Stacked:
 
 
 class EvaluationSet(NamedTuple):
-    """Fixed windows of a task, the first `warmup` of which run but do not count. Episodic tasks have one window."""
+    """Fixed consecutive windows of a task. The first `warmup` are run but not scored; episodic tasks have one window."""
 
     windows: list[Stacked]
     warmup: int
 
 
 class Evaluation(NamedTuple):
-    """How members did on an evaluation set."""
+    """The results of members on an evaluation set."""
 
     loss: Float[Tensor, " members"]
     score: Float[Tensor, " members"]
     solved: Bool[Tensor, " members"]
     state_norm: Float[Tensor, "members windows"]
-    """Euclidean norm of the whole state at each window's end, mean over sequences."""
+    """Euclidean norm of the whole state at the end of each window, mean over sequences."""
 
 
 class ExtraTestResults(NamedTuple):
-    """How members did on a task's probes."""
+    """The results of members on a task's extra tests."""
 
     passed: Bool[Tensor, " members"]
+    """Whether all of them were passed."""
     found: dict[str, Float[Tensor, " members"]]
+    """The measured value by test."""
 
 
 def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool) -> EvaluationSet:
-    """The windows that every member of an arm is evaluated on, drawn from their own seed."""
+    """The windows that every member of an arm is evaluated on, drawn from `seed`.
+
+    :param final: whether it is the test set after training, or the validation set.
+    """
     batch, warmup, scored = task.evaluation(sequences, final=final)
     stream = task.stream(Generator().manual_seed(seed), batch, lag)
     return EvaluationSet([stack(task, [stream.next()]) for _ in range(warmup + scored)], warmup)
 
 
-def member_chunks(members: int, each: int) -> list[slice]:
-    """Members in groups that take no more than MAX_FLOATS at once, if `each` takes so many: memory is bounded, results are not
-    touched. One member is never divided."""
-    most = max(1, MAX_FLOATS // each)
-    return [slice(first, first + most) for first in range(0, members, most)]
+def member_chunks(members: int, floats_per_member: int) -> list[slice]:
+    """Split members into chunks that allocate at most MAX_FLOATS, of at least one member. Results do not depend on it."""
+    size = max(1, MAX_FLOATS // floats_per_member)
+    return [slice(first, first + size) for first in range(0, members, size)]
 
 
 @torch.no_grad()
 def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
-    """Run members over an evaluation set, from the zero state, without gradients."""
-    targets, weight = _judged(data.windows[data.warmup :])
-    parts = []
+    """Run members over an evaluation set from the zero state, without gradients."""
+    targets, weight = _targets(data.windows[data.warmup :])
+    chunks = []
     for outputs, norms in _run(model, w, data.windows):
         y = torch.cat(outputs[data.warmup :], 1)
-        judged = task.loss(y, targets, weight), task.score(y, targets, weight), task.solved(y, targets, weight)
-        parts.append(Evaluation(*judged, torch.stack(norms, 1)))
-    return Evaluation(*(torch.cat(values) for values in zip(*parts, strict=True)))
+        scores = task.loss(y, targets, weight), task.score(y, targets, weight), task.solved(y, targets, weight)
+        chunks.append(Evaluation(*scores, torch.stack(norms, 1)))
+    return Evaluation(*(torch.cat(values) for values in zip(*chunks, strict=True)))
 
 
 @torch.no_grad()
 def run_extra_tests(model: Model, w: Weights, task: Task, lag: int) -> ExtraTestResults:
-    """Ask members what else the task has to ask, all members of an arm the same. There may be no member to ask."""
+    """Run a task's extra tests, on the same sequences for all members of an arm. There may be no member in `w`."""
     passed = torch.ones(next(iter(w.values())).shape[0], dtype=torch.bool)
     found = {}
     if not len(passed):
         return ExtraTestResults(passed, found)
-    for name, (batches, measure, least) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
+    for name, (batches, measure, threshold) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
         windows = [stack(task, [batch]) for batch in batches]
-        judged = _judged(windows)
-        found[name] = torch.cat([measure(torch.cat(outputs, 1), *judged) for outputs, _ in _run(model, w, windows)])
-        passed &= found[name] >= least
+        targets = _targets(windows)
+        found[name] = torch.cat([measure(torch.cat(outputs, 1), *targets) for outputs, _ in _run(model, w, windows)])
+        passed &= found[name] >= threshold
     return ExtraTestResults(passed, found)
 
 
-def _judged(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:
-    """The targets and weight of windows that follow each other."""
+def _targets(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:
+    """Targets and weight of consecutive windows, concatenated over time."""
     return torch.cat([window.targets for window in windows], 1), torch.cat([window.weight for window in windows], 1)
 
 
 def _run(model: Model, w: Weights, windows: Sequence[Stacked]) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-    """The outputs in each window and the state's norms at its end, for one group of members after the other."""
+    """For each chunk of members, the outputs of every window and the norm of the state at its end."""
     members = next(iter(w.values())).shape[0]
     _, steps, batch, features = windows[0].inputs.shape
-    # What one member takes, roughly: a window's scan, or the outputs of all windows.
-    each = steps * batch * max(features + 4 * model.hidden, len(windows) * model.outputs)
-    for group in member_chunks(members, each):
-        yield _run_together(model, {name: x[group] for name, x in w.items()}, windows)
+    # Roughly what one member allocates: the scan of a window, or the outputs of all windows.
+    floats = steps * batch * max(features + 4 * model.hidden, len(windows) * model.outputs)
+    for rows in member_chunks(members, floats):
+        yield _run_chunk(model, {name: x[rows] for name, x in w.items()}, windows)
 
 
-def _run_together(model: Model, w: Weights, windows: Sequence[Stacked]) -> tuple[list[Tensor], list[Tensor]]:
+def _run_chunk(model: Model, w: Weights, windows: Sequence[Stacked]) -> tuple[list[Tensor], list[Tensor]]:
     members = next(iter(w.values())).shape[0]
     state = model.zero_state(members, windows[0].inputs.shape[2])
     outputs, norms = [], []
@@ -137,14 +142,14 @@ def _run_together(model: Model, w: Weights, windows: Sequence[Stacked]) -> tuple
 
 @torch.no_grad()
 def gate_statistics(model: Model, w: Weights, data: EvaluationSet) -> dict[str, Float[Tensor, " members"]]:
-    """How open the gates are, over the last window: `gate/<name>/mean`, and the shares that are saturated.
+    """Activation statistics of the gates over the last window: `gate/<name>/mean`, `gate/<name>/low`, `gate/<name>/high`.
 
-    `low` and `high` are the shares of values within 0.1 of 0 and beyond 0.9, in size: candidates have a sign. Gates of
-    layers above the first carry their number, as in `1.f`.
+    `low` and `high` are the shares of absolute values below 0.1 and above 0.9 (absolute, since candidates are signed).
+    Gates of layers above the first carry the number of their layer, as in `1.f`.
     """
     members = next(iter(w.values())).shape[0]
     state = model.zero_state(members, min(data.windows[0].inputs.shape[2], GATE_SEQUENCES))
-    found = {}
+    statistics = {}
     for window in data.windows:
         inputs = window.inputs[:, :, :GATE_SEQUENCES].expand(members, -1, -1, -1)
         reset = None if window.reset is None else window.reset[:, :, :GATE_SEQUENCES].expand(members, -1, -1)
@@ -153,7 +158,7 @@ def gate_statistics(model: Model, w: Weights, data: EvaluationSet) -> dict[str, 
         for layer, scanned in enumerate(scans):
             for gate, values in scanned.recorded.items():
                 name, size = f"gate/{layer}.{gate}" if layer else f"gate/{gate}", values.flatten(1).abs()
-                found[f"{name}/mean"] = values.flatten(1).mean(1)
-                found[f"{name}/low"] = (size < 0.1).float().mean(1)
-                found[f"{name}/high"] = (size > 0.9).float().mean(1)
-    return found
+                statistics[f"{name}/mean"] = values.flatten(1).mean(1)
+                statistics[f"{name}/low"] = (size < 0.1).float().mean(1)
+                statistics[f"{name}/high"] = (size > 0.9).float().mean(1)
+    return statistics

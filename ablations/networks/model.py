@@ -1,4 +1,4 @@
-"""A recurrent network: layers of one cell and a linear readout. Its weights carry a leading member axis throughout."""
+"""A recurrent network: stacked layers of one cell and a linear readout. All weights have a leading member axis."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -10,13 +10,17 @@ from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablations.cells import Cell, State, Weight, Weights
-from ablations.cells.initial import Setting, initialise
+from ablations.cells.initial import initialise
 from ablations.engines import eager
 from ablations.engines.eager import Linear, Scan, Scanned
+from ablations.hyperparameters import Setting
 
 
 class Model:
-    """`layers` of a cell with `hidden` units each, from `inputs` features to `outputs` values."""
+    """A recurrent network with `layers` layers of `hidden` units, from `inputs` features to `outputs` values.
+
+    It holds shapes only; weights are arguments. `scan` and `linear` are those of an engine.
+    """
 
     def __init__(
         self,
@@ -33,27 +37,27 @@ class Model:
         self.hidden = hidden
         self.layers = layers
         self.scan, self.linear = scan, linear
-        seen = [inputs] + [cell.state_sizes(hidden)[cell.output]] * layers
-        self.parts = {str(layer): cell.weights(seen[layer], hidden) for layer in range(layers)}
-        self.parts["readout"] = {"V": Weight(seen[-1], outputs, "uniform"), "b": Weight(1, outputs, "zeros")}
+        widths = [inputs] + [cell.state_sizes(hidden)[cell.output]] * layers
+        self.parts = {str(layer): cell.weights(widths[layer], hidden) for layer in range(layers)}
+        self.parts["readout"] = {"V": Weight(widths[-1], outputs, "uniform"), "b": Weight(1, outputs, "zeros")}
         self.shapes = {f"{part}.{name}": weight for part, ws in self.parts.items() for name, weight in ws.items()}
 
     @property
     def parameters(self) -> int:
-        """Trainable numbers of one member."""
+        """Number of trainable parameters of one member."""
         return sum(weight.rows * weight.columns for weight in self.shapes.values())
 
     @cached_property
     def flops(self) -> int:
-        """Floating point operations of the products, for one row and one time step, forward only."""
+        """Floating-point operations of the matrix products in a forward pass, for one sequence and one time step."""
         w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in self.shapes.items()}
-        plain = Model(self.cell, self.inputs, self.outputs, self.hidden, layers=self.layers)
+        eager_model = Model(self.cell, self.inputs, self.outputs, self.hidden, layers=self.layers)
         with FlopCounterMode(display=False) as counter:
-            plain(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
+            eager_model(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
         return counter.get_total_flops()
 
     def initialise(self, settings: Mapping[str, Setting], lag: int, generator: Generator) -> Weights:
-        """One member's weights, without a member axis."""
+        """Draw the weights of one member, `[rows, columns]` each (see `ablations.cells.initial.initialise`)."""
         return {
             f"{part}.{name}": weight
             for part, shapes in self.parts.items()
@@ -61,7 +65,7 @@ class Model:
         }
 
     def zero_state(self, members: int, batch: int) -> list[State]:
-        """The state before a sequence, a dictionary per layer."""
+        """The initial state, a dictionary per layer of `[members, batch, size]` zeros."""
         sizes = self.cell.state_sizes(self.hidden)
         return [{name: torch.zeros(members, batch, size) for name, size in sizes.items()} for _ in range(self.layers)]
 
@@ -72,9 +76,10 @@ class Model:
         state: Sequence[State],
         reset: Bool[Tensor, "members time batch"] | None = None,
     ) -> tuple[Float[Tensor, "members time batch outputs"], list[State]]:
-        """The outputs, and the detached state after the last step, which a stream's next window starts from.
+        """Run the network over a window.
 
-        Where `reset` is true, the state is zeroed from outside before the step.
+        :param reset: where true, the state is set to zero before the step.
+        :returns: the outputs, and the detached state after the last step, from which the next window of a stream starts.
         """
         scans = list(self.scans(w, x, state, reset))
         outputs = scans[-1].outputs
@@ -84,18 +89,18 @@ class Model:
     def scans(
         self, w: Weights, x: Tensor, state: Sequence[State], reset: Tensor | None = None, record: Collection[str] = ()
     ) -> Iterator[Scanned]:
-        """What each layer does, the first one first; `record` names gates to keep."""
+        """Yield the scan of each layer, first layer first, with the values of the gates that `record` names."""
         for layer in range(self.layers):
             scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record)
             yield scanned
             x = scanned.outputs
 
     def pack(self, w: Weights) -> Float[Tensor, "members parameters"]:
-        """All weights of a member in one row."""
+        """Concatenate all weights of a member into one row."""
         return torch.cat([w[name].flatten(1) for name in self.shapes], 1)
 
     def unpack(self, flat: Float[Tensor, "members parameters"]) -> Weights:
-        """Named weights, as views of the flat ones."""
+        """The inverse of `pack`: weights by name, as views."""
         pieces = flat.split([weight.rows * weight.columns for weight in self.shapes.values()], dim=1)
         return {
             name: piece.unflatten(1, (weight.rows, weight.columns))
@@ -103,17 +108,17 @@ class Model:
         }
 
     def layer_weights(self, w: Weights, layer: int) -> Weights:
-        """The weights of one layer under the names its cell gave them."""
+        """The weights of one layer under the names that its cell declares."""
         prefix = f"{layer}."
         return {name.removeprefix(prefix): weight for name, weight in w.items() if name.startswith(prefix)}
 
 
 Match = Literal["parameters", "hidden", "state"]
-"""What is held equal between cells: trainable numbers, units per layer, or numbers in the state of a layer."""
+"""What is held equal between cells: trainable parameters, units per layer, or numbers in the state of a layer."""
 
 
 def hidden_size(cell: Cell, inputs: int, outputs: int, match: Match, size: int, layers: int = 1) -> int:
-    """The number of hidden units with which a network comes nearest to `size` of what is matched; at least 1."""
+    """The number of hidden units per layer, at least 1, for which the matched quantity comes nearest to `size`."""
 
     def measure(hidden: int) -> int:
         if match == "hidden":

@@ -1,49 +1,100 @@
-"""Adam and gradient clipping for a population: every member has its own learning rate, clip norm and step count.
+"""Adam with gradient clipping for a population: every member has hyperparameters of its own.
 
-All members' weights lie in one flat tensor `[members, parameters]`, so that a step is a handful of operations.
+The weights of all members are one tensor `[members, parameters]`, so that a step takes a handful of operations.
 """
 
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ablations.hyperparameters import DEFAULTS, Setting
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015, and torch's defaults
+
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "constant": lambda step, steps: 1.0,
+    "cosine": lambda step, steps: (1 + math.cos(math.pi * step / steps)) / 2,
+    "warmup": lambda step, steps: min((step + 1) / max(steps // 10, 1), 1.0),
+}
+"""The factor of the learning rate by `lr_schedule`, from the step (counted from 0) and the steps of the budget."""
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) behind gradient clipping by norm (Pascanu et al. 2013), with settings per member.
+
+    It reads the hyperparameters that enter the optimiser: `learning_rate`, `clip_norm`, `weight_decay` (decoupled: AdamW,
+    Loshchilov & Hutter 2019) and `lr_schedule`.
+    """
+
+    def __init__(
+        self, weights: Float[Tensor, "members parameters"], settings: Sequence[Mapping[str, Setting]], steps: int
+    ) -> None:
+        """
+        :param settings: each member's hyperparameters; those it does not name take their defaults.
+        :param steps: the training budget.
+        """
+
+        def setting(name: str) -> Float[Tensor, " members"]:
+            return torch.tensor([float({**DEFAULTS, **one}[name]) for one in settings], dtype=weights.dtype)
+
+        self.learning_rate, self.clip_norm = setting("learning_rate"), setting("clip_norm")
+        self.weight_decay = setting("weight_decay")
+        schedules = [{**DEFAULTS, **one}["lr_schedule"] for one in settings]
+        self.schedule = torch.tensor([list(SCHEDULES).index(str(name)) for name in schedules], dtype=torch.int64)
+        self.first_moment = torch.zeros_like(weights)
+        self.second_moment = torch.zeros_like(weights)
+        self.step_count = 0
+        self.budget = steps
+
+    def step(
+        self, weights: Float[Tensor, "members parameters"], gradient: Float[Tensor, "members parameters"]
+    ) -> Float[Tensor, " members"]:
+        """Update `weights` in place; returns the gradient norms before clipping.
+
+        All members have taken equally many steps, so they share the step count.
+        """
+        gradient, norm = clip(gradient, self.clip_norm)
+        learning_rate = self.learning_rate * self._schedule_factor()
+        if self.weight_decay.any():
+            weights.mul_((1 - learning_rate * self.weight_decay).unsqueeze(1))
+        self.step_count += 1
+        self.first_moment.lerp_(gradient, 1 - BETA1)
+        self.second_moment.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        rate = learning_rate / (1 - BETA1**self.step_count)
+        scale = (self.second_moment / (1 - BETA2**self.step_count)).sqrt_().add_(EPSILON)
+        weights.sub_(rate.unsqueeze(1) * self.first_moment / scale)
+        return norm
+
+    def _schedule_factor(self) -> Float[Tensor, " members"]:
+        """The factor of each member's learning rate at this step."""
+        factors = [schedule(self.step_count, self.budget) for schedule in SCHEDULES.values()]
+        return torch.tensor(factors, dtype=self.learning_rate.dtype)[self.schedule]
+
+    def select(self, rows: Tensor) -> None:
+        """Keep only these members: indices into the present ones."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value[rows])
+
+    def save(self) -> dict[str, Any]:
+        """The whole state, as tensors and numbers."""
+        return vars(self).copy()
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Restore a state that `save` returned."""
+        vars(self).update(saved)
 
 
 def clip(
     gradient: Float[Tensor, "members parameters"], limit: Float[Tensor, " members"]
 ) -> tuple[Float[Tensor, "members parameters"], Float[Tensor, " members"]]:
-    """Scale each member's gradient to at most its `limit` in norm, as `clip_grad_norm_` does; also its norm before."""
+    """Scale each member's gradient to at most `limit` in norm, as `torch.nn.utils.clip_grad_norm_` does.
+
+    Returns the gradient, and its norm before clipping.
+    """
     norm = gradient.norm(dim=1)
     return gradient * (limit / (norm + 1e-6)).clamp(max=1).unsqueeze(1), norm
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015) with a learning rate per member."""
-
-    def __init__(self, weights: Float[Tensor, "members parameters"], rate: Float[Tensor, " members"]) -> None:
-        self.rate = rate
-        self.mean = torch.zeros_like(weights)
-        self.square = torch.zeros_like(weights)
-        self.steps = 0
-
-    def step(self, weights: Tensor, gradient: Tensor) -> None:
-        """Update `weights` in place. Members have trained equally long, so they share the step count."""
-        self.steps += 1
-        self.mean.lerp_(gradient, 1 - BETA1)
-        self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        rate = self.rate / (1 - BETA1**self.steps)
-        scale = (self.square / (1 - BETA2**self.steps)).sqrt_().add_(EPSILON)
-        weights.sub_(rate.unsqueeze(1) * self.mean / scale)
-
-    def select(self, members: Tensor) -> None:
-        """Go on with some of the members: indices into the present ones."""
-        self.rate, self.mean, self.square = self.rate[members], self.mean[members], self.square[members]
-
-    def save(self) -> dict[str, Any]:
-        return vars(self).copy()
-
-    def load(self, saved: dict[str, Any]) -> None:
-        vars(self).update(saved)

@@ -1,9 +1,16 @@
-"""Probes: why a trained network does what it does. They ask the members of an arm together, and change nothing.
+"""Probes: mechanistic analyses of trained networks. All members of an arm are analysed together; none is changed.
 
-    found = measure(trained, ["flow", "retention"])     # one `Findings` per member, in the words of `reports`
+    findings = measure(trained, ["flow", "retention"])     # one `Findings` per member
 
-Sequences come from a seed of their own, the same for every member of an arm; no finding depends on who else is asked. A
-member with weights that are not finite has nothing to say.
+- `flow`: the norm of the gradient with respect to earlier states
+- `retention`: the decay of a small perturbation of the state
+- `gates`: gate statistics by kind of step
+- `decode`: linear decodability of the stored value from the state
+- `clamp`: the score after fine-tuning with clamped gates
+- `distill`: the score of a single network trained to imitate the cell's transition
+
+Sequences are sampled with the probes' own seed, the same for all members of an arm, and a member's results do not depend
+on which other members are analysed. A member whose weights are not finite has no results.
 """
 
 from collections.abc import Callable, Collection
@@ -15,6 +22,8 @@ from ablations.probes.base import Findings, Trained, sequences
 
 __all__ = ["PROBES", "SAVED_FLOATS_PER_UNIT", "Findings", "Trained", "measure"]
 
+SAVED_FLOATS_PER_UNIT = 24
+"""Floats saved for backward per unit and step, roughly, in double precision."""
 _MEASURES: dict[str, Callable[..., list[Findings]]] = {
     "flow": flow.measure,
     "retention": retention.measure,
@@ -26,25 +35,27 @@ _MEASURES: dict[str, Callable[..., list[Findings]]] = {
 PROBES = tuple(_MEASURES)
 
 
-def measure(trained: Trained, which: Collection[str], trace: Collection[int] = ()) -> list[Findings]:
-    """What the probes `which` find out about each member. `trace`: members of whom one sequence is kept step by step."""
-    for probe in which:
+def measure(trained: Trained, probes: Collection[str], trace: Collection[int] = ()) -> list[Findings]:
+    """Return the results of the named probes for each member, empty if no sequence has a query in the probed window.
+
+    For the member indices in `trace`, the `gates` probe also records one sequence step by step. ValueError for an unknown
+    probe.
+    """
+    for probe in probes:
         known("probe", probe, dict.fromkeys(PROBES))
-    found = [Findings({}, {}) for _ in trained.seeds]
-    if not len(sequences(trained.task, trained.lag, flow.SEQUENCES).end):
-        return found  # a window in which nothing is asked
+    results = [Findings({}, {}) for _ in trained.seeds]
+    if not len(sequences(trained.task, trained.lag, flow.SEQUENCES).last_query):
+        return results
     model, steps = trained.model, trained.task.steps(trained.lag)
-    finite = [k for k in range(len(found)) if all(w[k].isfinite().all() for ws in trained[3:6] for w in ws.values())]
+    stages = (trained.init, trained.half, trained.end)
+    finite = [k for k in range(len(results)) if all(x[k].isfinite().all() for w in stages for x in w.values())]
     each = steps * flow.SEQUENCES * (model.inputs + SAVED_FLOATS_PER_UNIT * model.hidden * model.layers)
     for rows in member_chunks(len(finite), each):
         members = finite[rows]
-        asked, traced = trained.of(members), [row for row, k in enumerate(members) if k in trace]
-        for probe in which:
-            now = gates.measure(asked, traced) if probe == "gates" else _MEASURES[probe](asked)
-            for k, findings in zip(members, now, strict=True):
-                found[k].metrics.update(findings.metrics)
-                found[k].curves.update(findings.curves)
-    return found
-
-
-SAVED_FLOATS_PER_UNIT = 24  # numbers that a step keeps for the way back, roughly, per unit, in double precision
+        chunk, traced = trained.select(members), [row for row, k in enumerate(members) if k in trace]
+        for probe in probes:
+            findings = gates.measure(chunk, traced) if probe == "gates" else _MEASURES[probe](chunk)
+            for k, member in zip(members, findings, strict=True):
+                results[k].metrics.update(member.metrics)
+                results[k].curves.update(member.curves)
+    return results

@@ -1,9 +1,14 @@
-"""Clamping: what a trained network is worth when its gates are held, and all else may adapt to that.
+"""Gate clamping: the score of a trained network whose gates are fixed from outside, after fine-tuning its weights.
 
-The gates that multiply, those between 0 and 1, are held at their mean over steps and sequences, at their mean over steps of
-the same kind (the events of a step taken together are its kind), or at the values that they have on another sequence. Each
-way, and with its gates left alone, a network is trained on for a while, on data that it has not seen. The gates are those
-of the network as it was when training ended: they do not adapt.
+The multiplicative gates, those with values between 0 and 1, are clamped under four conditions:
+
+- `none`: computed by the network, as usual
+- `mean`: their mean over steps and sequences
+- `event`: their mean over the steps of the same kind; the kind of a step is the set of its events
+- `shuffled`: their values on another sequence
+
+Under each condition the weights are fine-tuned on new data, then evaluated on the test set. Clamped values come from the
+network at the end of training and do not change during fine-tuning.
 """
 
 import math
@@ -16,31 +21,31 @@ from torch import Generator, Tensor
 from ablations.cells import Cell, Weights
 from ablations.engines import eager
 from ablations.networks.evaluation import TEST_SEED, Stacked, member_chunks, stack
-from ablations.networks.optim import Adam, clip
-from ablations.probes.base import SEED, Findings, Gates, Trained, code_of, run, sequences, warmed
+from ablations.networks.optim import Adam
+from ablations.probes.base import SEED, Findings, Gates, Trained, event_codes, initial_state, run, sequences
 
-STEPS, BATCH = 500, 32  # of training on
-SEQUENCES = 256  # that means are taken over
-TEST = 1000
-WAYS = ("none", "mean", "event", "shuffled")
+STEPS, BATCH = 500, 32  # of fine-tuning
+SEQUENCES = 256  # over which gate means are taken
+TEST_SEQUENCES = 1000
+CONDITIONS = ("none", "mean", "event", "shuffled")
 
 
 def measure(trained: Trained) -> list[Findings]:
-    """`clamp_none`, `clamp_mean`, `clamp_event`, `clamp_shuffled`: scores on test sequences, 0 where training on diverged."""
-    found = [Findings({}, {}) for _ in trained.seeds]
-    names = multiplying(trained.model.cell)
+    """Measure `clamp_none`, `clamp_mean`, `clamp_event` and `clamp_shuffled`: test scores, 0 where fine-tuning diverged."""
+    results = [Findings({}, {}) for _ in trained.seeds]
+    names = multiplicative_gates(trained.model.cell)
     if not names:
-        return found
-    usual = _usual(trained, names)
-    for way in WAYS:
-        w = _trained_on(_Clamped(trained, usual, way))
-        for member, score in zip(found, _scores(trained, usual, way, w), strict=True):
-            member.put(f"clamp_{way}", score if math.isfinite(score) else 0.0)
-    return found
+        return results
+    means = _gate_means(trained, names)
+    for condition in CONDITIONS:
+        w = _fine_tuned(_ClampedNetworks(trained, means, condition))
+        for member, score in zip(results, _scores(trained, means, condition, w), strict=True):
+            member.add_metric(f"clamp_{condition}", score if math.isfinite(score) else 0.0)
+    return results
 
 
-def multiplying(cell: Cell) -> list[str]:
-    """The gates that scale something: whatever the weights, their values are between 0 and 1. Candidates have a sign."""
+def multiplicative_gates(cell: Cell) -> list[str]:
+    """Return the gates whose values are between 0 and 1 for random weights and inputs; candidates can be negative."""
     generator = Generator().manual_seed(SEED)
     shapes = cell.weights(4, 8)
     w = {name: torch.randn(1, weight.rows, weight.columns, generator=generator) for name, weight in shapes.items()}
@@ -49,116 +54,121 @@ def multiplying(cell: Cell) -> list[str]:
     return [gate for gate, values in scanned.recorded.items() if ((values >= 0) & (values <= 1)).all()]
 
 
-class _Usual(NamedTuple):
-    """What gates are on average."""
+class _GateMeans(NamedTuple):
+    """Mean gate values by kind of step."""
 
     means: Gates
-    """`[members, kinds + 1, units]`: by the kind of step; the last of them over all steps, also for kinds never seen."""
-    kinds: Int64[Tensor, " codes"]
-    """The place of a kind among the means, by its code."""
+    """`[members, kinds + 1, units]`; the last entry is the mean over all steps, which also stands for unobserved kinds."""
+    kind_index: Int64[Tensor, " codes"]
+    """The index of a kind in `means`, by its event code."""
 
 
 @torch.no_grad()
-def _usual(trained: Trained, names: list[str]) -> _Usual:
+def _gate_means(trained: Trained, names: list[str]) -> _GateMeans:
     data = sequences(trained.task, trained.lag, SEQUENCES)
-    gates = run(trained.model, trained.end, data.window, warmed(trained.model, trained.end, data), names).gates
-    counts = torch.arange(data.window.inputs.shape[1]).unsqueeze(1) <= data.end  # what comes after is nobody's business
-    code = code_of(counts, data.events)
-    seen = code[counts].unique()
-    kinds = torch.full((2 ** len(data.events),), len(seen))
-    kinds[seen] = torch.arange(len(seen))
-    rows = [*((code == kind) & counts for kind in seen), counts]
+    start = initial_state(trained.model, trained.end, data)
+    gates = run(trained.model, trained.end, data.window, start, names).gates
+    steps = data.until_query()
+    codes = event_codes(steps, data.events)
+    kinds = codes[steps].unique()
+    kind_index = torch.full((2 ** len(data.events),), len(kinds))
+    kind_index[kinds] = torch.arange(len(kinds))
+    masks = [*((codes == kind) & steps for kind in kinds), steps]
 
     def means(values: Tensor) -> Float[Tensor, "members kinds units"]:
-        values = values.expand(-1, -1, counts.shape[1], -1)
-        return torch.stack([values[:, row].mean(1) for row in rows], 1)
+        values = values.expand(-1, -1, steps.shape[1], -1)
+        return torch.stack([values[:, mask].mean(1) for mask in masks], 1)
 
-    return _Usual([{name: means(values) for name, values in layer.items()} for layer in gates], kinds)
+    return _GateMeans([{name: means(values) for name, values in layer.items()} for layer in gates], kind_index)
 
 
-class _Clamped:
-    """Members on the windows of a stream, one after the other, with their gates held one way."""
+class _ClampedNetworks:
+    """Members that run over the consecutive windows of a stream, with gates clamped under one condition."""
 
-    def __init__(self, trained: Trained, usual: _Usual, way: str) -> None:
-        self.trained, self.usual, self.way = trained, usual, way
-        self.start(0)
+    def __init__(self, trained: Trained, means: _GateMeans, condition: str) -> None:
+        self.trained, self.means, self.condition = trained, means, condition
+        self.reset_state(0)
 
-    def start(self, batch: int) -> None:
-        """The next window begins from the zero state."""
+    def reset_state(self, batch: int) -> None:
+        """Start the next window from the zero state, with `batch` sequences."""
         self.state = self.trained.model.zero_state(len(self.trained.seeds), batch)
-        self.before = self.state
-        """The state of the networks as they were, whose gates are dealt."""
+        self.reference_state = self.state
+        """The state of the networks without fine-tuning, whose gates are shuffled."""
 
-    def __call__(self, w: Weights, window: Stacked, code: Int64[Tensor, "#members time batch"]) -> Tensor:
-        """The outputs of members with weights `w`."""
-        if self.way == "none":
+    def __call__(self, w: Weights, window: Stacked, codes: Int64[Tensor, "#members time batch"]) -> Tensor:
+        """Return the outputs with weights `w`; `codes` are the event codes of the window's steps."""
+        if self.condition == "none":
             members = len(self.trained.seeds)
             reset = None if window.reset is None else window.reset.expand(members, -1, -1)
             outputs, self.state = self.trained.model(w, window.inputs.expand(members, -1, -1, -1), self.state, reset)
             return outputs
-        ran = run(self.trained.model, w, window, self.state, held=self._held(window, code))
-        self.state = ran.state
-        return ran.outputs
+        result = run(self.trained.model, w, window, self.state, override=self._gates(window, codes))
+        self.state = result.state
+        return result.outputs
 
     @torch.no_grad()
-    def _held(self, window: Stacked, code: Tensor) -> Gates:
-        means, kinds = self.usual
-        if self.way == "shuffled":
-            ran = run(self.trained.model, self.trained.end, window, self.before, list(means[0]))
-            self.before = ran.state
-            return [{name: values.roll(1, 2) for name, values in layer.items()} for layer in ran.gates]
-        kind = kinds[code] if self.way == "event" else torch.full_like(code, -1)
+    def _gates(self, window: Stacked, codes: Tensor) -> Gates:
+        """Return the values at which gates are clamped."""
+        means, kind_index = self.means
+        if self.condition == "shuffled":
+            names = list(means[0])
+            result = run(self.trained.model, self.trained.end, window, self.reference_state, names)
+            self.reference_state = result.state
+            return [{name: values.roll(1, 2) for name, values in layer.items()} for layer in result.gates]
+        kind = kind_index[codes] if self.condition == "event" else torch.full_like(codes, -1)
         kind = kind.expand(len(self.trained.seeds), -1, -1)
         return [
             {
-                name: torch.stack([own[at] for own, at in zip(values, kind, strict=True)])
+                name: torch.stack([member[k] for member, k in zip(values, kind, strict=True)])
                 for name, values in layer.items()
             }
             for layer in means
         ]
 
 
-def _trained_on(clamped: _Clamped) -> Weights:
-    """The members' weights after some more training, at the rate and with the clipping that each had."""
+def _fine_tuned(clamped: _ClampedNetworks) -> Weights:
+    """Return the weights after fine-tuning, each member with its own learning rate and clip norm."""
     trained = clamped.trained
     model, task = trained.model, trained.task
     flat = model.pack(trained.end)  # a copy
-    rate, limit = (torch.tensor([float(s[name]) for s in trained.settings]) for name in ("learning_rate", "clip_norm"))
-    adam = Adam(flat, rate)
+    adam = Adam(flat, trained.settings, STEPS)
     streams = [task.stream(Generator().manual_seed(seed + 2**49), BATCH, trained.lag) for seed in trained.seeds]
     for step in range(STEPS):
         if step == 0 or not task.continual:
-            clamped.start(BATCH)
+            clamped.reset_state(BATCH)
         batches = [stream.next() for stream in streams]
-        window, code = stack(task, batches), torch.stack([code_of(batch.weight, batch.events) for batch in batches])
+        window, codes = (
+            stack(task, batches),
+            torch.stack([event_codes(batch.weight, batch.events) for batch in batches]),
+        )
         flat.requires_grad_()
-        outputs = clamped(model.unpack(flat), window, code)
+        outputs = clamped(model.unpack(flat), window, codes)
         loss = task.loss(outputs, window.targets, window.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         flat = flat.detach()
-        adam.step(flat, clip(gradient, limit)[0])
+        adam.step(flat, gradient)
     return model.unpack(flat)
 
 
 @torch.no_grad()
-def _scores(trained: Trained, usual: _Usual, way: str, w: Weights) -> list[float]:
-    """The members' scores on the test set."""
+def _scores(trained: Trained, means: _GateMeans, condition: str, w: Weights) -> list[float]:
+    """Return the test scores of members with weights `w`; NaN where the loss is not finite."""
     model, task = trained.model, trained.task
-    batch, warmup, scored = task.evaluation(TEST, final=True)
+    batch, warmup, scored = task.evaluation(TEST_SEQUENCES, final=True)
     stream = task.stream(Generator().manual_seed(TEST_SEED), batch, trained.lag)
-    drawn = [stream.next() for _ in range(warmup + scored)]
-    windows = [(stack(task, [one]), code_of(one.weight, one.events).unsqueeze(0)) for one in drawn]
+    batches = [stream.next() for _ in range(warmup + scored)]
+    windows = [(stack(task, [b]), event_codes(b.weight, b.events).unsqueeze(0)) for b in batches]
     targets = torch.cat([window.targets for window, _ in windows[warmup:]], 1)
     weight = torch.cat([window.weight for window, _ in windows[warmup:]], 1)
     each = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
     scores = []
     for rows in member_chunks(len(trained.seeds), each):
-        some = range(len(trained.seeds))[rows]
-        means = [{name: values[rows] for name, values in layer.items()} for layer in usual.means]
-        clamped = _Clamped(trained.of(some), usual._replace(means=means), way)
-        clamped.start(batch)
-        own = {name: x[rows] for name, x in w.items()}
-        outputs = torch.cat([clamped(own, window, code) for window, code in windows][warmup:], 1)
-        loss, score = (judge(outputs, targets, weight) for judge in (task.loss, task.score))
-        scores += score.where(loss.isfinite(), math.nan).tolist()  # the likeliest of classes exists even then
+        members = range(len(trained.seeds))[rows]
+        chunk_means = [{name: values[rows] for name, values in layer.items()} for layer in means.means]
+        clamped = _ClampedNetworks(trained.select(members), means._replace(means=chunk_means), condition)
+        clamped.reset_state(batch)
+        chunk_w = {name: x[rows] for name, x in w.items()}
+        outputs = torch.cat([clamped(chunk_w, window, codes) for window, codes in windows][warmup:], 1)
+        loss, score = (metric(outputs, targets, weight) for metric in (task.loss, task.score))
+        scores += score.where(loss.isfinite(), math.nan).tolist()  # argmax gives NaN outputs a class, hence a score
     return scores

@@ -1,8 +1,11 @@
-"""Gradient flow: how much of the loss at the end reaches the state k steps before, ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖.
+"""Gradient flow: the norm of the gradient k steps before the final query, ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖.
 
-T is the step at which a sequence's memory is asked for at last, and L_T the loss at it alone. s is all that a step hands
-to the next, all parts of all layers; what a lower layer shows to those above in the same step counts as part of it. Means
-over sequences are geometric. With its gates held at the values they had, a network shows what its additive path carries.
+T is the step of a sequence's final query and L_T the loss at that step alone. s is the whole recurrent state, all parts of
+all layers; the gradient with respect to a layer's state includes the path through the layers above it in the same step.
+Means over sequences are geometric. With the gates overridden by their recorded values, gradients flow through the additive
+path alone.
+
+Vanishing gradients: Hochreiter 1991; Bengio et al. 1994; Pascanu et al. 2013.
 """
 
 import math
@@ -20,10 +23,10 @@ from ablations.probes.base import (
     Trained,
     distances,
     double,
-    mean_share,
+    geometric_mean,
+    initial_state,
     run,
     sequences,
-    warmed,
 )
 from tasks import Task
 
@@ -31,73 +34,80 @@ SEQUENCES = 32
 
 
 def measure(trained: Trained) -> list[Findings]:
-    """`flow/<when>/whole`, `flow/<when>/held` of cells with gates, and `decay_<when>`: the mean factor of one step."""
-    found = [Findings({}, {}) for _ in trained.seeds]
-    model, task, lag = trained[:3]
+    """Measure `flow/<stage>/whole`, `decay_<stage>` and, for cells with gates, `flow/<stage>/held` (gates overridden).
+
+    The stages are `init`, `half` and `end`; the step of a point is the distance k.
+    """
+    results = [Findings({}, {}) for _ in trained.seeds]
+    model, task, lag = trained.model, trained.task, trained.lag
     data = sequences(task, lag, SEQUENCES).double()
     gates = model.cell.gates
-    for when, w in (("init", trained.init), ("half", trained.half), ("end", trained.end)):
+    for stage, w in (("init", trained.init), ("half", trained.half), ("end", trained.end)):
         w = double(w)
         with torch.no_grad():
-            held = run(model, w, data.window, warmed(model, w, data), gates).gates
-        left = shares_left(model, task, lag, w, data)
-        for member, decay in zip(found, decays(left, len(found)), strict=True):
-            member.put(f"decay_{when}", decay)
-        both = {"whole": left} | ({"held": shares_left(model, task, lag, w, data, held)} if gates else {})
-        for how, curve in both.items():
-            for k, shares in curve.items():
-                for member, share in zip(found, shares, strict=True):
-                    member.log(f"flow/{when}/{how}", k, share)
-    return found
+            values = run(model, w, data.window, initial_state(model, w, data), gates).gates
+        curves = {"whole": gradient_ratios(model, task, lag, w, data)}
+        if gates:
+            curves["held"] = gradient_ratios(model, task, lag, w, data, values)
+        for member, decay in zip(results, decay_per_step(curves["whole"], len(results)), strict=True):
+            member.add_metric(f"decay_{stage}", decay)
+        for path, curve in curves.items():
+            for k, ratios in curve.items():
+                for member, ratio in zip(results, ratios, strict=True):
+                    member.add_point(f"flow/{stage}/{path}", k, ratio)
+    return results
 
 
-def decays(left: dict[int, list[float]], members: int) -> list[float]:
-    """What one step leaves: the geometric mean from a quarter of the lag up to the lag; not a number at a lag of 1.
+def decay_per_step(ratios: dict[int, list[float]], members: int) -> list[float]:
+    """Return each member's factor per step, the geometric mean from a quarter of the lag up to the lag; NaN at a lag of 1.
 
-    Nearer to the end another thing is seen: how what is read passes over into what is kept.
+    `ratios` are those of `gradient_ratios`. The steps nearest to the query are left out: their ratios also depend on the
+    step from the memory to the readout.
     """
-    far = max(left, default=0)
-    near = min((k for k in left if 4 * k >= far), default=0)
+    far = max(ratios, default=0)
+    near = min((k for k in ratios if 4 * k >= far), default=0)
     if near == far:
         return [math.nan] * members
-    return [(b / a) ** (1 / (far - near)) if a > 0 else math.nan for a, b in zip(left[near], left[far], strict=True)]
+    return [
+        (b / a) ** (1 / (far - near)) if a > 0 else math.nan for a, b in zip(ratios[near], ratios[far], strict=True)
+    ]
 
 
-def shares_left(
-    model: Model, task: Task, lag: int, w: Weights, data: Sequences, held: Gates | None = None
+def gradient_ratios(
+    model: Model, task: Task, lag: int, w: Weights, data: Sequences, override: Gates | None = None
 ) -> dict[int, list[float]]:
-    """What is left of the gradient k steps before the end, for a few k up to the lag: one number per member."""
-    ks = distances(data.reach(lag))
+    """Return ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖ of each member, by distance k up to the lag."""
+    ks = distances(data.max_distance(lag))
     if not ks:
         return {}
-    first = int((data.end - ks[-1]).clamp(min=0).min())
-    size = _sizes(model, task, w, data, first, held)
-    size_at = lambda steps: size.gather(1, (steps - first).clamp(min=0).expand(len(size), 1, -1)).squeeze(1)  # noqa: E731
-    last, left = size_at(data.end), {}
+    first = int((data.last_query - ks[-1]).clamp(min=0).min())
+    norm = _gradient_norms(model, task, w, data, first, override)
+    norm_at = lambda steps: norm.gather(1, (steps - first).clamp(min=0).expand(len(norm), 1, -1)).squeeze(1)  # noqa: E731
+    norm_at_query, ratios = norm_at(data.last_query), {}
     for k in ks:
-        valid = (last > 0) & (data.end >= k)
-        left[k] = mean_share(size_at(data.end - k) / last, k, valid)
-    return left
+        valid = (norm_at_query > 0) & (data.last_query >= k)
+        ratios[k] = geometric_mean(norm_at(data.last_query - k) / norm_at_query, k, valid)
+    return ratios
 
 
-def _sizes(
-    model: Model, task: Task, w: Weights, data: Sequences, first: int, held: Gates | None
+def _gradient_norms(
+    model: Model, task: Task, w: Weights, data: Sequences, first: int, override: Gates | None
 ) -> Float[Tensor, "members time batch"]:
-    """The norm of the gradient with respect to the state after each step from `first` on."""
-    kept: list[Tensor] = []
+    """Return the norm of the gradient with respect to the state after each step from `first` on."""
+    states: list[Tensor] = []
 
-    def keep(layer: int, t: int, state: State) -> State:
+    def save(layer: int, t: int, state: State) -> State:
         if t < first:
             return state
-        # A copy, so that a part from which another is computed in the same step is not counted for it.
+        # Cloned: an LSTM computes h from c in the same step, and the gradient through h must not count for c as well.
         state = {name: part.clone().requires_grad_() for name, part in state.items()}
-        kept.extend(state.values())
+        states.extend(state.values())
         return state
 
-    outputs = run(model, w, data.window, warmed(model, w, data), held=held, after=keep).outputs
+    outputs = run(model, w, data.window, initial_state(model, w, data), override=override, hook=save).outputs
     steps = torch.arange(outputs.shape[1]).unsqueeze(1)
-    last = (steps == data.end).to(outputs.dtype)
-    loss = task.loss(outputs, data.window.targets, last.unsqueeze(0))
-    gradients = torch.autograd.grad(loss.sum(), kept, materialize_grads=True)
+    weight = (steps == data.last_query).to(outputs.dtype)
+    loss = task.loss(outputs, data.window.targets, weight.unsqueeze(0))
+    gradients = torch.autograd.grad(loss.sum(), states, materialize_grads=True)
     squares = torch.stack([gradient.square().sum(-1) for gradient in gradients], 1)
     return squares.unflatten(1, (model.layers, len(steps) - first, -1)).sum((1, 3)).sqrt()

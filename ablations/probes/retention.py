@@ -1,8 +1,9 @@
-"""Retention: how much of a small change of the state is left k steps later, ‖δs_{t+k}‖ / ‖δs_t‖.
+"""Retention: the decay of a small perturbation of the state over k steps, ‖δs_{t+k}‖ / ‖δs_t‖.
 
-The state is changed `lag` steps before its sequence's memory is asked for, or after the first step where a sequence is
-shorter. The change is infinitely small, in a random direction that all members share, and followed by forward derivatives:
-no rounding hides what vanishes. s is all that a step hands to the next, all parts of all layers.
+The state is perturbed `lag` steps before a sequence's final query, or after its first step if it is shorter. The
+perturbation is infinitesimal, in a random direction shared by all members, and propagated by forward-mode differentiation,
+so that its decay is not limited by rounding. s is the whole recurrent state, all parts of all layers. Means over sequences
+are geometric.
 """
 
 import math
@@ -19,39 +20,42 @@ from ablations.probes.base import (
     Trained,
     distances,
     double,
-    mean_share,
+    geometric_mean,
+    initial_state,
     run,
     sequences,
-    warmed,
 )
 
 SEQUENCES = 32
 
 
 def measure(trained: Trained) -> list[Findings]:
-    """`retention`, `retained` after the lag, and `time_constant` of cells whose gates say how long a unit keeps."""
-    found = [Findings({}, {}) for _ in trained.seeds]
+    """Measure `retention` by distance k, `retained` (its last point) and, for gated cells, `time_constant` = −1/ln f.
+
+    f is the factor of `memory_retention`; the time constant is in steps.
+    """
+    results = [Findings({}, {}) for _ in trained.seeds]
     data = sequences(trained.task, trained.lag, SEQUENCES).double()
-    for k, shares in _shares_left(trained, data).items():
-        for member, share in zip(found, shares, strict=True):
-            member.log("retention", k, share)
-    for member in found:
-        for _, share in member.curves.get("retention", [])[-1:]:
-            member.put("retained", share)
-    for member, kept in zip(found, kept_by_gates(trained, data), strict=True):
-        if 0 < kept < 1:
-            member.put("time_constant", -1 / math.log(kept))
-    return found
+    for k, ratios in _perturbation_ratios(trained, data).items():
+        for member, ratio in zip(results, ratios, strict=True):
+            member.add_point("retention", k, ratio)
+    for member in results:
+        for _, ratio in member.curves.get("retention", [])[-1:]:
+            member.add_metric("retained", ratio)
+    for member, factor in zip(results, memory_retention(trained, data), strict=True):
+        if 0 < factor < 1:
+            member.add_metric("time_constant", -1 / math.log(factor))
+    return results
 
 
 @torch.no_grad()
-def _shares_left(trained: Trained, data: Sequences) -> dict[int, list[float]]:
-    """What is left after k steps, for a few k up to the lag: one number per member."""
+def _perturbation_ratios(trained: Trained, data: Sequences) -> dict[int, list[float]]:
+    """Return ‖δs_{t+k}‖ / ‖δs_t‖ of each member, by distance k up to the lag."""
     model, w = trained.model, double(trained.end)
-    ks = distances(data.reach(trained.lag))
+    ks = distances(data.max_distance(trained.lag))
     if not ks:
         return {}
-    start = (data.end - ks[-1]).clamp(min=0)
+    start = (data.last_query - ks[-1]).clamp(min=0)
     first, generator = int(start.min()), Generator().manual_seed(SEED)
     direction = [
         {name: torch.randn(len(start), size, generator=generator).double() for name, size in sizes.items()}
@@ -59,66 +63,67 @@ def _shares_left(trained: Trained, data: Sequences) -> dict[int, list[float]]:
     ]
     squares: list[Tensor] = []
 
-    def nudge(layer: int, t: int, state: State) -> State:
+    def perturb(layer: int, t: int, state: State) -> State:
         if t < first:
             return state
-        now = (start == t).double().unsqueeze(-1)
-        nudged, square = {}, torch.zeros(())
+        at_start = (start == t).double().unsqueeze(-1)
+        perturbed, square = {}, torch.zeros(())
         for name, part in state.items():
-            value, change = forward.unpack_dual(part)
-            change = now * direction[layer][name] + (torch.zeros_like(value) if change is None else change)
-            nudged[name] = forward.make_dual(value, change.expand_as(value).contiguous())
-            square = square + change.square().sum(-1)
+            value, tangent = forward.unpack_dual(part)
+            tangent = at_start * direction[layer][name] + (torch.zeros_like(value) if tangent is None else tangent)
+            perturbed[name] = forward.make_dual(value, tangent.expand_as(value).contiguous())
+            square = square + tangent.square().sum(-1)
         squares.append(square)
-        return nudged
+        return perturbed
 
     with forward.dual_level():
-        run(model, w, data.window, warmed(model, w, data), after=nudge)
-    size = torch.stack(squares, 1).unflatten(1, (model.layers, -1)).sum(1).sqrt()
-    size_at = lambda steps: size.gather(1, (steps - first).expand(len(size), 1, -1)).squeeze(1)  # noqa: E731
-    left = {}
+        run(model, w, data.window, initial_state(model, w, data), hook=perturb)
+    norm = torch.stack(squares, 1).unflatten(1, (model.layers, -1)).sum(1).sqrt()
+    norm_at = lambda steps: norm.gather(1, (steps - first).expand(len(norm), 1, -1)).squeeze(1)  # noqa: E731
+    ratios = {}
     for k in ks:
-        valid = (start + k <= data.end).expand(len(size), -1)
-        left[k] = mean_share(size_at(torch.minimum(start + k, data.end)) / size_at(start), k, valid)
-    return left
+        valid = (start + k <= data.last_query).expand(len(norm), -1)
+        ratios[k] = geometric_mean(norm_at(torch.minimum(start + k, data.last_query)) / norm_at(start), k, valid)
+    return ratios
 
 
 @torch.no_grad()
-def kept_by_gates(trained: Trained, data: Sequences) -> list[float]:
-    """What one step keeps of a unit's memory with every gate held at the value it has: the median over units, steps and
-    sequences. Not a number where a unit's new memory also depends on other units' old one.
+def memory_retention(trained: Trained, data: Sequences) -> list[float]:
+    """Return f, the median of ∂c_t/∂c_{t−1} per unit over units, steps and sequences, with all gates held constant.
 
-    The memory is the part `c`, or the output of cells that have none. What is kept is the forget gate in the LSTM's
-    family and z in the GRU.
+    c is the state's part `c`, or the output of cells that have none; f is that of the forget gate in the LSTM family and of
+    z in the GRU. NaN for cells without gates, and where the Jacobian is not diagonal: a unit then has no factor of its own.
     """
     model, w, cell = trained.model, double(trained.end), trained.model.cell
     if not cell.gates:
         return [math.nan] * len(trained.seeds)
     memory = "c" if "c" in cell.state else cell.output
-    state = warmed(model, w, data)
-    held = run(model, w, data.window, state, cell.gates).gates
+    state = initial_state(model, w, data)
+    gates = run(model, w, data.window, state, cell.gates).gates
     generator = Generator().manual_seed(SEED)
     size = cell.state_sizes(model.hidden)[memory]
+    # A diagonal Jacobian J fulfils J·1 = v∘(J·v) for every vector v of signs; two products suffice to test that.
     signs = 2 * torch.randint(2, (size,), generator=generator).double() - 1
-    factors = []
+    products = []
     for direction in (torch.ones_like(signs), signs):
-        kept: list[Tensor] = []
+        factors: list[Tensor] = []
 
-        def watch(_layer: int, t: int, state: State, along: Tensor = direction, kept: list[Tensor] = kept) -> State:
-            value, change = forward.unpack_dual(state[memory])
+        def propagate(
+            _layer: int, t: int, state: State, direction: Tensor = direction, factors: list[Tensor] = factors
+        ) -> State:
+            value, tangent = forward.unpack_dual(state[memory])
             if t > 0:
-                kept.append((torch.zeros_like(value) if change is None else change) * along)
-            return {n: forward.unpack_dual(part).primal for n, part in state.items()} | {
-                memory: forward.make_dual(value, along.expand_as(value).contiguous())
+                factors.append((torch.zeros_like(value) if tangent is None else tangent) * direction)
+            return {name: forward.unpack_dual(part).primal for name, part in state.items()} | {
+                memory: forward.make_dual(value, direction.expand_as(value).contiguous())
             }
 
         with forward.dual_level():
-            run(model, w, data.window, state, held=held, after=watch)
-        if not kept:  # sequences of one step
+            run(model, w, data.window, state, override=gates, hook=propagate)
+        if not factors:  # sequences of one step
             return [math.nan] * len(trained.seeds)
-        factors.append(torch.stack(kept, 1).unflatten(1, (model.layers, -1)))
-    plain, signed = factors
-    counts = torch.arange(1, plain.shape[2] + 1).unsqueeze(1) <= data.end
-    own = [torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(plain, signed, strict=True)]
-    medians = [values[:, counts].median().item() for values in plain]
-    return [median if alone else math.nan for median, alone in zip(medians, own, strict=True)]
+        products.append(torch.stack(factors, 1).unflatten(1, (model.layers, -1)))
+    plain, signed = products
+    diagonal = [torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(plain, signed, strict=True)]
+    medians = [values[:, data.until_query()[1:]].median().item() for values in plain]
+    return [median if is_diagonal else math.nan for median, is_diagonal in zip(medians, diagonal, strict=True)]

@@ -1,19 +1,18 @@
 """The tables of a study file: what can be chosen, what it means, and what is refused."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
 
 import tasks
 from ablations import cells
-from ablations.cells.initial import DEFAULTS, RECURRENT, Setting, fixable
+from ablations.cells.initial import fixable_initialisers
 from ablations.errors import known
+from ablations.hyperparameters import HYPERPARAMETERS, Setting
 from ablations.probes import PROBES
 from tasks import Task
-
-SETTINGS: dict[str, Setting] = {"learning_rate": 1e-3, "clip_norm": 1.0, **DEFAULTS}
-"""Every hyperparameter, and the value it takes where a study neither searches nor fixes it."""
 
 LARGEST = 10**7
 MANY = 10**5
@@ -57,10 +56,10 @@ class CellChoice(Strict):
     def _check(self) -> Self:
         kind = known("cell", self.cell, cells.catalogue())
         object.__setattr__(self, "options", _unusual(kind, self.options))
-        has = dict.fromkeys(fixable(self.build()))
+        has = dict.fromkeys(fixable_initialisers(self.build()))
         for name, value in self.init.items():
             known(f"initialiser of {self.cell}", name, has)
-            check_setting(name, value)
+            HYPERPARAMETERS[name].check(value)
         if not self.label:
             extras = {**({"layers": self.layers} if self.layers > 1 else {}), **self.init, **self.options}
             object.__setattr__(self, "label", _label(self.cell, extras))
@@ -164,11 +163,9 @@ class Tune(Strict):
     population: Count | None = None
     """With tpe: trials asked for at once, at most a quarter of the trials, so that later rounds learn from earlier."""
     space: dict[str, Values] = {
-        "learning_rate": Range(low=1e-4, high=3e-2, log=True),
-        "clip_norm": Range(low=0.1, high=10, log=True),
-        "recurrent_init": list(RECURRENT),
-        "forget_bias": [0.0, 1.0, 3.0, 5.0, "chrono"],
-        "input_bias": [0.0, -1.0, -2.0, "chrono"],
+        one.name: Range(**one.search) if isinstance(one.search, Mapping) else one.search
+        for one in HYPERPARAMETERS.values()
+        if one.search is not None
     }
     """What is searched, by hyperparameter: `{ low, high, log }` or a list of values. The rest stays as usual."""
 
@@ -176,11 +173,11 @@ class Tune(Strict):
     @classmethod
     def _check_space(cls, space: dict[str, Values]) -> dict[str, Values]:
         for name, values in space.items():
-            known("hyperparameter", name, SETTINGS)
+            hyperparameter = known("hyperparameter", name, HYPERPARAMETERS)
             if isinstance(values, list) and not values:
                 raise ValueError(f"{name} has an empty list of values")
             for value in values if isinstance(values, list) else (values.low, values.high):
-                check_setting(name, value)
+                hyperparameter.check(value)
         return space
 
     @model_validator(mode="after")
@@ -215,19 +212,6 @@ class Confirm(Strict):
         for probe in probes:
             known("probe", probe, dict.fromkeys(PROBES))
         return probes
-
-
-def check_setting(name: str, value: Setting) -> None:
-    """Raise ValueError when a hyperparameter cannot take a value."""
-    if name == "recurrent_init":
-        known("recurrent_init", value, dict.fromkeys(RECURRENT))
-    elif isinstance(value, str):
-        if value != "chrono" or not name.endswith("bias"):
-            raise ValueError(f"{name} = {value!r} is no number{' and not chrono' if name.endswith('bias') else ''}")
-    elif not abs(value) <= 1e6:  # nor NaN
-        raise ValueError(f"{name} = {value} must lie between -1e6 and 1e6")
-    elif not name.endswith("bias") and value <= 0:
-        raise ValueError(f"{name} = {value} must be above 0")
 
 
 def defaults(kind: type) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import tasks
 from ablations import cells
-from ablations.cells.initial import Setting, hyperparameters
+from ablations.cells.initial import searchable_initialisers
 from ablations.errors import InputError, nearest
+from ablations.hyperparameters import DEFAULTS, Setting, changed, entering
 from ablations.studies.hashing import derive_seed, digest, source_digest
-from ablations.studies.schema import SETTINGS, CellChoice, Confirm, Positive, Strict, TaskChoice, Train, Tune, Values
+from ablations.studies.schema import CellChoice, Confirm, Positive, Strict, TaskChoice, Train, Tune, Values
 
 
 class Study(Strict):
@@ -132,15 +133,23 @@ class Arm(BaseModel):
         return digest(self.content, self.tune.model_dump(), confirmed, self.seed)
 
     @property
+    def hyperparameters(self) -> tuple[str, ...]:
+        """Those of the optimiser, and the searchable initialisers that the cell has."""
+        return (*entering("optimiser"), *searchable_initialisers(self.cell.build()))
+
+    @property
     def space(self) -> dict[str, Values]:
-        """What is searched for this cell: of the study's space, what the cell has and its options leave open."""
-        has = {"learning_rate", "clip_norm", *hyperparameters(self.cell.build())}
-        return {name: values for name, values in self.tune.space.items() if name in has and name not in self.cell.init}
+        """The search space of this arm: the study's, without hyperparameters that the cell lacks or the study fixes."""
+        return {
+            name: values
+            for name, values in self.tune.space.items()
+            if name in self.hyperparameters and name not in self.cell.init
+        }
 
     def settings(self, chosen: dict[str, Setting]) -> dict[str, Setting]:
-        """A member's hyperparameters: those chosen in a trial, those the study fixes, and the usual ones."""
-        has = dict.fromkeys(["learning_rate", "clip_norm", *hyperparameters(self.cell.build()), *self.cell.init])
-        return {name: {**SETTINGS, **self.cell.init, **chosen}[name] for name in has}
+        """A member's hyperparameters: those that a trial chose, those that the study fixes, and the defaults."""
+        names = dict.fromkeys([*self.hyperparameters, *self.cell.init])
+        return {name: {**DEFAULTS, **self.cell.init, **chosen}[name] for name in names}
 
     def derive(self, *parts: str | int) -> int:
         """A seed that no other arm of the study has: arms that shared seeds would have correlated results.
@@ -152,7 +161,7 @@ class Arm(BaseModel):
 
     def member(self, settings: dict[str, Setting], seed: int) -> str:
         """A member's content hash: its identity in the tracker."""
-        return digest(self.content, settings, seed)
+        return digest(self.content, changed(settings), seed)
 
 
 def presets() -> dict[str, Path]:

@@ -1,11 +1,11 @@
-"""Tuning and confirming one arm. Each search's trials are trained; its best one is trained again on fresh seeds.
+"""Tuning and confirming one arm: the trials of its searches are trained, then each search's best trial on fresh seeds.
 
-Every step can be repeated: what was asked is continued, what was told is not run again, and a population goes on from
-its checkpoint. A killed sweep that is started again ends with the table of an undisturbed one.
+Every step can be repeated: trials that were asked for are continued, completed ones are not run again, and a population
+is resumed from its checkpoint. A sweep that is killed and restarted ends with the table of an uninterrupted one.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,29 +16,32 @@ from ablations.engines import Engine, choose
 from ablations.networks.model import Model, hidden_size
 from ablations.studies.study import Arm
 from ablations.sweeps.search import MemberSpec, Search, storage
-from ablations.sweeps.store import Store, appearing, write
-from ablations.training.population import Budget, Evaluated, Finished, Population, Result
-from ablations.training.snapshots import pack
+from ablations.sweeps.store import Store, atomic_file, write
+from ablations.training.population import Evaluated, Finished, Population
+from ablations.training.result import Budget, Result
+from ablations.training.snapshots import to_bytes
 
 CHECKPOINT_SECONDS = 20.0
 
 
 class Interrupted(Exception):
-    """The sweep was asked to stop; its population is saved."""
+    """The sweep was asked to stop; the population in training is saved."""
 
 
 class TrainingProgress(NamedTuple):
-    """How far an arm's population has come."""
+    """Progress of an arm's population."""
 
     arm: str
     phase: str
     step: int
     active: int
+    """Members that are still training."""
     best: float
+    """The best latest validation score."""
 
 
 class ProbeProgress(NamedTuple):
-    """Which probe an arm's confirmed members are asked, of how many."""
+    """The probe that starts on an arm's confirmed members."""
 
     arm: str
     probe: str
@@ -47,10 +50,12 @@ class ProbeProgress(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """What the tracker knows of a member: the arm, and the probes it knows the findings of; None before it is probed."""
+    """What the tracker has of a member."""
 
     arm: str
+    """Hash of the arm that its run belongs to."""
     probes: frozenset[str] | None = None
+    """The probes whose findings its run has; None before it was probed."""
 
 
 class Context(NamedTuple):
@@ -58,14 +63,14 @@ class Context(NamedTuple):
 
     store: Store
     engine: str
-    told: dict[str, Logged]
-    """Members of the study that the tracker knows."""
+    logged: dict[str, Logged]
+    """Members of the study that the tracker has, by hash."""
     report: Callable[[TrainingProgress | ProbeProgress], None]
     stopping: Callable[[], bool]
 
 
-def build(arm: Arm, engine: Engine | None = None) -> Model:
-    """The network of an arm, with the hidden size that its study's matching asks for; by default on the eager engine."""
+def build_model(arm: Arm, engine: Engine | None = None) -> Model:
+    """The network of an arm, with the hidden size that its study's matching gives; on the eager engine by default."""
     task, cell = arm.task.build(), arm.cell.build()
     inputs, outputs = task.sizes(arm.lag)
     hidden = hidden_size(cell, inputs, outputs, arm.match, arm.size, arm.cell.layers)
@@ -73,86 +78,97 @@ def build(arm: Arm, engine: Engine | None = None) -> Model:
     return Model(cell, inputs, outputs, hidden, engine.scan, arm.cell.layers, engine.linear)
 
 
-def run(arm: Arm, context: Context) -> list[MemberSpec]:
-    """Tune, then confirm; the confirmed members. Raises Interrupted when asked to stop.
+def phase_sizes(arm: Arm) -> dict[str, int]:
+    """The number of members that each phase of an arm trains."""
+    return {"tune": arm.tune.searches * arm.tune.trials * arm.tune.seeds, "confirm": arm.confirm.seeds}
 
-    Whatever else is raised, what was finished is safe.
+
+def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
+    """Tune, then confirm; returns the confirmed members.
+
+    :raises Interrupted: when `context.stopping` becomes true. Whatever is raised, finished members are stored.
     """
-    with locked(arm, context):
+    with arm_lock(arm, context):
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
         for first in range(0, arm.tune.trials, arm.tune.round):
             _tune(arm, searches, range(first, min(first + arm.tune.round, arm.tune.trials)), context)
-        confirmed = [place for search in searches for place in search.confirmation()]
+        confirmed = [member for search in searches for member in search.confirmation_members()]
         _train(arm, "confirm", confirmed, context)
         _checkpoint(arm, "confirm", context).unlink(missing_ok=True)
         return confirmed
 
 
-def locked(arm: Arm, context: Context) -> FileLock:
-    """An orphan of a killed sweep may be a moment behind its parent: never two writers of one arm."""
+def arm_lock(arm: Arm, context: Context) -> FileLock:
+    """A lock against two writers of one arm: a worker of a killed sweep may outlive its parent by a moment."""
     return FileLock(context.store.checkpoints / f"{arm.hash}.lock")
 
 
 def _tune(arm: Arm, searches: list[Search], numbers: range, context: Context) -> None:
-    """One round: all searches ask before anything is trained, and are told after all of it is."""
-    asked = [(search, number) for search in searches for number in numbers]
-    for search, number in asked:
+    """One round: ask all searches for these trials, train all of them as one population, then tell the objectives."""
+    trials = [(search, number) for search in searches for number in numbers]
+    for search, number in trials:
         search.ask(number)
     name = f"tune-{numbers.start}"
-    _train(arm, name, [place for search, number in asked for place in search.places(number)], context)
-    for search, number in asked:
-        if not search.told(number):
-            results = [context.store.get(place.hash(arm)) for place in search.places(number)]
+    _train(arm, name, [member for search, number in trials for member in search.trial_members(number)], context)
+    for search, number in trials:
+        if not search.is_complete(number):
+            results = [context.store.get(member.hash(arm)) for member in search.trial_members(number)]
             objectives = [result["metrics"]["objective"] for result in results if result]
             search.tell(number, sum(objectives) / len(objectives))
     _checkpoint(arm, name, context).unlink(missing_ok=True)
 
 
-def _train(arm: Arm, name: str, places: list[MemberSpec], context: Context) -> None:
-    """See to it that every place has a result, and that the tracker hears of it.
+def _train(arm: Arm, name: str, members: list[MemberSpec], context: Context) -> None:
+    """Train those members that have no result yet, as one population, and enqueue all of them for the tracker.
 
-    Those that have none are a population, trained from its checkpoint if it has one. It is checkpointed when it is
-    formed: whenever it is resumed it has the members it had, also those that have finished since.
+    The population is checkpointed when it is formed: whenever it is resumed it has the same members, including those
+    that have finished since.
     """
-    store, by_hash = context.store, {place.hash(arm): place for place in places}
+    store, by_hash = context.store, {member.hash(arm): member for member in members}
     path, saved = _checkpoint(arm, name, context), None
     if path.exists():
         try:
             saved = torch.load(path, weights_only=True)
-        except Exception:  # a file that the disk has damaged can raise anything: begin again
+        except Exception:  # a damaged file can raise anything: the population starts again
             saved = None
     hashes = saved["members"] if saved and set(saved["members"]) <= by_hash.keys() else None
     if hashes is None:
-        saved, hashes = None, [member for member, place in by_hash.items() if not _finished(member, place, store)]
-    if hashes and not all(_finished(member, by_hash[member], store) for member in hashes):
-        _run_population(arm, [by_hash[member] for member in hashes], saved and saved["population"], path, context)
-    for member, place in by_hash.items():
-        if member not in context.told or context.told[member].arm != arm.hash:
-            store.tell(arm.study, member, standing(arm, place))
+        saved, hashes = None, [key for key, member in by_hash.items() if not _is_finished(key, member, store)]
+    if hashes and not all(_is_finished(key, by_hash[key], store) for key in hashes):
+        _run_population(arm, [by_hash[key] for key in hashes], saved and saved["population"], path, context)
+    for key, member in by_hash.items():
+        if key not in context.logged or context.logged[key].arm != arm.hash:
+            store.enqueue(arm.study, key, member_tags(arm, member))
 
 
-def _finished(member: str, place: MemberSpec, store: Store) -> bool:
-    """Whether a member has its result, and its weights if they are to be kept."""
-    result = store.get(member)
-    if result is None or place.phase == "tune" or result["status"] == "diverged":
+def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
+    """Whether a member has its result and, if it was confirmed and did not diverge, its weights."""
+    result = store.get(key)
+    if result is None or member.phase == "tune" or result["status"] == "diverged":
         return result is not None
-    return store.weights_of(member).exists()
+    return store.weights_path(key).exists()
 
 
 def _run_population(
-    arm: Arm, places: list[MemberSpec], saved: dict[str, Any] | None, path: Path, context: Context
+    arm: Arm, members: list[MemberSpec], saved: dict[str, Any] | None, path: Path, context: Context
 ) -> None:
-    # A process per core with an arm each, as two processes train more members than two threads over (member, tile) of
-    # one do (`nox -s bench` measures both): between arms nobody waits for anybody.
+    # One thread per process: two processes with an arm each train more members per second than two threads that share
+    # one population (`nox -s bench` measures both), as they never wait for each other.
     torch.set_num_threads(1)
     engine = choose(context.engine, arm.cell.build())
-    model, members = build(arm, engine), [place.member for place in places]
-    budget, confirming = Budget(**arm.train.model_dump()), places[0].phase == "confirm"
-    population = Population(model, arm.task.build(), arm.lag, members, budget, save_weights=confirming)
-    hashes = [place.hash(arm) for place in places]
+    model, confirming = build_model(arm, engine), members[0].phase == "confirm"
+    population = Population(
+        model,
+        arm.task.build(),
+        arm.lag,
+        [spec.member for spec in members],
+        Budget(**arm.train.model_dump()),
+        save_weights=confirming,
+    )
+    hashes = [spec.hash(arm) for spec in members]
 
     def save() -> None:
-        with appearing(path) as scratch:
+        with atomic_file(path) as scratch:
             torch.save({"members": hashes, "population": population.save()}, scratch)
 
     if saved:
@@ -162,14 +178,14 @@ def _run_population(
     saved_at = time.monotonic()
     for event in population.run():
         match event:
-            case Finished(k, result, kept):
-                if kept:
-                    about = {"arm": arm.model_dump(mode="json"), "member": members[k]._asdict()}
-                    write(context.store.weights_of(hashes[k]), pack(kept, about))
-                context.store.put(hashes[k], _result(arm, places[k], model, result, engine.name))
-                context.store.tell(arm.study, hashes[k], standing(arm, places[k]))
+            case Finished(k, result, weights):
+                if weights:
+                    metadata = {"arm": arm.model_dump(mode="json"), "member": members[k].member._asdict()}
+                    write(context.store.weights_path(hashes[k]), to_bytes(weights, metadata))
+                context.store.put(hashes[k], _record(arm, members[k], model, result, engine.name))
+                context.store.enqueue(arm.study, hashes[k], member_tags(arm, members[k]))
             case Evaluated(step, active, best):
-                context.report(TrainingProgress(arm.hash, places[0].phase, step, active, best))
+                context.report(TrainingProgress(arm.hash, members[0].phase, step, active, best))
                 if time.monotonic() - saved_at > CHECKPOINT_SECONDS or context.stopping():
                     save()
                     saved_at = time.monotonic()
@@ -181,41 +197,41 @@ def _checkpoint(arm: Arm, name: str, context: Context) -> Path:
     return context.store.checkpoints / f"{arm.hash}-{name}.pt"
 
 
-def standing(arm: Arm, place: MemberSpec) -> dict[str, Any]:
-    """Where a member stands in a study."""
+def member_tags(arm: Arm, member: MemberSpec) -> dict[str, Any]:
+    """A member's position in a study, as the tracker's tags and params have it."""
     return {
         "arm": arm.hash,
-        "phase": place.phase,
+        "phase": member.phase,
         "cell": arm.cell.label,
         "task": arm.task.label,
         "lag": arm.lag,
         "size": arm.size,
-        "search": place.search,
-        "trial": place.trial,
+        "search": member.search,
+        "trial": member.trial,
     }
 
 
 _NORMS = ("state_norm_first", "state_norm_10", "state_norm_last")
 
 
-def _result(arm: Arm, place: MemberSpec, model: Model, result: Result, engine: str) -> dict[str, Any]:
-    """All there is to know of a finished member wherever it stands, as JSON-like data."""
+def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str) -> dict[str, Any]:
+    """Everything about a finished member that does not depend on its position in a study, as JSON-like data."""
     horizon = arm.task.build().steps(arm.lag)
     norms = [value for _, value in result.curves.get("test/state_norm", [])]
-    asked = {
+    extra_tests = {
         metric.removeprefix("test/"): points[-1][1]
         for metric, points in result.curves.items()
         if metric.startswith("test/") and metric != "test/state_norm"
     }
     return {
-        "seed": place.member.seed,
+        "seed": spec.member.seed,
         "engine": engine,
         "status": result.status,
-        "settings": place.member.settings,
+        "settings": spec.member.settings,
         "hidden_size": model.hidden,
         "parameters": model.parameters,
         "metrics": {
-            **asked,
+            **extra_tests,
             "score": result.score,
             "solved": int(result.status == "solved"),
             "diverged": int(result.status == "diverged"),
@@ -225,16 +241,10 @@ def _result(arm: Arm, place: MemberSpec, model: Model, result: Result, engine: s
             "finished_at": result.step,
             "objective": result.objective,
             "seconds": result.seconds,
-            # forward, and twice that backward
+            # a forward pass, and a backward pass of twice its cost
             "flops_per_step": 3 * model.flops * horizon * arm.train.batch,
             **({} if result.loss is None else {"loss": result.loss}),
             **(dict(zip(_NORMS, (norms[0], norms[:10][-1], norms[-1]), strict=True)) if norms else {}),
         },
         "curves": result.curves,
     }
-
-
-def phases(arm: Arm) -> Iterator[tuple[str, int]]:
-    """The members that each phase of an arm trains."""
-    yield "tune", arm.tune.searches * arm.tune.trials * arm.tune.seeds
-    yield "confirm", arm.confirm.seeds

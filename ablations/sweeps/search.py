@@ -1,4 +1,4 @@
-"""The searches of an arm: which trials are tried, and which one is confirmed. Only here is optuna imported."""
+"""The hyperparameter searches of an arm, as Optuna studies. The only module that imports optuna."""
 
 from functools import cache
 from pathlib import Path
@@ -12,42 +12,44 @@ from optuna.trial import FrozenTrial, TrialState
 from ablations.studies.hashing import digest
 from ablations.studies.schema import Range, Values
 from ablations.studies.study import Arm
-from ablations.sweeps.store import Store, appearing
-from ablations.training.population import Member
+from ablations.sweeps.store import Store, atomic_file
+from ablations.training.result import Member
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class MemberSpec(NamedTuple):
-    """Where a member stands in an arm, beside what it is."""
+    """A member to train, and its position in its arm."""
 
     phase: str
+    """`tune` or `confirm`."""
     search: int
     trial: int
     member: Member
 
     def hash(self, arm: Arm) -> str:
+        """The member's content hash."""
         return arm.member(self.member.settings, self.member.seed)
 
 
 def storage(store: Store) -> BaseStorage:
-    """The searches' database. The parent opens it first: two workers must not both make its tables."""
+    """The Optuna storage of a store. The parent process opens it first, so that its tables are created only once."""
     if not store.optuna.exists():
-        with appearing(store.optuna) as scratch:
+        with atomic_file(store.optuna) as scratch:
             optuna.storages.RDBStorage(f"sqlite:///{scratch}").engine.dispose()
-    return _opened(store.optuna)
+    return _connect(store.optuna)
 
 
 @cache
-def _opened(path: Path) -> BaseStorage:
-    """One connection for each process: every arm that a worker is given brings a store of its own."""
+def _connect(path: Path) -> BaseStorage:
+    """One connection per process, shared by all arms that it runs."""
     return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 class Search:
-    """One independent search of an arm: an Optuna study whose n-th trial is decided by the study file and n alone.
+    """One independent search of an arm: an Optuna study whose n-th trial is determined by the study file and n.
 
-    A reopened sampler does not go on where it left off, so it is built anew for every trial, with a seed of its own.
+    A sampler that is reopened does not continue its random sequence, so each trial gets a new one with a seed of its own.
     """
 
     def __init__(self, arm: Arm, index: int, storage: BaseStorage) -> None:
@@ -56,7 +58,7 @@ class Search:
         space = {
             name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()
         }
-        # Random trials do not depend on how many are planned; what TPE proposes does.
+        # The proposals of TPE depend on how many trials are planned, those of random search do not.
         plan = [] if arm.tune.sampler == "random" else [arm.tune.round, arm.tune.trials]
         identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
@@ -67,14 +69,14 @@ class Search:
         )
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.params.keys() != self.distributions.keys():
-                self.study.tell(trial.number, state=TrialState.FAIL)  # killed while it was being asked for
+                self.study.tell(trial.number, state=TrialState.FAIL)  # the process was killed while asking for it
 
     def trials(self) -> list[FrozenTrial]:
-        """The trials that were asked for completely, in order: a trial's number here is its place in this list."""
+        """The trials with all parameters, in order. Trial numbers of this class are positions in this list."""
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE))
 
     def ask(self, number: int) -> FrozenTrial:
-        """The trial of this number, as it was asked for before or, if it never was, now."""
+        """The trial of this number; asks Optuna for it if it does not exist yet."""
         if number >= len(self.trials()):
             seed = self.arm.derive("sampler", self.index, number) % 2**32
             self.study.sampler = (
@@ -85,20 +87,22 @@ class Search:
             self.study.ask(self.distributions)
         return self.trials()[number]
 
-    def told(self, number: int) -> bool:
+    def is_complete(self, number: int) -> bool:
+        """Whether Optuna has the objective of this trial."""
         return self.trials()[number].state == TrialState.COMPLETE
 
     def tell(self, number: int, objective: float) -> None:
+        """Give Optuna the objective of this trial."""
         self.study.tell(self.trials()[number].number, objective)
 
-    def places(self, number: int) -> list[MemberSpec]:
-        """The members of a trial: one for each tuning seed."""
+    def trial_members(self, number: int) -> list[MemberSpec]:
+        """The members of a trial: one per tuning seed."""
         settings = self.arm.settings(self.trials()[number].params)
         seeds = [self.arm.derive("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
         return [MemberSpec("tune", self.index, number, Member(seed, settings)) for seed in seeds]
 
-    def confirmation(self) -> list[MemberSpec]:
-        """The best trial, of equals the earliest, on this search's share of the fresh seeds."""
+    def confirmation_members(self) -> list[MemberSpec]:
+        """The best trial (the earliest of equals) on this search's share of the confirmation seeds."""
         values = [trial.value for trial in self.trials()[: self.arm.tune.trials]]
         best = values.index(max(value for value in values if value is not None))
         settings = self.arm.settings(self.trials()[best].params)

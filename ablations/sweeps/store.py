@@ -1,4 +1,4 @@
-"""The store: one folder that holds everything a sweep knows. Whatever is written appears whole or not at all."""
+"""The store: the folder that holds all results of sweeps. Every file is written atomically."""
 
 import json
 import os
@@ -14,16 +14,17 @@ from ablations.errors import InputError
 
 MARKER = "whygates-store.json"
 PROBED = ".probed.json"
+"""How the names of queued entries end that carry findings of probes."""
 
 
 class Store:
     """A store folder.
 
-    - `mlflow.db`, `artifacts/`: the runs; `optuna.db`: the searches
-    - `members/`: the result of every finished network, by its content hash: what is here is never trained again
-    - `weights/`: what is kept of every confirmed network that did not diverge; `probes/`: what probes found out about it, by
-      probe, and its portrait
-    - `spool/<study>/`: what the tracker has not been told yet: where a member stands in a study
+    - `mlflow.db`, `artifacts/`: MLflow's runs; `optuna.db`: the searches
+    - `members/`: the result of every finished network by content hash; these are never trained again
+    - `weights/`: the weights of confirmed networks that did not diverge
+    - `probes/`: the findings of probes about a network, by probe, and its figure
+    - `spool/<study>/`: the queue of what is not yet uploaded to the tracker: a member's position in a study
     - `checkpoints/`: populations in training
     """
 
@@ -40,7 +41,7 @@ class Store:
 
     @property
     def local(self) -> bool:
-        """Whether the runs are tracked here, and not on a server."""
+        """Whether runs are tracked in this folder; otherwise on the server that MLFLOW_TRACKING_URI names."""
         return not os.environ.get("MLFLOW_TRACKING_URI")
 
     @property
@@ -49,7 +50,10 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
-        """Open a store for writing; an empty or missing folder becomes one. Raises InputError, and leaves it untouched."""
+        """Open a store for writing, and create it in an empty or missing folder.
+
+        :raises InputError: for any other folder, which is left untouched, and where it cannot be written.
+        """
         if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MARKER).is_file())):
             raise InputError(f"--store {folder}: it exists, and is not a whygates store; name an empty or new folder")
         store = cls(folder)
@@ -67,7 +71,10 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """Open an existing store for reading. Raises InputError."""
+        """Open an existing store for reading.
+
+        :raises InputError: if the folder is no store, or a database in it is damaged.
+        """
         if not (folder / MARKER).is_file():
             what = "it is not a whygates store" if folder.exists() else "there is no such folder"
             raise InputError(f"--store {folder}: {what}; `whygates sweep` or `whygates demo` makes one")
@@ -80,7 +87,7 @@ class Store:
             if not path.exists():
                 continue
             try:
-                # To be written to, as who was killed in a transaction left one to be rolled back.
+                # Opened for writing: a transaction of a killed process has to be rolled back.
                 with sqlite3.connect(f"file:{path}?mode=rw", uri=True) as database:
                     database.execute("select name from sqlite_master limit 1")
             except sqlite3.DatabaseError as error:
@@ -88,13 +95,16 @@ class Store:
 
     @contextmanager
     def sweeping(self) -> Iterator[None]:
-        """Hold the store for one sweep. The lock ends with the process, however it ends. Raises InputError."""
+        """Lock the store for one sweep. The lock ends with the process, however that ends.
+
+        :raises InputError: if another sweep holds it.
+        """
         lock = FileLock(self.folder / "sweep.lock")
         try:
-            lock.acquire(timeout=1)  # a look at whether it is busy takes it for a moment
+            lock.acquire(timeout=1)  # `busy` holds the lock for a moment
         except Timeout:
             raise InputError(
-                f"--store {self.folder}: another sweep is using it; wait for it, or name another"
+                f"--store {self.folder}: another sweep is using this store; wait for it to end, or name another store"
             ) from None
         try:
             yield
@@ -103,7 +113,7 @@ class Store:
 
     @property
     def busy(self) -> bool:
-        """Whether a sweep is running on it now."""
+        """Whether a sweep is running on this store."""
         lock = FileLock(self.folder / "sweep.lock")
         try:
             with lock.acquire(timeout=0):
@@ -112,53 +122,55 @@ class Store:
             return True
 
     def put(self, member: str, result: dict[str, Any]) -> None:
-        """Keep a finished member's result for good."""
+        """Store the result of a finished member."""
         write(self.members / f"{member}.json", json.dumps(result))
 
     def get(self, member: str) -> dict[str, Any] | None:
-        """A finished member's result; None for one that is not finished."""
+        """The result of a member; None if it has not finished."""
         return _read(self.members / f"{member}.json")
 
-    def weights_of(self, member: str) -> Path:
-        """The file with a member's weights. It is there before the member's result is."""
+    def weights_path(self, member: str) -> Path:
+        """The file of a member's weights. It is written before the member's result."""
         return self.weights / f"{member}.safetensors"
 
-    def portrait_of(self, member: str) -> Path:
-        """The file with a member's portrait."""
+    def figure_path(self, member: str) -> Path:
+        """The file of a member's figure."""
         return self.probes / f"{member}.svg"
 
     def add_findings(self, member: str, probe: str, found: dict[str, Any]) -> None:
-        """Keep what a probe found out about a member: its `metrics` and `curves`."""
+        """Store the `metrics` and `curves` that a probe measured of a member."""
         write(self.probes / f"{member}.json", json.dumps(self.findings(member) | {probe: found}))
 
     def findings(self, member: str) -> dict[str, dict[str, Any]]:
-        """What is known of a member, by probe."""
+        """The findings about a member, by probe."""
         return _read(self.probes / f"{member}.json") or {}
 
-    def tell(self, study: str, member: str, place: dict[str, Any], probes: Collection[str] | None = None) -> None:
-        """Leave word for the tracker of where a finished member stands in a study; a second time when it is probed, with
-        the `probes` of that study."""
+    def enqueue(self, study: str, member: str, tags: dict[str, Any], probes: Collection[str] | None = None) -> None:
+        """Enqueue a finished member for upload to the tracker; a second time, with the study's `probes`, after probing.
+
+        :param tags: the member's position in the study.
+        """
         folder = self.spool / study
         folder.mkdir(exist_ok=True)
         if probes is None:
-            write(folder / f"{member}.json", json.dumps(place))
+            write(folder / f"{member}.json", json.dumps(tags))
         else:
-            write(folder / f"{member}{PROBED}", json.dumps({**place, "probes": sorted(probes)}))
+            write(folder / f"{member}{PROBED}", json.dumps({**tags, "probes": sorted(probes)}))
 
-    def waiting(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """What the tracker has not been told: whole records, each with the file to remove when it has."""
+    def queued(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """The records that are not yet uploaded, each with the file to remove once it is."""
         for path in sorted((self.spool / study).glob("[!.]*.json")):
-            place, member = json.loads(path.read_text(encoding="utf-8")), path.name.partition(".")[0]
-            found = {}
-            if path.name.endswith(PROBED):  # another study may have asked it more
-                asked = place.pop("probes")
-                found["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in asked}
-            yield path, {"hash": member, "study": study, **place, **(self.get(member) or {}), **found}
+            tags, member = json.loads(path.read_text(encoding="utf-8")), path.name.partition(".")[0]
+            findings = {}
+            if path.name.endswith(PROBED):  # the member may have findings of other studies, too
+                probes = tags.pop("probes")
+                findings["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in probes}
+            yield path, {"hash": member, "study": study, **tags, **(self.get(member) or {}), **findings}
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A scratch file to fill; it appears under its own name, whole, when the block ends, and not at all if it fails."""
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary file that replaces `path` when the block ends, and is removed if the block fails."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield scratch
@@ -168,15 +180,15 @@ def appearing(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file that appears whole or not at all, and survives a crash right after."""
-    with appearing(path) as scratch, open(scratch, "wb") as file:
+    """Write a file atomically and flush it to disk."""
+    with atomic_file(path) as scratch, open(scratch, "wb") as file:
         file.write(content if isinstance(content, bytes) else content.encode())
         file.flush()
         os.fsync(file.fileno())
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The JSON of a file, if there is one."""
+    """The JSON content of a file; None if there is no such file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

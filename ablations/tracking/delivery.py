@@ -1,4 +1,4 @@
-"""Delivery: uploads finished members from the store's queue to MLflow, and retries when the tracker is down."""
+"""Delivery: uploads finished members from the store's queue to MLflow, and tries again later when the tracker is down."""
 
 import time
 from pathlib import Path
@@ -14,47 +14,49 @@ RETRY_SECONDS = 30.0
 
 
 class Observer(Protocol):
-    """What delivery reports to."""
+    """Receives what was uploaded, and warnings."""
 
     def delivered(self, record: dict[str, Any]) -> None: ...
     def warn(self, message: str) -> None: ...
 
 
 class Delivery:
-    """Brings finished members from the store to the tracker. A tracker that is down is tried again later."""
+    """Uploads the queue of a study. After a failure of the tracker it waits for RETRY_SECONDS."""
 
     def __init__(self, store: Store, tracker: Tracker, observer: Observer) -> None:
         self.store, self.tracker, self.observer = store, tracker, observer
-        self.closing: list[ArmOutcome] = []
-        self.later = 0.0
+        self.ended_arms: list[ArmOutcome] = []
+        self.retry_at = 0.0
 
     def work(self) -> None:
-        """Deliver what waits, and close the arms that have ended, unless the tracker failed a moment ago."""
-        if time.monotonic() >= self.later:
+        """Upload the queue and end the runs of arms that have ended, unless the tracker failed a moment ago."""
+        if time.monotonic() >= self.retry_at:
             self._try()
 
-    def close(self, ended: ArmOutcome) -> None:
-        """Close an arm's run as soon as the tracker can take it."""
-        self.closing.append(ended)
+    def end_arm(self, outcome: ArmOutcome) -> None:
+        """End an arm's run, now or as soon as the tracker is reachable."""
+        self.ended_arms.append(outcome)
         self.work()
 
     def flush(self) -> None:
-        """A last attempt, with a word about what could not be delivered."""
+        """A last attempt; warns of what could not be uploaded."""
         self._try()
-        left = len(list(self.store.waiting(self.tracker.study)))
-        if left:
-            self.observer.warn(f"{left} results wait in {self.store.spool}; the same command delivers them")
+        queued = len(list(self.store.queued(self.tracker.study)))
+        if queued:
+            self.observer.warn(
+                f"{queued} results are not uploaded yet ({self.store.spool}); the same command uploads them"
+            )
 
     def _try(self) -> None:
         try:
-            for path, record in self.store.waiting(self.tracker.study):
+            for path, record in self.store.queued(self.tracker.study):
                 self._deliver(path, record)
-            while self.closing:
-                self.tracker.end_arm(self.closing[0])
-                self.closing.pop(0)
+            while self.ended_arms:
+                self.tracker.end_arm(self.ended_arms[0])
+                self.ended_arms.pop(0)
         except (MlflowException, OSError) as error:
-            self.observer.warn(f"the tracker does not take results now, they wait on disk: {str(error)[:100]}")
-            self.later = time.monotonic() + RETRY_SECONDS
+            self.observer.warn(f"the tracker cannot be reached, results stay on disk until it can: {str(error)[:100]}")
+            self.retry_at = time.monotonic() + RETRY_SECONDS
 
     def _deliver(self, path: Path, record: dict[str, Any]) -> None:
         if self.tracker.deliver(record):

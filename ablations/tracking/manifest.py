@@ -1,4 +1,4 @@
-"""The manifest of a sweep, `study.json`: what a report must know beside the table of members."""
+"""The manifest of a sweep, `study.json`: what a report needs in addition to results.csv and curves.csv."""
 
 import os
 import platform
@@ -9,20 +9,22 @@ from typing import Any
 
 from ablations import cells
 from ablations.contract import plugins
+from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.studies.schema import CellChoice, TaskChoice
-from ablations.studies.study import Study
-from ablations.sweeps import arm as sweep
+from ablations.studies.study import Arm, Study
+from ablations.sweeps.arm import build_model, phase_sizes
 
 PACKAGES = ("whygates", "torch", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
 def manifest(study: Study) -> dict[str, Any]:
-    """The definition, its arms with their hashes and sizes, what the cells and tasks are, the text of its plug-ins, and
-    where it all ran."""
+    """The study's definition, its arms with hashes and sizes, the metadata of cells, tasks and hyperparameters, the source
+    of plug-ins, and the software and hardware in use."""
     return {
         "study": study.name,
         "definition": study.model_dump(mode="json"),
         "cells": {choice.label: _cell(choice) for choice in study.cells},
+        "hyperparameters": {one.name: {"default": one.default, "scale": one.scale} for one in HYPERPARAMETERS.values()},
         "lattice": [{"cell": c.name, "parent": c.parent, "change": c.change} for c in cells.catalogue().values()],
         "tasks": {choice.label: _task(choice) for choice in study.task},
         "arms": [_arm(arm) for arm in study.arms()],
@@ -58,8 +60,8 @@ def _task(choice: TaskChoice) -> dict[str, Any]:
     }
 
 
-def _arm(arm: sweep.Arm) -> dict[str, Any]:
-    model = sweep.build(arm)
+def _arm(arm: Arm) -> dict[str, Any]:
+    model = build_model(arm)
     return {
         "hash": arm.hash,
         "cell": arm.cell.label,
@@ -68,7 +70,7 @@ def _arm(arm: sweep.Arm) -> dict[str, Any]:
         "size": arm.size,
         "hidden_size": model.hidden,
         "parameters": model.parameters,
-        **dict(sweep.phases(arm)),
+        **phase_sizes(arm),
     }
 
 
@@ -83,7 +85,7 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree that runs; None when this is no checkout of it."""
+    """The commit of the source tree in use; None if it is not a git checkout."""
     try:
         git = ["git", "-C", str(Path(__file__).parent)]
         subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], check=True, capture_output=True)

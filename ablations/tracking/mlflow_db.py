@@ -1,4 +1,4 @@
-"""The store's MLflow database: made whole, and followed when the store is moved."""
+"""The store's MLflow database: created atomically, and updated after the store was moved."""
 
 import logging
 import sqlite3
@@ -6,19 +6,22 @@ from contextlib import closing
 
 from mlflow import MlflowClient
 
-from ablations.sweeps.store import Store, appearing
+from ablations.sweeps.store import Store, atomic_file
 
 
 def create_database(store: Store) -> None:
-    """Make the store's MLflow database if it has none, so that it is never seen half-made."""
+    """Create the store's MLflow database, with all its tables or not at all, unless it exists."""
     if not store.mlflow.exists():
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        with appearing(store.mlflow) as scratch:
+        with atomic_file(store.mlflow) as scratch:
             MlflowClient(f"sqlite:///{scratch}").search_experiments()
 
 
 def relocate(store: Store, experiment: str, here: str, there: str) -> None:
-    """Artifacts are stored by absolute address: after a store has been moved or copied, they are here, not there."""
+    """Update the artifact locations of an experiment, which are absolute, after the store was moved or copied.
+
+    :param here: URI of the experiment's artifacts now; `there`: as the database has it.
+    """
     if here != there:
         with closing(sqlite3.connect(store.mlflow)) as database, database:
             database.execute("update experiments set artifact_location = ? where experiment_id = ?", (here, experiment))

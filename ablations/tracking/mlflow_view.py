@@ -12,6 +12,9 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from ablations.hyperparameters import HYPERPARAMETERS
+from ablations.tracking.tables import LOG10
+
 KEY = "whygates"
 SCORE = "score"
 
@@ -24,18 +27,25 @@ def link(experiment: str) -> str:
 
 
 def save_view(client: MlflowClient, experiment: str, hyperparameters: list[str]) -> None:
-    """Members only, best first, with their hyperparameters; a chart of each kind that helps to choose among them."""
-    axes = ["log10_learning_rate", SCORE]
+    """Save a view of the members, best score first, with their hyperparameters and charts of scores and curves.
+
+    :param hyperparameters: the names of those that the study searches.
+    """
+    logarithmic = [name for name in hyperparameters if HYPERPARAMETERS[name].scale == "log"]
+    metrics = [f"{LOG10}{name}" for name in logarithmic]
     charts = [
         _chart(
             "PARALLEL",
-            selectedMetrics=axes,
-            selectedParams=[h for h in hyperparameters if h != "learning_rate"],
+            selectedMetrics=[*metrics, SCORE],
+            selectedParams=[name for name in hyperparameters if name not in logarithmic],
             showAllRuns=True,
         ),
         _line("eval/score"),
         _line("train/loss"),
-        _chart("SCATTER", xaxis={"key": axes[0], "type": "METRIC"}, yaxis={"key": SCORE, "type": "METRIC"}),
+        *(
+            _chart("SCATTER", xaxis={"key": metric, "type": "METRIC"}, yaxis={"key": SCORE, "type": "METRIC"})
+            for metric in metrics
+        ),
     ]
     state = {
         "searchFilter": "tags.kind = 'member'",

@@ -24,7 +24,7 @@ def connect(store: Store) -> MlflowClient:
     """Return a client of the store's tracker. Raises InputError when a local store has no runs yet, or the server cannot
     be used."""
     if store.local and not store.mlflow.exists():
-        raise InputError(f"--store {store.folder}: nothing was swept here yet")
+        raise InputError(f"--store {store.folder}: no study was swept into this store yet")
     try:
         client = MlflowClient(store.tracking_uri)
         client.search_experiments(max_results=1)

@@ -1,4 +1,4 @@
-"""The tables of a study, from its members' runs: see the `reports` package for the columns."""
+"""Tables of a study, from the runs of its members. The `reports` package documents their columns."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -9,9 +9,10 @@ from mlflow.entities import Metric, Run
 
 from ablations.sweeps.store import Store
 
-LOG_RATE = "log10_learning_rate"
-NOTHING = "-"
-"""The tag of a member that no probe was put to: a server refuses an empty one."""
+LOG10 = "log10_"
+"""Prefix of metrics that repeat a hyperparameter of logarithmic scale: MLflow's parallel coordinates have linear axes only."""
+NO_PROBES = "-"
+"""The tag `probes` of a member that no probe ran on: MLflow servers refuse an empty value."""
 FIRST = [
     "study",
     "phase",
@@ -27,14 +28,14 @@ FIRST = [
     "solved",
     "score",
 ]
-"""The columns that a reader wants first."""
+"""The first columns of results.csv; the others follow in alphabetical order."""
 Curves = dict[str, list[tuple[int, float]]]
 
 
 def probes(run: Run) -> frozenset[str] | None:
-    """The probes whose findings a member's run has; None before it was probed."""
+    """The probes whose findings a member's run has; None before probing."""
     tag = run.data.tags.get("probes")
-    return None if tag is None else frozenset(tag.split()) - {NOTHING}
+    return None if tag is None else frozenset(tag.split()) - {NO_PROBES}
 
 
 def results(runs: Iterable[Run], manifest: dict[str, Any]) -> pd.DataFrame:
@@ -43,21 +44,21 @@ def results(runs: Iterable[Run], manifest: dict[str, Any]) -> pd.DataFrame:
     groups = {label: task["group"] for label, task in manifest["tasks"].items()}
     rows = [_row(run, manifest["study"], arms[run.data.tags["arm"]], groups) for run in runs]
     table = pd.DataFrame(rows).sort_values(["task", "lag", "size", "cell", "phase", "search", "trial", "seed"])
-    # Not in the order in which runs and what is in them happen to come: the same members give the same bytes.
+    # Sorted, so that the same members give the same bytes whatever the order in which the tracker returns them.
     return table.reindex(columns=[*FIRST, *sorted({*table} - {*FIRST})]).reset_index(drop=True)
 
 
 def curves(runs: Iterable[Run], store: Store, history: Callable[[str, str], Sequence[Metric]]) -> pd.DataFrame:
     """Every point of every curve: hash, step, metric, value.
 
-    The store has them at hand. `history` asks the tracker, for members that were trained elsewhere: metric by metric, which
-    takes a thousand times as long.
+    They are read from the store. For members that were trained elsewhere, `history` fetches them from the tracker: metric
+    by metric, which takes a thousand times as long.
     """
     hashes, metrics, lengths, steps, values = [], [], [], [], []
     for run in sorted(runs, key=lambda run: run.data.tags["hash"]):
-        own = _curves(run, store, history)
-        for metric in sorted(own):
-            points = np.array(sorted(own[metric]), dtype=float).reshape(-1, 2)
+        member_curves = _curves(run, store, history)
+        for metric in sorted(member_curves):
+            points = np.array(sorted(member_curves[metric]), dtype=float).reshape(-1, 2)
             hashes.append(run.data.tags["hash"])
             metrics.append(metric)
             lengths.append(len(points))
@@ -77,13 +78,13 @@ def _curves(run: Run, store: Store, history: Callable[[str, str], Sequence[Metri
     if result is None:
         logged = filter(_is_curve, run.data.metrics)
         return {metric: [(p.step, p.value) for p in history(run.info.run_id, metric)] for metric in logged}
-    told = probes(run) or frozenset()
-    findings = store.findings(run.data.tags["hash"]).items() if told else ()
-    return result["curves"] | {k: v for probe, found in findings if probe in told for k, v in found["curves"].items()}
+    logged = probes(run) or frozenset()
+    findings = store.findings(run.data.tags["hash"]).items() if logged else ()
+    return result["curves"] | {k: v for probe, found in findings if probe in logged for k, v in found["curves"].items()}
 
 
 def _is_curve(metric: str) -> bool:
-    """Whether a metric belongs to the curves, and not to the columns of a member's row."""
+    """Whether a metric belongs to curves.csv; otherwise it is a column of results.csv."""
     return "/" in metric or metric == "retention"
 
 
@@ -92,7 +93,7 @@ def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> d
     row: dict[str, Any] = {"study": study, "phase": tags["phase"]}
     row |= {key: arm[key] for key in ("cell", "task", "lag", "size")}
     row |= {key: _value(text) for key, text in params.items() if key != "size"}
-    row |= {key: value for key, value in metrics.items() if not _is_curve(key) and key != LOG_RATE}
+    row |= {key: value for key, value in metrics.items() if not _is_curve(key) and not key.startswith(LOG10)}
     row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
     for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "finished_at", "flops_per_step"):
         row[name] = int(row[name])

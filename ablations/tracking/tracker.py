@@ -1,4 +1,4 @@
-"""The tracker: writes finished members to MLflow, and reads a study back as tidy tables. Only here is mlflow imported."""
+"""The tracker: logs finished members to MLflow, and reads a study back as tidy tables."""
 
 import json
 import math
@@ -13,6 +13,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ablations.errors import InputError
+from ablations.hyperparameters import HYPERPARAMETERS, Setting
 from ablations.sweeps.arm import Logged
 from ablations.sweeps.store import Store, write
 from ablations.sweeps.workers.local import ArmOutcome
@@ -22,25 +23,26 @@ from ablations.tracking.mlflow_view import save_view
 from ablations.tracking.runs import connect, first_line
 
 MANIFEST = "study.json"
-PAGE = 1000
+PAGE_SIZE = 1000
+"""Runs per request of a search."""
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
 
 
 class Tracker:
     """One study's experiment in MLflow.
 
-    A run of `kind=study` carries the manifest and the report; below it a run per arm (`kind=arm`), below that one per
-    member (`kind=member`), identified by its content hash.
+    The run with tag `kind=study` carries the manifest and the report. Its children are the runs of arms (`kind=arm`),
+    and their children the runs of members (`kind=member`), which are identified by their content hash.
     """
 
     def __init__(self, store: Store, study: str) -> None:
-        """Raises InputError when the tracking server cannot be used, or the store's database was never made."""
+        """:raises InputError: if the tracking server cannot be used, or the store has no MLflow database yet."""
         self.store, self.study = store, study
         self.arms: dict[str, str] = {}
         self.members: dict[str, tuple[str, Logged]] = {}
-        """The run of every member that is known to be told, and what was told of it."""
-        self.doubtful: set[str] = set()
-        """Members whose telling failed: the tracker may know them all the same."""
+        """The run of every member that is logged, and what it has."""
+        self.unconfirmed: set[str] = set()
+        """Members whose logging failed: the tracker may have received them all the same."""
         self.client = connect(store)
         found = self.client.get_experiment_by_name(study)
         if found and found.lifecycle_stage != "active":
@@ -50,17 +52,20 @@ class Tracker:
             relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
 
     def begin(self, manifest: dict[str, Any]) -> dict[str, Logged]:
-        """Make the experiment ready for a sweep; what was told of every member before. Raises InputError."""
+        """Prepare the experiment for a sweep; returns the members that are already logged.
+
+        :raises InputError: if the tracker fails.
+        """
         try:
             self._prepare(manifest)
             for run in self._runs("tags.kind = 'member'"):
                 if run.info.status == "FINISHED":
-                    self.members[run.data.tags["hash"]] = (run.info.run_id, _told(run))
+                    self.members[run.data.tags["hash"]] = (run.info.run_id, _logged(run))
                 else:
-                    self.client.delete_run(run.info.run_id)  # cut off while it was written; it will be told again
+                    self.client.delete_run(run.info.run_id)  # interrupted while it was written; it is logged again
         except (MlflowException, OSError) as error:
             raise InputError(f"the tracker at {self.store.tracking_uri} fails: {first_line(error)}") from None
-        return {member: told for member, (_, told) in self.members.items()}
+        return {member: logged for member, (_, logged) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
         if self.experiment is None:
@@ -73,14 +78,19 @@ class Tracker:
         self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
 
     def study_run(self) -> str:
-        """The id of the run that carries the manifest and the report. Raises InputError when the study has none."""
+        """:returns: the id of the run that carries the manifest and the report.
+
+        :raises InputError: if the study was never swept into this store.
+        """
         for run in self._runs("tags.kind = 'study'"):
             return run.info.run_id
         swept = [e.name for e in self.client.search_experiments() if e.name != "Default"]
-        raise InputError(f"study {self.study!r} was never swept here; the store has: {', '.join(swept) or 'nothing'}")
+        raise InputError(
+            f"study {self.study!r} was never swept into this store, which has: {', '.join(swept) or 'no study'}"
+        )
 
     def arm_run(self, arm: str, fields: dict[str, Any]) -> str:
-        """The id of an arm's run; `fields` (cell, task, lag, size) describe it when it is new."""
+        """The id of an arm's run, which is created if it does not exist: `fields` has its cell, task, lag and size."""
         if arm not in self.arms:
             for run in self._runs(f"tags.kind = 'arm' and tags.arm = '{arm}'"):
                 self.arms[arm] = run.info.run_id
@@ -93,70 +103,68 @@ class Tracker:
         return self.arms[arm]
 
     def deliver(self, record: dict[str, Any]) -> bool:
-        """Tell of a finished member; whether it was news. Raises MlflowException or OSError when it cannot be told now."""
+        """Log a finished member, or add the findings of probes to its run; returns whether the member is new.
+
+        :raises MlflowException, OSError: if the tracker cannot be reached; `deliver` may then be called again.
+        """
         member, arm = record["hash"], record["arm"]
-        if member in self.doubtful:
+        if member in self.unconfirmed:
             self._settle(member)
-        news = member not in self.members
-        if news:
-            self.doubtful.add(member)
-            self.members[member] = (self._write(record), Logged(arm))
-            self.doubtful.discard(member)
-        run_id, told = self.members[member]
-        if told.arm != arm:  # an earlier definition of the arm trained it
+        is_new = member not in self.members
+        if is_new:
+            self.unconfirmed.add(member)
+            self.members[member] = (self._log_member(record), Logged(arm))
+            self.unconfirmed.discard(member)
+        run_id, logged = self.members[member]
+        if logged.arm != arm:  # it was trained for an earlier definition of the arm
             moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
         if "findings" in record:
-            told = Logged(arm, self._add(run_id, record["findings"], member))
-        self.members[member] = (run_id, told._replace(arm=arm))
-        return news
+            logged = Logged(arm, self._log_findings(run_id, record["findings"], member))
+        self.members[member] = (run_id, logged._replace(arm=arm))
+        return is_new
 
-    def _add(self, run_id: str, findings: dict[str, dict[str, Any]], member: str) -> frozenset[str]:
-        """Tell what probes found out about a told member, with its weights and its portrait; the probes.
+    def _log_findings(self, run_id: str, findings: dict[str, dict[str, Any]], member: str) -> frozenset[str]:
+        """Log the findings of probes, the weights and the figure of a logged member; returns the probes.
 
-        It can be repeated: MLflow takes a point that it has, of the same time, for the same.
+        It can be repeated: MLflow ignores a metric that it has with the same value, step and timestamp.
         """
-        for path in (self.store.weights_of(member), self.store.portrait_of(member)):
+        for path in (self.store.weights_path(member), self.store.figure_path(member)):
             if path.exists():  # a diverged member has no weights
                 self.client.log_artifact(run_id, str(path))
         when = self.client.get_run(run_id).info.start_time
         metrics = {key: value for found in findings.values() for key, value in found["metrics"].items()}
         curves = {key: curve for found in findings.values() for key, curve in found["curves"].items()}
-        self._log(run_id, _points(metrics, curves, when))
-        self.client.set_tag(run_id, "probes", " ".join(findings) or tables.NOTHING)
+        self.client.log_batch(run_id, _points(metrics, curves, when))
+        self.client.set_tag(run_id, "probes", " ".join(findings) or tables.NO_PROBES)
         return frozenset(findings)
 
-    def _log(self, run_id: str, points: list[Metric]) -> None:
-        for first in range(0, len(points), PAGE):
-            self.client.log_batch(run_id, points[first : first + PAGE])
-
     def _settle(self, member: str) -> None:
-        """Find out what became of a telling that failed: it is complete, or it is taken back."""
+        """Find out whether a failed attempt reached the tracker: take its complete run, delete incomplete ones."""
         for run in self._runs(f"tags.hash = '{member}'"):
             if run.info.status == "FINISHED" and member not in self.members:
-                self.members[member] = (run.info.run_id, _told(run))
+                self.members[member] = (run.info.run_id, _logged(run))
             else:
                 self.client.delete_run(run.info.run_id)
 
-    def _write(self, record: dict[str, Any]) -> str:
+    def _log_member(self, record: dict[str, Any]) -> str:
         tags = {key: str(record[key]) for key in ("hash", "arm", "phase", "cell", "task", "lag", "engine", "status")}
         tags |= {"kind": "member", "study": self.study}
-        place = f"{record['phase']}{record['search']}.{record['trial']}"
-        name = f"{record['cell']} {place} {record['task']} {record['lag']}"
+        position = f"{record['phase']}{record['search']}.{record['trial']}"
+        name = f"{record['cell']} {position} {record['task']} {record['lag']}"
         params = {key: record[key] for key in ("size", "hidden_size", "parameters", "seed", "search", "trial")}
         params |= record["settings"]
         metrics = {**record["metrics"], **_log10(record["settings"])}
         now = int(time.time() * 1000)
         points = _points(metrics, record["curves"], now)
-        begun = now - int(1000 * record["metrics"]["seconds"])  # so that the UI shows how long it trained
-        run_id = self._create(name, tags, parent=self.arm_run(record["arm"], record), begun=begun)
-        self.client.log_batch(run_id, points[:PAGE], [Param(key, str(value)) for key, value in params.items()])
-        self._log(run_id, points[PAGE:])
+        started = now - int(1000 * record["metrics"]["seconds"])  # so that the UI shows the training time
+        run_id = self._create(name, tags, parent=self.arm_run(record["arm"], record), start_time=started)
+        self.client.log_batch(run_id, points, [Param(key, str(value)) for key, value in params.items()])
         self.client.set_terminated(run_id)
         return run_id
 
     def end_arm(self, ended: ArmOutcome) -> None:
-        """Close an arm's run: FINISHED, FAILED with the traceback, or SCHEDULED when it is to be continued."""
+        """End an arm's run: FINISHED, FAILED with the traceback as artifact, or SCHEDULED if it was interrupted."""
         arm = ended.arm
         fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
         run_id = self.arm_run(arm.hash, fields)
@@ -168,7 +176,7 @@ class Tracker:
             self.client.set_terminated(run_id, "FINISHED" if ended.status == "done" else "FAILED")
 
     def solved(self, manifest: dict[str, Any]) -> dict[tuple[str, str], list[int]]:
-        """Whether each told member solved its task, by arm and phase."""
+        """Whether each logged member solved its task (0 or 1), by arm and phase."""
         found: dict[tuple[str, str], list[int]] = {}
         for run in self._members(manifest):
             key = (run.data.tags["arm"], run.data.tags["phase"])
@@ -195,7 +203,7 @@ class Tracker:
         return list(arms.values())
 
     def attach(self, folder: Path) -> None:
-        """Store a report on the study's run, where the UI shows it: what a report is made of, whatever else lies there."""
+        """Log the files of a report in `folder` as artifacts of the study's run; other files there are ignored."""
         for name in ("report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"):
             if (folder / name).is_file():
                 self.client.log_artifact(self.study_run(), str(folder / name), "report")
@@ -204,16 +212,19 @@ class Tracker:
                 self.client.log_artifact(self.study_run(), str(figure), "report/figures")
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest of the last sweep. Raises InputError when the study was never swept here."""
+        """The manifest of the last sweep.
+
+        :raises InputError: if the study was never swept into this store.
+        """
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = self.client.download_artifacts(self.study_run(), MANIFEST, folder)
             except MlflowException:
-                raise InputError(f"study {self.study!r} has only just been started; try again in a moment") from None
+                raise InputError(f"study {self.study!r} has just been started; try again in a moment") from None
             return json.loads(Path(path).read_text(encoding="utf-8"))
 
     def tables(self, folder: Path) -> None:
-        """Write what reports are built from: results.csv, curves.csv and study.json."""
+        """Write the tables that a report is built from: results.csv, curves.csv and study.json."""
         manifest = self.manifest()
         runs = self._finished(manifest)
         tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)
@@ -221,7 +232,7 @@ class Tracker:
         write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
     def results(self, manifest: dict[str, Any]) -> pd.DataFrame:
-        """One row per finished member of the study's present definition."""
+        """One row per finished member of the manifest's arms."""
         return tables.results(self._finished(manifest), manifest)
 
     def curves(self, manifest: dict[str, Any]) -> pd.DataFrame:
@@ -232,12 +243,12 @@ class Tracker:
         runs = list(self._members(manifest))
         if not runs:
             raise InputError(
-                f"study {self.study!r} has no finished member yet; `whygates status {self.study}` tells more"
+                f"study {self.study!r} has no finished network yet; `whygates status {self.study}` shows its progress"
             )
         return runs
 
     def _members(self, manifest: dict[str, Any]) -> Iterator[Run]:
-        """The finished members of the manifest's arms, each once."""
+        """The runs of the finished members of the manifest's arms, one per member."""
         arms, seen = {arm["hash"] for arm in manifest["arms"]}, set()
         for run in self._runs("tags.kind = 'member'"):
             tags = run.data.tags
@@ -248,20 +259,20 @@ class Tracker:
     def _runs(self, where: str) -> Iterator[Run]:
         token = None
         while self.experiment is not None:
-            page = self.client.search_runs([self.experiment], where, max_results=PAGE, page_token=token)
+            page = self.client.search_runs([self.experiment], where, max_results=PAGE_SIZE, page_token=token)
             yield from page
             token = page.token
             if not token:
                 return
 
-    def _create(self, name: str, tags: dict[str, str], parent: str | None = None, begun: int | None = None) -> str:
+    def _create(self, name: str, tags: dict[str, str], parent: str | None = None, start_time: int | None = None) -> str:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
         assert self.experiment is not None  # begin() made it
-        return self.client.create_run(self.experiment, begun, tags, run_name=name).info.run_id
+        return self.client.create_run(self.experiment, start_time, tags, run_name=name).info.run_id
 
 
-def _told(run: Run) -> Logged:
-    """What a member's run has of it."""
+def _logged(run: Run) -> Logged:
+    """What a member's run has."""
     return Logged(run.data.tags["arm"], tables.probes(run))
 
 
@@ -270,9 +281,13 @@ def _points(metrics: dict[str, float], curves: tables.Curves, when: int) -> list
     return points + [Metric(key, value, when, step) for key, curve in curves.items() for step, value in curve]
 
 
-def _log10(settings: dict[str, Any]) -> dict[str, float]:
-    """Parallel coordinates have linear axes only, and a learning rate wants a logarithmic one."""
-    return {tables.LOG_RATE: math.log10(settings["learning_rate"])}
+def _log10(settings: dict[str, Setting]) -> dict[str, float]:
+    """The logarithms of positive settings that have a logarithmic scale."""
+    return {
+        f"{tables.LOG10}{name}": math.log10(value)
+        for name, value in settings.items()
+        if HYPERPARAMETERS[name].scale == "log" and isinstance(value, int | float) and value > 0
+    }
 
 
 def _description(manifest: dict[str, Any]) -> str:

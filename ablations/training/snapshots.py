@@ -1,7 +1,7 @@
-"""What is kept of a confirmed network: its weights half way through its training and at the end, in a file of safetensors.
+"""The saved weights of a confirmed network, half way through training and at the end, in a safetensors file.
 
-Half way is not known beforehand, so the weights of the last few powers of two are at hand at any time. The initial weights
-are not kept: its seed draws them again.
+When training will end is not known beforehand, so rolling snapshots at powers of two are taken; the nearest to half of
+the steps is saved. Initial weights are not saved: the seed draws them again.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float, Int64
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -18,77 +19,93 @@ from torch import Tensor
 from ablations.cells import Weights
 from ablations.errors import InputError
 
-ABOUT = "whygates"
-_KINDS = ("half", "end")
+METADATA_KEY = "whygates"
+_STAGES = ("half", "end")
 
 
 class SavedWeights(NamedTuple):
     """A member's weights by name, `[rows, columns]` each."""
 
     half_step: int
-    """The power of two that is nearest to half its steps, to a factor of √2."""
+    """The power of two nearest to half of its steps, within a factor of √2."""
     half: Weights
     end: Weights
 
 
 class Snapshots:
-    """The weights that may turn out to be those half way: of members in training, a row each, by step."""
+    """Rolling snapshots of a population's weights: after steps that are powers of two, as long as one of them may turn
+    out to be half way."""
 
     def __init__(self) -> None:
-        self.flat: dict[int, Tensor] = {}
+        self.flat: dict[int, Float[Tensor, "members parameters"]] = {}
+        """By step."""
 
-    def take(self, step: int, flat: Tensor) -> None:
-        """Look at the weights after every step: those of a power of two are remembered, while they may be needed."""
+    def take(self, step: int, flat: Float[Tensor, "members parameters"]) -> None:
+        """To be called after every step: copies the weights if the step is a power of two, and drops older copies."""
         if step.bit_count() == 1:
             self.flat = {before: w for before, w in self.flat.items() if 4 * before >= step} | {step: flat.clone()}
 
-    def rows(self, kept: Tensor) -> None:
-        """Go on with some of the members."""
-        self.flat = {step: flat[kept] for step, flat in self.flat.items()}
+    def select(self, rows: Int64[Tensor, " rows"]) -> None:
+        """Keep only these members."""
+        self.flat = {step: flat[rows] for step, flat in self.flat.items()}
 
-    def of(self, row: int, step: int, end: Tensor, unpack: Callable[[Tensor], Weights]) -> SavedWeights:
-        """What is kept of a member that leaves after `step` with the weights `end`."""
+    def saved_weights(
+        self,
+        row: int,
+        step: int,
+        end: Float[Tensor, "members parameters"],
+        unpack: Callable[[Tensor], Weights],
+    ) -> SavedWeights:
+        """The weights to save of a member that finishes after `step` with the weights `end[row]`."""
         half = min(self.flat, key=lambda before: abs(math.log(2 * before / step)))
         named = [unpack(flat[row : row + 1]) for flat in (self.flat[half], end)]
         return SavedWeights(half, *({name: w[0].clone() for name, w in weights.items()} for weights in named))
 
 
-def pack(kept: SavedWeights, about: dict[str, Any]) -> bytes:
-    """A file that says itself what it holds: `about` is JSON-like data. The same weights give the same bytes."""
+def to_bytes(weights: SavedWeights, metadata: dict[str, Any]) -> bytes:
+    """The content of a safetensors file that carries JSON-like metadata. The same input gives the same bytes."""
     tensors = {
-        f"{kind}/{name}": w for kind, weights in zip(_KINDS, kept[1:], strict=True) for name, w in weights.items()
+        f"{stage}/{name}": w for stage, named in zip(_STAGES, weights[1:], strict=True) for name, w in named.items()
     }
-    said = json.dumps(about | {"half_step": kept.half_step}, sort_keys=True)
-    return save(tensors, {ABOUT: said})  # one entry: those of several would come in any order
+    text = json.dumps(metadata | {"half_step": weights.half_step}, sort_keys=True)
+    return save(tensors, {METADATA_KEY: text})  # a single entry: safetensors writes several in any order
 
 
-def unpack(data: bytes) -> tuple[SavedWeights, dict[str, Any]]:
-    """What `pack` was given. Raises ValueError for a file that is damaged, or something else."""
+def from_bytes(data: bytes) -> tuple[SavedWeights, dict[str, Any]]:
+    """What `to_bytes` was given.
+
+    :raises ValueError: for content that is damaged, or not from `to_bytes`.
+    """
     try:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        about = json.loads(header["__metadata__"][ABOUT])
-        step = int(about.pop("half_step"))
+        metadata = json.loads(header["__metadata__"][METADATA_KEY])
+        step = int(metadata.pop("half_step"))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"no weights of a member, or damaged: {error}") from None
-    weights = [
-        {name.removeprefix(f"{kind}/"): w for name, w in tensors.items() if name.startswith(f"{kind}/")}
-        for kind in _KINDS
-    ]
-    if weights[0].keys() != weights[1].keys():
-        raise ValueError("no weights of a member, or damaged")
-    return SavedWeights(step, *weights), about
+        raise ValueError(f"not a file of a network's weights, or damaged: {error}") from None
+    half, end = (
+        {name.removeprefix(f"{stage}/"): w for name, w in tensors.items() if name.startswith(f"{stage}/")}
+        for stage in _STAGES
+    )
+    if half.keys() != end.keys():
+        raise ValueError("not a file of a network's weights, or damaged")
+    return SavedWeights(step, half, end), metadata
 
 
 def read(path: Path) -> tuple[SavedWeights, dict[str, Any]]:
-    """The weights in a file, and what it says about them. Raises InputError."""
+    """The weights in a file, and its metadata.
+
+    :raises InputError: if the file cannot be read or is damaged.
+    """
     try:
-        return unpack(path.read_bytes())
+        return from_bytes(path.read_bytes())
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: {said}; without the file the sweep trains this network again") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"{path}: {reason}; if the file is removed, the next sweep trains this network again"
+        ) from None
 
 
-def stacked(weights: list[Weights]) -> Weights:
-    """Several members' weights with a leading member axis."""
-    return {name: torch.stack([member[name] for member in weights]) for name in weights[0]}
+def stacked(members: list[Weights]) -> Weights:
+    """The weights of several members with a leading member axis."""
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}

@@ -75,24 +75,6 @@ def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -
     return found
 
 
-def points(share: float | None) -> str:
-    """A difference of solve rates in points, with its sign: −0.834 -> `−83`."""
-    if share is None:
-        return "?"
-    rounded = round(100 * share)
-    return "0" if rounded == 0 else f"{rounded:+d}".replace("-", "−")
-
-
-def limits(low: float | None, high: float | None) -> str:
-    """`−97 to −60`, in points."""
-    return f"{points(low)} to {points(high)}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, with a space that does not break: 0.834 -> `83 %`."""
-    return f"{round(100 * share)}\N{NO-BREAK SPACE}%"
-
-
 def clear(estimate: Estimate) -> bool:
     """Whether the interval leaves out no difference at all."""
     return not estimate.low <= 0 <= estimate.high

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.aggregates.outcomes import Table
+from reports.format import percent
 
 FILE = Path(__file__).with_name("calibration.csv")
 LEADS = (1, 13)
@@ -46,9 +47,9 @@ def sentence() -> str:
         f"difference of {100 * EFFECT:.0f} points, a single lead was found in {found[0]} where only seeds differ, in "
         f"{found[1]} where searches differ too. That two equal cells keep up was found in {_range(keeps)}; claims that "
         f"join several comparisons in less, ties in six groups at once in {_range(ties)} unless nearly every run solves. "
-        f"Any false verdict at all: {100 * false:.1f} % of {every['studies'].sum():,} studies, but {100 * at_limit:.0f} % where the "
+        f"Any false verdict at all: {percent(false, 1)} of {every['studies'].sum():,} studies, but {percent(at_limit)} where the "
         "true difference is just the smallest that matters, so that a tie and its opposite are equally near. "
-        f"{100 * covered:.0f} % of the intervals shown held the true value."
+        f"{percent(covered)} of the intervals shown held the true value."
     )
 
 

@@ -5,52 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from reports.format import amount, confidence_limits, listed, percent, probability
 from reports.statistics.comparison import Compare
 from reports.statistics.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Contrast, Estimate, Measurement
 from reports.statistics.quantities import SOLVED
-from reports.statistics.strata import Stratum, Where, joined, listed
+from reports.statistics.strata import Stratum, Where, joined
 
-LEVEL_SAID = f"{LEVEL:.0%} interval".replace("%", " %")
-
-
-def points(share: float) -> str:
-    """0.416 -> "42", −0.2 -> "−20"."""
-    return f"{round(100 * share) + 0:d}".replace("-", "−")
-
-
-def probability(p: float) -> str:
-    """0.0123 -> "p = 0.012"."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+LEVEL_SAID = f"{percent(LEVEL)} interval"
 
 
 def shown(contrast: Contrast) -> str:
     """The effect with its interval, on the scale of what was compared.
 
-    "−42 points (−60 to −24)", "×2.3 (1.8 to 3.1)", "62 % (48 to 75)", "0.31 (0.22 to 0.40)", or a dash.
+    "−42 points (−60 to −24)", "×2.3 (1.8 to 3.1)", "62 % (48 to 75)", "+0.31 (+0.22 to +0.40)", or a dash.
     """
     if contrast.effect is None or contrast.ci_low is None or contrast.ci_high is None:
         return "–"
     unit = "points" if contrast.measure == SOLVED.name else "%" if contrast.measure.startswith("share") else ""
     unit = "×" if contrast.scale == "ratio" else unit
-    return f"{amount(contrast.effect, unit)} ({number(contrast.ci_low, unit)} to {number(contrast.ci_high, unit)})"
-
-
-def number(value: float, unit: str) -> str:
-    """Without its unit, which is points, %, × or none."""
-    if unit in ("points", "%"):
-        return points(value)
-    if unit == "×" and not 1e-3 <= value < 1e4:
-        return f"{value:.0e}"
-    digits = 2 if unit != "×" or value < 1.95 else 1 if value < 9.95 else 0
-    return f"{value + 0:.{digits}f}".replace("-", "−")
-
-
-def amount(value: float, unit: str) -> str:
-    """With its unit."""
-    said = number(value, unit)
-    if unit == "points":
-        return f"{said} point" + ("" if said in ("1", "−1") else "s")
-    return f"×{said}" if unit == "×" else f"{said} {unit}".strip()
+    return f"{amount(contrast.effect, unit, plus=True)} ({confidence_limits(contrast.ci_low, contrast.ci_high, unit)})"
 
 
 def places(strata: Sequence[Stratum]) -> str:
@@ -88,12 +61,12 @@ def missing(measurements: Sequence[Measurement]) -> list[str]:
     where: dict[tuple[str, str], list[Where]] = {}
     for one in measurements:
         terms = sorted({f"{term.label} with {term.option}" if term.option else term.label for term in one.compare.sum})
-        cells = ("both " if len(terms) == 2 else "") + listed(terms, "and")
+        cells = ("both " if len(terms) == 2 else "") + listed(terms)
         what = "" if one.compare.quantity is SOLVED else one.compare.quantity.name
         where.setdefault((what, cells), []).extend(one.absent)
     return [
         (f"No lag has the {what} of {cells}" if what else f"No lag has confirmation runs of {cells}")
-        + f" on {joined(named, ' tasks', 'or')}."
+        + f" on {joined(named, ' tasks', ' or ')}."
         for (what, cells), named in where.items()
     ]
 
@@ -107,7 +80,7 @@ def interval(compare: Compare, estimate: Estimate) -> str:
     """Its ends as they are shown; empty where a share has none."""
     if not estimate.natural:
         return ""
-    return f"{number(estimate.natural.low, compare.unit)} to {number(estimate.natural.high, compare.unit)}"
+    return confidence_limits(estimate.natural.low, estimate.natural.high, compare.unit)
 
 
 def band(compare: Compare) -> str:
@@ -167,17 +140,16 @@ def _difference(compare: Compare, estimate: Estimate) -> str:
     low, high = estimate.low, estimate.high
     if estimate.effect < 0 and not compare.minus:
         a, b, low, high = b, a, -high, -low
-    size = points(abs(estimate.effect))
-    unit = "point" if size == "1" else "points"
+    size = amount(abs(estimate.effect), "points")
     here, there = (joined(side, " tasks") if side else "" for side in (compare.where, compare.minus))
     if compare.minus:
         more = "larger" if estimate.effect >= 0 else "smaller"
-        difference = f"The lead of {a} over {b} is {size} {unit} {more} on {here} than on {there}"
-    elif size == "0":
+        difference = f"The lead of {a} over {b} is {size} {more} on {here} than on {there}"
+    elif size == "0 points":
         difference = f"{a} and {b} solve equally many of their runs on {here}"
     else:
-        difference = f"{a} solves {size} {unit} more of its runs than {b} on {here}"
-    return f"{difference} ({LEVEL_SAID} {points(low)} to {points(high)}, {_sample(compare, estimate)})"
+        difference = f"{a} solves {size} more of its runs than {b} on {here}"
+    return f"{difference} ({LEVEL_SAID} {confidence_limits(low, high)}, {_sample(compare, estimate)})"
 
 
 def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: float, alpha: float) -> str:
@@ -201,7 +173,7 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: 
         lags = "lag" if estimate.depth == 1 else "lags"
         return f", undecided: {estimate.depth} informative {lags}, and a decision needs {STRATA}"
     if estimate.share < FLOOR and compare.quantity.success:
-        return f", undecided: with {round(100 * estimate.share)} % of runs solved there is nothing to compare"
+        return f", undecided: with {percent(estimate.share)} of runs solved there is nothing to compare"
     trails = estimate.effect < limits.trail + 1e-9 and (limits.trail < limits.null or compare.shares)
     if p > alpha and (trails or estimate.effect > limits.lead - 1e-9):
         this = "that it is not one half" if compare.shares else "this"

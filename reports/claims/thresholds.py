@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.claims.findings import amount, band, interval, limit
+from reports.claims.findings import band, interval, limit
+from reports.format import amount
 from reports.statistics.comparison import Compare
 from reports.statistics.contrasts import Estimate, Measurement
 
@@ -82,4 +83,4 @@ def slack(measurement: Measurement, outcome: str) -> float:
 def _stands(compare: Compare, estimate: Estimate) -> str:
     if not estimate.natural:
         return "a share that is not known"
-    return f"{amount(estimate.natural.estimate, compare.unit)} ({interval(compare, estimate)})"
+    return f"{amount(estimate.natural.estimate, compare.unit, plus=True)} ({interval(compare, estimate)})"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reports.format import percent
 from reports.statistics import estimators as stats
 from reports.statistics.arms import Arm, Evidence, Key, evidence
 from reports.statistics.comparison import Compare
@@ -102,10 +103,10 @@ def measure(compare: Compare, evidence: Evidence) -> Measurement:
             floors.append(f"{label}: known of one network only")
         elif share is not None and share < FLOOR:
             hopeless.add(stratum)
-            floors.append(f"{label}: floor, {share:.0%} of trials solved".replace("%", " %"))
+            floors.append(f"{label}: floor, {percent(share)} of trials solved")
         elif share is not None and share > CEILING and stratum in sides[0] and compare.quantity is SOLVED:
             saturated.add(stratum)
-            ceilings.append(f"{label}: ceiling, {share:.0%} of trials solved".replace("%", " %"))
+            ceilings.append(f"{label}: ceiling, {percent(share)} of trials solved")
     loose = [[stratum for stratum in side if stratum not in hopeless] for side in sides]
     strict = [[stratum for stratum in side if stratum not in saturated] for side in loose]
     if not compare.limits.inferred:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from reports.format import listed
+
 CONTROL = "control"
 """The group of runs that only show a cause, such as `continual_adding+reset`; no claim and no answer counts them."""
 
@@ -63,13 +65,7 @@ class Where:
         return (self.task or self.group) + ends
 
 
-def listed(words: Sequence[str], last: str) -> str:
-    """ "a, b and c", each once."""
-    *head, tail = dict.fromkeys(words)
-    return f"{', '.join(head)} {last} {tail}" if head else tail
-
-
-def joined(places: Sequence[Where], tasks: str = "", last: str = "and") -> str:
+def joined(places: Sequence[Where], tasks: str = "", last: str = " and ") -> str:
     """ "latch, erase and order from lag 20": groups with the same ends together; `tasks` follows the names of groups."""
     alike: dict[tuple[str, str], list[str]] = {}
     for place in places:

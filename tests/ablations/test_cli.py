@@ -83,8 +83,8 @@ INVALID = {
     "a file as report": (["demo", "--out", "broken.toml"], "Invalid value for '--out'"),
     "missing columns": (["report", "--from", "full/results.csv", "--out", "r"], "phase"),
     "missing table": (["report", "--from", "nowhere.csv", "--out", "r"], "'nowhere.csv' does not exist"),
-    "never swept": (["report", "smoke", "--store", "empty", "--out", "r"], "nothing was swept here yet"),
-    "nothing to browse": (["ui", "--store", "empty"], "nothing was swept here yet"),
+    "never swept": (["report", "smoke", "--store", "empty", "--out", "r"], "no study was swept into this store yet"),
+    "nothing to browse": (["ui", "--store", "empty"], "no study was swept into this store yet"),
     "neither study nor tables": (["report"], "give either a STUDY or --from TABLES"),
     "study and tables": (["report", "smoke", "--from", "full"], "give either a STUDY or --from TABLES"),
 }
@@ -119,7 +119,7 @@ INVALID_PLUGINS = {
     "no such file to check": (None, ["check", "mine.py"], "'mine.py' does not exist"),
     "no Python": ("class Mine(:", ["tasks"], "mine.py:1: SyntaxError: invalid syntax"),
     "no Python to check": ("class Mine(:", ["check", "mine.py"], "mine.py:1: SyntaxError: invalid syntax"),
-    "without equations": (MINE.format("", ""), ["sweep", "smoke", "--dry-run"], "mine.py:4: its docstring has no equations"),
+    "without equations": (MINE.format("", ""), ["sweep", "smoke", "--dry-run"], "mine.py:4: the docstring has no equations"),
     "raises when it is used": (MINE.format(DOCUMENTED, BREAKS_LATER), ["cells", "--hidden", "60"], "mine.py:15: RuntimeError: too many units"),
     "not named": (None, ["sweep", STUDY, "--plugin", TASK], "unknown cell 'ugrnn'; did you mean 'rnn'?"),
 }  # fmt: skip

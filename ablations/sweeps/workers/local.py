@@ -1,7 +1,7 @@
-"""Where arms run: local worker processes, one thread each. The parent alone talks to the tracker.
+"""Local worker processes with one thread each. Only the parent process talks to the tracker.
 
-A worker leaves finished members in the store; the parent delivers them to MLflow between two looks at its workers. So
-training never waits for the tracker, never dies of it, and the database has one writer.
+A worker writes finished members to the store, and the parent uploads them to MLflow while it waits for its workers. So
+training neither waits for the tracker nor fails with it, and MLflow's database has a single writer.
 """
 
 import os
@@ -20,75 +20,79 @@ from typing import Any, NamedTuple
 
 from ablations.contract import plugins
 from ablations.studies.study import Arm
-from ablations.sweeps import arm as sweep
-from ablations.sweeps import probing
+from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, TrainingProgress, run_arm
+from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.store import Store
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-DEATHS = 2
-"""An arm whose worker dies this often has failed; the first time it is taken for bad luck."""
+MAX_DEATHS = 2
+"""Deaths of its worker process after which an arm counts as failed; it is tried again after the first."""
 
 
 class ArmOutcome(NamedTuple):
-    """How an arm ended: `done`, `failed` (with the traceback) or `interrupted`."""
+    """How the work on an arm ended."""
 
     arm: Arm
     status: str
+    """`done`, `failed` or `interrupted`."""
     error: str = ""
+    """The traceback of a failure."""
 
 
 class _Worker:
-    """What a worker process holds; set once, when it starts."""
+    """The state of a worker process; set once, when it starts."""
 
     progress: Any
     stop: Any
-    told: dict[str, sweep.Logged]
+    logged: dict[str, Logged]
 
 
-def run(
+def run_arms(
     arms: Sequence[Arm],
     store: Store,
     workers: int,
     engine: str,
-    told: dict[str, sweep.Logged],
-    on_progress: Callable[[sweep.TrainingProgress | sweep.ProbeProgress], None],
+    logged: dict[str, Logged],
+    on_progress: Callable[[TrainingProgress | ProbeProgress], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> Iterator[ArmOutcome]:
-    """Run arms on `workers` processes; yields each as it ends.
+    """Run arms on `workers` processes; yields the outcome of each as it ends.
 
-    `told` holds what the tracker knows of members. `on_idle` is called several times a second.
-    Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; what they were at ends `interrupted`.
+    Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; their arms end as `interrupted`.
+
+    :param logged: members that the tracker has, by hash.
+    :param on_idle: called several times a second.
     """
-    context = get_context("spawn")  # torch's threads do not survive a fork
+    context = get_context("spawn")  # torch's thread pools do not survive a fork
     progress, stop = context.Queue(), context.Event()
     waiting, deaths = list(arms), Counter[str]()
 
-    def stopping(*_: object) -> None:
+    def request_stop(*_: object) -> None:
         if not stop.is_set():
             stop.set()
             on_stop()
 
     def drain() -> None:
+        """Pass on progress for a tenth of a second."""
         until = time.monotonic() + 0.1
-        while (left := until - time.monotonic()) > 0:
+        while (remaining := until - time.monotonic()) > 0:
             try:
-                seen = progress.get(timeout=left)
+                event = progress.get(timeout=remaining)
             except queue.Empty:
                 break
-            begun.add(seen.arm)
-            on_progress(seen)
+            started.add(event.arm)
+            on_progress(event)
         on_idle()
 
-    with _handling(stopping):
+    with _signal_handlers(request_stop):
         while waiting:
-            begun: set[str] = set()
-            with ProcessPoolExecutor(
-                workers, context, initializer=_start, initargs=(progress, stop, told, os.getpid(), plugins.loaded())
-            ) as pool:
-                with _blocked():  # a worker inherits this, and unblocks when it is ready to ignore them
+            started: set[str] = set()
+            initial = (progress, stop, logged, os.getpid(), plugins.loaded())
+            with ProcessPoolExecutor(workers, context, initializer=_initialise, initargs=initial) as pool:
+                with _blocked_signals():  # workers inherit the mask, and unblock once they ignore the signals
                     pending: dict[Future[ArmOutcome], Arm] = {
-                        pool.submit(_arm, arm, store, engine): arm for arm in waiting
+                        pool.submit(_work_on, arm, store, engine): arm for arm in waiting
                     }
                 waiting = []
                 while pending:
@@ -102,26 +106,26 @@ def run(
                                 yield ArmOutcome(arm, "interrupted")
                             else:
                                 waiting.append(arm)
-            # A worker died, and took the pool with it. Whoever may have been its death is given one more chance.
-            suspects = [arm for arm in waiting if arm.hash in begun] or waiting[:workers]
+            # A worker died, which breaks the pool. Any arm that had started may be the cause: each gets one more try.
+            suspects = [arm for arm in waiting if arm.hash in started] or waiting[:workers]
             deaths.update(arm.hash for arm in suspects)
-            for arm in [arm for arm in waiting if deaths[arm.hash] >= DEATHS]:
+            for arm in [arm for arm in waiting if deaths[arm.hash] >= MAX_DEATHS]:
                 waiting.remove(arm)
                 yield ArmOutcome(arm, "failed", "its worker process died: killed from outside, or out of memory")
 
 
 @contextmanager
-def _handling(handler: Callable[..., None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
+def _signal_handlers(handler: Callable[..., None]) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, old in before.items():
+        for number, old in previous.items():
             signal.signal(number, old)
 
 
 @contextmanager
-def _blocked() -> Iterator[None]:
+def _blocked_signals() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -129,31 +133,31 @@ def _blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _start(progress: Any, stop: Any, told: dict[str, sweep.Logged], parent: int, files: dict[str, str]) -> None:
-    """A worker begins: it leaves signals to its parent, does not outlive it, and has its plug-ins."""
-    _Worker.progress, _Worker.stop, _Worker.told = progress, stop, told
+def _initialise(progress: Any, stop: Any, logged: dict[str, Logged], parent: int, files: dict[str, str]) -> None:
+    """Initialise a worker process: it ignores signals, ends with its parent, and runs the plug-ins."""
+    _Worker.progress, _Worker.stop, _Worker.logged = progress, stop, logged
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
-    def watch() -> None:
+    def watch_parent() -> None:
         while os.getppid() == parent:
             time.sleep(0.2)
-        os._exit(1)  # whatever it was writing appears whole or not at all
+        os._exit(1)  # safe at any moment, as files are written atomically
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch_parent, daemon=True).start()
     for path, text in files.items():
         plugins.run(path, text)
 
 
-def _arm(arm: Arm, store: Store, engine: str) -> ArmOutcome:
+def _work_on(arm: Arm, store: Store, engine: str) -> ArmOutcome:
     if _Worker.stop.is_set():
         return ArmOutcome(arm, "interrupted")
-    context = sweep.Context(store, engine, _Worker.told, _Worker.progress.put, _Worker.stop.is_set)
+    context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
     try:
-        probing.run(arm, sweep.run(arm, context), context)
-    except sweep.Interrupted:
+        probe_arm(arm, run_arm(arm, context), context)
+    except Interrupted:
         return ArmOutcome(arm, "interrupted")
-    except Exception:  # any cell may be broken in any way: it fails its own arm, and the others go on
+    except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue
         return ArmOutcome(arm, "failed", traceback.format_exc())
     return ArmOutcome(arm, "done")

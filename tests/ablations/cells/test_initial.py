@@ -5,7 +5,8 @@ import torch
 from torch import Generator
 
 from ablations.cells import Weight, catalogue
-from ablations.cells.initial import DEFAULTS, RECURRENT, hyperparameters, initialise
+from ablations.cells.initial import initialise, searchable_initialisers
+from ablations.hyperparameters import HYPERPARAMETERS, entering
 
 every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
 LAG = 50
@@ -52,7 +53,7 @@ def test_uniform_fills_its_range_evenly():
 
 
 @every_cell
-@pytest.mark.parametrize("recurrent", RECURRENT)
+@pytest.mark.parametrize("recurrent", HYPERPARAMETERS["recurrent_init"].words)
 def test_recurrent_matrices(cls, recurrent):
     shapes, w = cls().weights(3, 6), of(cls, recurrent_init=recurrent)
     matrices = [w[name] for name, weight in shapes.items() if weight.initialiser == "recurrent_init"]
@@ -73,8 +74,8 @@ def test_near_zero_is_a_hundredth_of_uniform():
     torch.testing.assert_close(w, start({"W": Weight(25, 400, "uniform")})["W"] / 100)
 
 
-def test_the_identity_rnn_starts_as_the_identity_whatever_the_others_do():
-    for recurrent in RECURRENT:
+def test_identity_rnn_starts_as_the_identity_whatever_the_others_do():
+    for recurrent in HYPERPARAMETERS["recurrent_init"].words:
         assert torch.equal(of(catalogue()["identity_rnn"], recurrent_init=recurrent)["U"], torch.eye(6))
 
 
@@ -92,7 +93,7 @@ def test_what_starts_near_zero(cell, small):
     assert [name for name, weight in w.items() if 0 < weight.abs().max() < 0.01] == small
 
 
-def test_the_recurrent_default_is_orthogonal():
+def test_recurrent_default_is_orthogonal():
     U = of(catalogue()["rnn"])["U"]
     assert torch.equal(U, of(catalogue()["rnn"], recurrent_init="orthogonal")["U"])
 
@@ -135,7 +136,7 @@ def test_where_a_gate_writes_a_chrono_bias_keeps_by_being_negative(cell, name):
 
 @pytest.mark.parametrize("bias", ["forget_bias", "input_bias"])
 @pytest.mark.parametrize("value", [-2.0, 0.0, 3.0])
-def test_a_bias_is_the_number_it_is_set_to(bias, value):
+def test_bias_is_the_number_it_is_set_to(bias, value):
     name = {"forget_bias": "b_f", "input_bias": "b_i"}[bias]
     assert torch.equal(of(catalogue()["lstm"], **{bias: value})[name], torch.full((1, 6), float(value)))
 
@@ -143,16 +144,16 @@ def test_a_bias_is_the_number_it_is_set_to(bias, value):
 @every_cell
 @pytest.mark.parametrize("bias", ["forget_bias", "input_bias"])
 @pytest.mark.parametrize("value", [3.0, "chrono"])
-def test_the_choice_of_a_bias_changes_no_other_weight(cls, bias, value):
+def test_choice_of_a_bias_changes_no_other_weight(cls, bias, value):
     shapes, before, after = cls().weights(3, 6), of(cls), of(cls, **{bias: value})
     changed = {name for name in shapes if not torch.equal(before[name], after[name])}
     assert changed == {name for name, weight in shapes.items() if weight.initialiser == bias}
 
 
 @every_cell
-def test_hyperparameters_are_the_settings_that_matter(cls):
-    matter = [name for name in DEFAULTS if any(not torch.equal(a, b) for a, b in _pairs(cls, name))]
-    assert list(hyperparameters(cls())) == matter
+def test_searchable_initialisers_are_those_that_change_a_weight(cls):
+    matter = [name for name in entering("initialiser") if any(not torch.equal(a, b) for a, b in _pairs(cls, name))]
+    assert list(searchable_initialisers(cls())) == matter
 
 
 def _pairs(cls, setting):
@@ -172,28 +173,28 @@ SEARCHED = {  # r: recurrent_init, f: forget_bias, i: input_bias
 def test_which_cells_have_which_gates_to_bias(cls):
     expected = next((letters for letters, names in SEARCHED.items() if cls.name in names), "rfi")
     names = {"r": "recurrent_init", "f": "forget_bias", "i": "input_bias"}
-    assert hyperparameters(cls()) == tuple(names[letter] for letter in expected)
+    assert searchable_initialisers(cls()) == tuple(names[letter] for letter in expected)
 
 
-def test_a_leak_that_is_fixed_has_no_bias_to_search():
-    assert hyperparameters(catalogue()["lstm_static_leak"](leak=0.9)) == ("recurrent_init", "input_bias")
+def test_leak_that_is_fixed_has_no_bias_to_search():
+    assert searchable_initialisers(catalogue()["lstm_static_leak"](leak=0.9)) == ("recurrent_init", "input_bias")
 
 
 @pytest.mark.parametrize(
     ("setting", "value"), [("recurrent_init", "orthogonl"), ("forget_bias", "chrno"), ("input_bias", "identity")]
 )
-def test_an_unknown_setting_is_refused_by_name(setting, value):
+def test_unknown_setting_is_refused_by_name(setting, value):
     with pytest.raises(ValueError, match=f"{setting} = '{value}'"):
         of(catalogue()["lstm"], **{setting: value})
 
 
-def test_an_unknown_initialiser_is_refused_by_name():
+def test_unknown_initialiser_is_refused_by_name():
     with pytest.raises(ValueError, match="nonsense"):
         start({"W": Weight(2, 2, "nonsense")})
 
 
 @every_cell
-def test_a_seed_decides_and_nothing_else(cls):
+def test_seed_decides_and_nothing_else(cls):
     settings = {"forget_bias": "chrono", "input_bias": "chrono"}
     before = torch.get_rng_state()
     first, again = of(cls, seed=7, **settings), of(cls, seed=7, **settings)

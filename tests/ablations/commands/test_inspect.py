@@ -68,7 +68,7 @@ def test_a_member_is_probed_again_plotted_and_summarised(swept: Path, store: Sto
     assert re.search(rf"gradient factor per step +│ {re.escape(decay)}", outcome.stdout)
     for not_stored in ("perturbation remaining after the lag", "decoding accuracy of the stored value"):
         assert not_stored in outcome.stdout
-    assert re.search(r"│ z +│ 0\.\d\d \(0\.\d\d, 0\.\d\d\)", outcome.stdout)
+    assert re.search(r"│ z +│ [01]\.\d\d \([01]\.\d\d, [01]\.\d\d\)", outcome.stdout)
     figures = {path.name for path in (swept / "figures" / member).iterdir()}
     assert figures == {f"{name}.svg" for name in ("learning", "flow", "retention", "decode", "trace")}
     assert digests(store.weights) | digests(store.probes) == before
@@ -85,7 +85,7 @@ def test_a_member_of_a_plugin_needs_the_plugin(swept: Path, member: str) -> None
 def test_damaged_and_missing_weights_are_refused_before_anything_is_written(
     store: Store, member: str, tmp_path: Path
 ) -> None:
-    path = store.weights_of(member)
+    path = store.weights_path(member)
     content = path.read_bytes()
 
     def refusal() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 from rich.console import Console
 
-from ablations.commands.status import arm_states, duration, show_status
+from ablations.commands.status import arm_states, show_status
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_runner import whygates
@@ -39,7 +39,3 @@ def test_the_remaining_time_is_extrapolated_from_finished_members() -> None:
     show_status([arm], True, out)
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert "6 of 8 members finished, about 20 min remaining on one core; a sweep is running" in text
-
-
-def test_durations_have_one_unit() -> None:
-    assert [duration(seconds) for seconds in (42.4, 17 * 60, 3.8 * 3600)] == ["42 s", "17 min", "3.8 h"]

@@ -6,10 +6,21 @@ import pytest
 import torch
 from torch import Generator
 
+from ablations.hyperparameters import DEFAULTS
 from ablations.networks.optim import Adam, clip
 
-RATES = torch.tensor([1e-3, 1e-2, 0.3], dtype=torch.float64)
+RATES = [1e-3, 1e-2, 0.3]
 SHAPE = (3, 7)
+UNCLIPPED = 1e300
+DIFFERENT = {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1]}
+SCHEDULERS = {
+    "constant": lambda optimiser, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1),
+    "cosine": lambda optimiser, steps: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps),
+    "warmup": lambda optimiser, steps: torch.optim.lr_scheduler.LinearLR(
+        optimiser, start_factor=1 / (steps // 10), total_iters=steps // 10 - 1
+    ),
+}
+"""torch's schedulers, for budgets of at least 20 steps."""
 
 
 def normal(*shape, seed):
@@ -17,73 +28,111 @@ def normal(*shape, seed):
 
 
 def gradients(steps):
-    """Of very different sizes, between members and between steps; one parameter never has any."""
+    """Gradients whose size differs by orders of magnitude between members and steps; one parameter's are all zero."""
     scale = torch.tensor([1e-3, 1, 1e3], dtype=torch.float64).unsqueeze(1)
-    drawn = [normal(*SHAPE, seed=t) * scale * 10 ** (t % 3) for t in range(steps)]
-    for gradient in drawn:
+    of_steps = [normal(*SHAPE, seed=t) * scale * 10 ** (t % 3) for t in range(steps)]
+    for gradient in of_steps:
         gradient[:, 4] = 0
-    return drawn
+    return of_steps
 
 
-def by_torch(weights, steps):
-    """The weights after every step, a member at a time."""
-    members = []
-    for k, rate in enumerate(RATES.tolist()):
+def settings(**changed):
+    """Each member's settings: learning rates differ, and every other value is one for all or a list."""
+    return [
+        {
+            "learning_rate": rate,
+            "clip_norm": UNCLIPPED,
+            **{name: values[k] if isinstance(values, list) else values for name, values in changed.items()},
+        }
+        for k, rate in enumerate(RATES)
+    ]
+
+
+def by_torch(weights, steps, members):
+    """The weights `[steps, members, parameters]` after every step, by torch's optimiser, one member at a time."""
+    histories = []
+    for k, own in enumerate(members):
         w = weights[k].clone().requires_grad_()
-        optimiser, trace = torch.optim.Adam([w], lr=rate), []
+        optimiser = torch.optim.AdamW([w], lr=own["learning_rate"], weight_decay=own.get("weight_decay", 0.0))
+        scheduler = SCHEDULERS[own.get("lr_schedule", "constant")](optimiser, steps)
+        history = []
         for gradient in gradients(steps):
             w.grad = gradient[k].clone()
+            torch.nn.utils.clip_grad_norm_([w], own["clip_norm"])
             optimiser.step()
-            trace.append(w.detach().clone())
-        members.append(torch.stack(trace))
-    return torch.stack(members, 1)
+            scheduler.step()
+            history.append(w.detach().clone())
+        histories.append(torch.stack(history))
+    return torch.stack(histories, 1)
 
 
 def close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
-def test_every_member_moves_as_torch_moves_it():
-    start = normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 50)
-    adam = Adam(weights, RATES)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"clip_norm": [1e-3, 0.5, 20.0]},
+        {"weight_decay": 0.1},
+        {"weight_decay": [0.0, 1.0, 0.01]},
+        {"lr_schedule": "cosine"},
+        {"lr_schedule": "warmup"},
+        {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1], "clip_norm": 1.0},
+    ],
+)
+def test_every_member_is_updated_as_by_torch(changed):
+    members, start = settings(**changed), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), by_torch(start, 50, members)
+    adam = Adam(weights, members, 50)
     for gradient, after in zip(gradients(50), expected, strict=True):
-        adam.step(weights, gradient)
+        close(adam.step(weights, gradient), gradient.norm(dim=1))
         close(weights, after)
 
 
-@pytest.mark.parametrize("members", [[0, 2], [1], [0, 1, 2], []])
-def test_members_that_stay_go_on_as_if_nothing_had_happened(members):
+def test_settings_that_are_not_named_take_their_defaults():
     start = normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 20)
-    adam = Adam(weights, RATES)
+    weights, explicit = start.clone(), start.clone()
+    one, other = Adam(weights, [{}] * 3, 5), Adam(explicit, [dict(DEFAULTS)] * 3, 5)
+    for gradient in gradients(5):
+        one.step(weights, gradient)
+        other.step(explicit, gradient)
+    assert torch.equal(weights, explicit)
+
+
+@pytest.mark.parametrize("rows", [[0, 2], [1], [0, 1, 2], []])
+def test_selected_members_continue_unchanged(rows):
+    members, start = settings(**DIFFERENT), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), by_torch(start, 20, members)
+    adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
         adam.step(weights, gradient)
-    adam.select(torch.tensor(members, dtype=torch.int64))
-    weights = weights[members]
+    adam.select(torch.tensor(rows, dtype=torch.int64))
+    weights = weights[rows]
     for gradient in gradients(20)[8:]:
-        adam.step(weights, gradient[members])
-    close(weights, expected[-1, members])
+        adam.step(weights, gradient[rows])
+    close(weights, expected[-1, rows])
 
 
-def test_a_saved_optimiser_goes_on_in_another_one():
-    start = normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 20)
-    adam = Adam(weights, RATES)
+def test_saved_optimiser_continues_in_another_one():
+    members, start = settings(**DIFFERENT), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), by_torch(start, 20, members)
+    adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
         adam.step(weights, gradient)
     saved = copy.deepcopy(adam.save())
-    fresh = Adam(weights, torch.zeros_like(RATES))
-    fresh.load(saved)
+    resumed = Adam(weights, [{"learning_rate": 1.0}] * 3, 1)
+    resumed.load(saved)
     for gradient in gradients(20)[8:]:
-        fresh.step(weights, gradient)
+        resumed.step(weights, gradient)
     close(weights, expected[-1])
 
 
-def test_a_broken_member_disturbs_nobody():
-    start = normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 10)
-    adam = Adam(weights, RATES)
+def test_member_with_nan_gradients_does_not_affect_the_others():
+    members, start = settings(), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), by_torch(start, 10, members)
+    adam = Adam(weights, members, 10)
     for gradient in gradients(10):
         gradient[1] = torch.nan
         adam.step(weights, gradient)
@@ -92,12 +141,12 @@ def test_a_broken_member_disturbs_nobody():
 
 
 @pytest.mark.parametrize("limit", [1e-3, 0.5, 1.0, 20.0, 1e6])
-def test_every_member_is_clipped_as_torch_clips_it(limit):
+def test_every_member_is_clipped_as_by_torch(limit):
     gradient = normal(*SHAPE, seed=5) * torch.tensor([[1e-2], [1.0], [30.0]], dtype=torch.float64)
     limits = limit * torch.tensor([1.0, 0.3, 2.0], dtype=torch.float64)
     clipped, norm = clip(gradient, limits)
     for k in range(3):
-        parts = [p.clone().requires_grad_() for p in gradient[k].split([3, 4])]  # torch sees several tensors
+        parts = [p.clone().requires_grad_() for p in gradient[k].split([3, 4])]  # torch clips several tensors together
         for part in parts:
             part.grad = part.detach().clone()
         expected = torch.nn.utils.clip_grad_norm_(parts, limits[k].item())
@@ -106,7 +155,7 @@ def test_every_member_is_clipped_as_torch_clips_it(limit):
         assert clipped[k].norm() <= limits[k] * (1 + 1e-12)
 
 
-def test_clipping_leaves_small_and_vanished_gradients_alone():
+def test_small_and_zero_gradients_are_not_clipped():
     gradient = torch.stack([torch.zeros(4), torch.full((4,), 0.25)])
     clipped, norm = clip(gradient, torch.tensor([1.0, 1.0]))
     assert torch.equal(clipped, gradient)

@@ -135,7 +135,7 @@ def test_presets_are_valid_and_named_like_their_files(name: str) -> None:
         ("searches = 2", "serches = 2", "unknown key 'serches'; did you mean 'searches'?"),
         ("searches = 2", "searches = 0", "tune.searches: Input should be greater than 0 (it is 0)"),
         ("searches = 2", "searches = 3", "confirm.seeds = 4 does not share out among 3 searches"),
-        ("forget_bias = 0", 'forget_bias = "large"', "forget_bias = 'large' is no number and not chrono"),
+        ("forget_bias = 0", 'forget_bias = "large"', "forget_bias = 'large': allowed: a number, or 'chrono'"),
         ("forget_bias = 0", "forget_bias = nan", "forget_bias = nan must lie between -1e6 and 1e6"),
         ("[confirm]", "[tune.space]\nforget_bias = [0, inf]\n[confirm]", "forget_bias = inf must lie between -1e6 and 1e6"),
         ("[confirm]", "[tune.space]\nclip_norm = { low = 1, high = inf }\n[confirm]", "high: Input should be a finite number (it is inf)"),

@@ -1,4 +1,4 @@
-"""The store folder: what becomes one, what is refused, and that nothing is half-written."""
+"""The store folder: creation, refusals, atomic writes, the queue."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ from ablations.errors import InputError
 from ablations.sweeps.store import MARKER, Store, write
 
 
-def test_a_new_or_empty_folder_becomes_a_store(tmp_path: Path) -> None:
+def test_store_is_created_in_a_new_or_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("new/below", "empty"):
         Store.create(tmp_path / name)
@@ -20,8 +20,8 @@ def test_a_new_or_empty_folder_becomes_a_store(tmp_path: Path) -> None:
         assert Store.open(tmp_path / name).folder == tmp_path / name
 
 
-def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
+def test_folder_with_other_files_is_refused_and_left_untouched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("text")
     with pytest.raises(InputError, match="is not a whygates store"):
         Store.create(tmp_path)
     with pytest.raises(InputError, match="is not a whygates store"):
@@ -29,7 +29,7 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_file_is_no_store(tmp_path: Path) -> None:
+def test_file_and_missing_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is not a whygates store"):
         Store.create(tmp_path / "file")
@@ -37,49 +37,49 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
         Store.open(tmp_path / "missing")
 
 
-def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
+def test_damaged_database_is_named(tmp_path: Path) -> None:
     Store.create(tmp_path)
     (tmp_path / "optuna.db").write_text("not sqlite, and long enough to tell: " + "x" * 100)
     with pytest.raises(InputError, match=r"optuna\.db is not a usable database"):
         Store.create(tmp_path)
 
 
-def test_one_sweep_at_a_time(tmp_path: Path) -> None:
+def test_store_admits_one_sweep_at_a_time(tmp_path: Path) -> None:
     first, second = Store.create(tmp_path), Store.open(tmp_path)
     assert not second.busy
     with first.sweeping():
         assert second.busy
-        with pytest.raises(InputError, match="another sweep is using it"), second.sweeping():
+        with pytest.raises(InputError, match="another sweep is using this store"), second.sweeping():
             pass
     with second.sweeping():
         assert first.busy
 
 
-def test_what_waits_comes_back_whole_by_study(tmp_path: Path) -> None:
+def test_queue_returns_whole_records_by_study(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     assert store.get("a") is None
     for name, study in (("b", "one"), ("a", "one"), ("c", "two")):
         store.put(name, {"score": 0.5})
-        store.tell(study, name, {"phase": "tune"})
-    assert [record for _, record in store.waiting("one")] == [
+        store.enqueue(study, name, {"phase": "tune"})
+    assert [record for _, record in store.queued("one")] == [
         {"hash": name, "study": "one", "phase": "tune", "score": 0.5} for name in "ab"
     ]
-    for path, _ in store.waiting("one"):
+    for path, _ in store.queued("one"):
         path.unlink()
-    assert [record["hash"] for _, record in store.waiting("two")] == ["c"]
+    assert [record["hash"] for _, record in store.queued("two")] == ["c"]
     assert store.get("a") == {"score": 0.5}
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     write(path, json.dumps([1]))
     with pytest.raises(UnicodeEncodeError):
-        write(path, "half of it \ud800")
+        write(path, "part \ud800")
     assert json.loads(path.read_text()) == [1]
 
 
-def test_a_database_that_was_being_written_to_when_its_writer_was_killed_is_usable(tmp_path: Path) -> None:
-    """The transaction is on disk in part, and is rolled back by whoever comes next."""
+def test_database_of_a_writer_killed_in_a_transaction_opens(tmp_path: Path) -> None:
+    """The unfinished transaction is rolled back."""
     store = Store.create(tmp_path / "store")
     killed = f"""
 import os, signal, sqlite3
@@ -98,14 +98,14 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert database.execute("select count(*) from t where x like 'a%'").fetchone() == (1000,)
 
 
-def test_a_study_is_told_what_its_own_probes_found(tmp_path: Path) -> None:
-    """What another study's probes found out about the same network is not in its tables."""
+def test_queue_has_the_findings_of_the_studys_own_probes(tmp_path: Path) -> None:
+    """Findings of another study about the same network are left out."""
     store = Store.create(tmp_path / "store")
     store.put("a", {})
     for probe in ("flow", "clamp"):
         store.add_findings("a", probe, {"metrics": {probe: 1.0}, "curves": {}})
-    store.tell("plain", "a", {"phase": "confirm"}, ["flow"])
-    ((_, record),) = store.waiting("plain")
+    store.enqueue("plain", "a", {"phase": "confirm"}, ["flow"])
+    ((_, record),) = store.queued("plain")
     assert record == {
         "hash": "a",
         "study": "plain",

@@ -73,7 +73,7 @@ def test_the_experiments_of_a_store_are_its_studies(store: Store, runs: dict[str
 
 
 def test_a_store_without_runs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing was swept here yet"):
+    with pytest.raises(InputError, match="no study was swept into this store yet"):
         connect(Store.create(tmp_path / "store"))
 
 

@@ -68,7 +68,7 @@ def record(name: str, index: int = 0, **changes: Any) -> dict[str, Any]:
 def leave(store: Store, name: str) -> None:
     """As a worker leaves a finished member."""
     store.put(name, record(name))
-    store.tell("tiny", name, {})
+    store.enqueue("tiny", name, {})
 
 
 def tracker(store: Store) -> Tracker:
@@ -144,7 +144,7 @@ def test_a_member_cut_off_in_writing_is_delivered_again_once(store: Store, monke
     Delivery(store, again, Silent()).work()
     assert list(again.results(again.manifest()).hash) == ["a"]
     assert len(list(again._runs("tags.kind = 'member'"))) == 1
-    assert not list(store.waiting("tiny"))
+    assert not list(store.queued("tiny"))
 
 
 def test_a_delivered_member_is_not_delivered_twice(store: Store) -> None:
@@ -168,13 +168,13 @@ def test_while_the_tracker_is_down_results_wait_on_disk(store: Store, monkeypatc
         patch.setattr(opened.client, "log_batch", down)
         leave(store, "a")
         delivery.work()
-        delivery.close(ArmOutcome(STUDY.arms()[0], "done"))
+        delivery.end_arm(ArmOutcome(STUDY.arms()[0], "done"))
         delivery.flush()
-        assert len(list(store.waiting("tiny"))) == 1
+        assert len(list(store.queued("tiny"))) == 1
         assert "connection refused" in watched.warnings[0]
         assert "1 results wait" in watched.warnings[-1]
     delivery.flush()
-    assert not list(store.waiting("tiny"))
+    assert not list(store.queued("tiny"))
     assert list(opened.results(opened.manifest()).hash) == ["a"]
     assert opened.status(opened.manifest())[0]["state"] == "done"
 
@@ -187,8 +187,8 @@ FINDINGS = {
 
 def probed(store: Store, name: str = "a", **findings: Any) -> dict[str, Any]:
     """A member that has been probed, as the store tells of it."""
-    store.weights_of(name).write_bytes(b"weights")
-    store.portrait_of(name).write_text("<svg/>")
+    store.weights_path(name).write_bytes(b"weights")
+    store.figure_path(name).write_text("<svg/>")
     return record(name, findings=findings or FINDINGS)
 
 
@@ -292,7 +292,7 @@ def test_a_telling_whose_answer_was_lost_is_not_repeated(store: Store, monkeypat
     delivery.flush()
     assert len(list(opened._runs("tags.kind = 'member'"))) == 1
     assert list(opened.results(opened.manifest()).hash) == ["a"]
-    assert not list(store.waiting("tiny"))
+    assert not list(store.queued("tiny"))
 
 
 def test_what_is_told_is_known_by_arm_and_phase(store: Store) -> None:

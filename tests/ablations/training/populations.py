@@ -11,7 +11,8 @@ from ablations.cells import catalogue
 from ablations.engines.eager import scan
 from ablations.networks.evaluation import VALIDATION_SEQUENCES
 from ablations.networks.model import Model
-from ablations.training.population import Budget, Finished, Member, Population
+from ablations.training.population import Finished, Population
+from ablations.training.result import Budget, Member
 from tasks.adding import Adding
 from tasks.base import Batch, Classification, Episodic, ExtraTest
 from tasks.continual_adding import ContinualAdding

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ablations.networks.evaluation import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set, run_extra_tests
-from ablations.training.population import Budget, Evaluated, Finished
+from ablations.training.population import Evaluated, Finished
+from ablations.training.result import Budget
 from tasks.parity import Parity
 from tests.ablations.training.populations import (
     DIFFERENT,

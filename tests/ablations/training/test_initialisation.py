@@ -1,7 +1,5 @@
 """Members start as they are drawn, or matched in how fast their gradients decay."""
 
-import math
-
 import pytest
 import torch
 from pydantic import ValidationError
@@ -9,12 +7,12 @@ from torch import Generator
 
 from ablations.cells import catalogue
 from ablations.networks.model import Model
-from ablations.probes import flow, measure
+from ablations.probes import measure
 from ablations.studies.schema import CellChoice
-from ablations.training.initialisation import start
+from ablations.training.initialisation import initial_weights
 from ablations.training.population import Population
 from tasks.adding import Adding
-from tests.ablations.probes.known_cells import trained
+from tests.ablations.probes.analytic_networks import trained
 from tests.ablations.training.populations import BUDGET, member
 
 TASK, LAG = Adding(), 16
@@ -32,7 +30,7 @@ def drawn(network, k):
 @pytest.mark.parametrize("cell", ["lstm", "lstm_coupled", "single_network"])
 def test_gradients_decay_as_fast_as_was_asked(cell):
     network = model(cell)
-    w = start(network, TASK, LAG, SEEDS, SETTINGS)
+    w = initial_weights(network, TASK, LAG, SEEDS, SETTINGS)
     found = [f.metrics["decay_init"] for f in measure(trained(network, TASK, LAG, w), ["flow"])]
     assert found[:2] == [pytest.approx(0.98, rel=0.01), pytest.approx(0.9, rel=0.01)]
     assert abs(found[2] - 0.98) > 0.02
@@ -41,7 +39,7 @@ def test_gradients_decay_as_fast_as_was_asked(cell):
 @pytest.mark.parametrize(("cell", "moved"), [("lstm", {"0.b_f"}), ("single_network", {"0.V_m", "0.U_c"})])
 def test_one_number_is_moved_and_all_else_is_as_it_was_drawn(cell, moved):
     network = model(cell)
-    w = start(network, TASK, LAG, SEEDS, SETTINGS)
+    w = initial_weights(network, TASK, LAG, SEEDS, SETTINGS)
     for k, expected in enumerate([moved, moved, set()]):
         plain = drawn(network, k)
         assert {name for name in plain if not torch.equal(w[name][k], plain[name])} == expected
@@ -52,9 +50,9 @@ def test_one_number_is_moved_and_all_else_is_as_it_was_drawn(cell, moved):
 
 def test_members_start_as_each_would_alone():
     network = model("single_network")
-    together = start(network, TASK, LAG, SEEDS, SETTINGS)
+    together = initial_weights(network, TASK, LAG, SEEDS, SETTINGS)
     for k in range(3):
-        alone = start(network, TASK, LAG, SEEDS[k : k + 1], SETTINGS[k : k + 1])
+        alone = initial_weights(network, TASK, LAG, SEEDS[k : k + 1], SETTINGS[k : k + 1])
         for name, weight in alone.items():
             torch.testing.assert_close(weight[0], together[name][k])
 
@@ -69,14 +67,8 @@ def test_a_population_starts_matched():
 
 @pytest.mark.parametrize(("lag", "decay"), [(LAG, 1e5), (2, 0.9)])  # of two steps, none is a quarter of the lag before
 def test_what_cannot_be_had_is_said(lag, decay):
-    with pytest.raises(ValueError, match=f"single_network cannot start with a decay of {decay:g} at lag {lag}"):
-        start(model("single_network"), TASK, lag, [1], [{"decay": decay}])
-
-
-def test_the_mean_factor_is_that_of_the_far_part():
-    left = {1: [0.5], 2: [0.4], 4: [0.3], 8: [0.3 * 0.9**4]}
-    assert flow.decays(left, 1) == [pytest.approx((0.3 / 0.4 * 0.9**4) ** (1 / 6))]
-    assert all(math.isnan(decay) for decay in flow.decays({1: [0.5]}, 1) + flow.decays({}, 3))
+    with pytest.raises(ValueError, match=f"single_network cannot start with decay = {decay:g} at lag {lag}"):
+        initial_weights(model("single_network"), TASK, lag, [1], [{"decay": decay}])
 
 
 def test_a_study_may_fix_the_decay_of_cells_that_can_be_matched():

@@ -9,7 +9,8 @@ import torch
 from torch import Generator
 
 from ablations.networks import evaluation
-from ablations.training.population import Budget, Evaluated, Finished, Population
+from ablations.training.population import Evaluated, Finished, Population
+from ablations.training.result import Budget
 from tasks.adding import Adding
 from tests.ablations.training.populations import (
     BROKEN,
@@ -100,9 +101,9 @@ def test_a_stream_carries_its_state_and_an_episode_does_not(task, lag):
     ],
 )
 @pytest.mark.parametrize("events", [0, 1, 2, 3, 5])
-def test_a_resumed_population_is_an_undisturbed_one_bit_for_bit(task, lag, members, budget, events):
-    undisturbed = population(task, lag, members, budget)
-    left, weights = finish(undisturbed)
+def test_a_resumed_population_is_an_uninterrupted_one_bit_for_bit(task, lag, members, budget, events):
+    uninterrupted = population(task, lag, members, budget)
+    left, weights = finish(uninterrupted)
     interrupted = population(task, lag, members, budget)
     assert len(list(itertools.islice(interrupted.run(), events))) == events
     gone = [k for k in range(len(members)) if k not in interrupted.active]
@@ -114,7 +115,7 @@ def test_a_resumed_population_is_an_undisturbed_one_bit_for_bit(task, lag, membe
     assert sorted(told) == sorted(left) == list(range(len(members)))
     assert later.keys() == {step for step in weights if step > interrupted.step}
     assert all(torch.equal(later[step], weights[step]) for step in later)
-    assert timeless(resumed) == timeless(undisturbed)
+    assert timeless(resumed) == timeless(uninterrupted)
 
 
 def test_a_finished_population_tells_its_end_again():

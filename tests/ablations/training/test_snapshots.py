@@ -8,7 +8,7 @@ import torch
 
 from ablations.errors import InputError
 from ablations.training.population import Finished
-from ablations.training.snapshots import SavedWeights, pack, read, unpack
+from ablations.training.snapshots import SavedWeights, from_bytes, read, to_bytes
 from tasks.adding import Adding
 from tests.ablations.training.populations import (
     BROKEN,
@@ -26,7 +26,7 @@ from tests.ablations.training.populations import (
 def kept(population, events=None):
     """What is kept of each member that leaves, in the first few events or all."""
     seen = itertools.islice(population.run(), events)
-    return {event.member: event.kept for event in seen if isinstance(event, Finished)}
+    return {event.member: event.weights for event in seen if isinstance(event, Finished)}
 
 
 def same(one, other):
@@ -71,13 +71,13 @@ def test_nothing_is_kept_of_who_diverged_or_is_only_tried():
 
 
 @pytest.mark.parametrize("events", [0, 1, 2, 3, 5])
-def test_a_resumed_population_keeps_what_an_undisturbed_one_keeps(events):
+def test_a_resumed_population_keeps_what_an_uninterrupted_one_keeps(events):
     members = [member(seed, rate) for seed, rate in enumerate(RATES)]
-    undisturbed, interrupted, resumed = (population(Sign(), 3, members, QUICK, save_weights=True) for _ in range(3))
+    uninterrupted, interrupted, resumed = (population(Sign(), 3, members, QUICK, save_weights=True) for _ in range(3))
     before = kept(interrupted, events)
     resumed.load(stored(interrupted))
     after = {k: one for k, one in kept(resumed).items() if one is not None}
-    ended = kept(undisturbed)
+    ended = kept(uninterrupted)
     assert {k for k, one in before.items() if one} | after.keys() == ended.keys()
     for k, one in (before | after).items():
         same(one, ended[k])
@@ -89,13 +89,13 @@ def test_a_file_gives_back_every_bit_and_says_what_it_is(tmp_path):
         SavedWeights(8, {"0.W": odd, "readout.b": -odd}, {"0.W": odd + 1, "readout.b": odd * 2}),
         {"arm": {"lag": 3}, "z": [1]},
     )
-    data = pack(one, about)
-    same(unpack(data)[0], one)
-    assert unpack(data)[1] == about
-    assert data == pack(one, about)
+    data = to_bytes(one, about)
+    same(from_bytes(data)[0], one)
+    assert from_bytes(data)[1] == about
+    assert data == to_bytes(one, about)
     with pytest.raises(InputError, match=r"a\.safetensors: No such file.*trains this network again"):
         read(tmp_path / "a.safetensors")
     for broken in (b"", data[:40], data[:-3], data.replace(b"half_step", b"half_stop"), b"\xff" * 200):
         (tmp_path / "a.safetensors").write_bytes(broken)
-        with pytest.raises(InputError, match=r"a\.safetensors: no weights of a member, or damaged"):
+        with pytest.raises(InputError, match=r"a\.safetensors: not a file of a network's weights, or damaged"):
             read(tmp_path / "a.safetensors")

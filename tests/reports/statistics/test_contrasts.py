@@ -69,7 +69,7 @@ def test_the_words_say_the_numbers():
     low, high = (f"{round(-100 * end)}" for end in (one.ci_high, one.ci_low))
     assert one.why.startswith(
         f"lstm solves 60 points more of its runs than single_network on recall "
-        f"({100 * LEVEL:.0f} % interval {low} to {high}, 20 seeds each from 5 searches, lags 20, 40, 80)"
+        f"({100 * LEVEL:.0f} % interval +{low} to +{high}, 20 seeds each from 5 searches, lags 20, 40, 80)"
     )
 
 

@@ -260,11 +260,11 @@ def test_every_claim_can_be_supported_and_refuted_by_its_own_study():
     ("measure", "scale", "ends", "said"),
     [
         ("solve rate", "difference", (-0.42, -0.6, -0.24), "−42 points (−60 to −24)"),
-        ("solve rate", "difference", (0.01, -0.004, 0.02), "1 point (0 to 2)"),
+        ("solve rate", "difference", (0.01, -0.004, 0.02), "+1 point (0 to +2)"),
         ("largest n", "ratio", (2.3, 1.8, 3.1), "×2.3 (1.80 to 3.1)"),
         ("FLOPs to solve", "ratio", (0.987, 0.9, 14.2), "×0.99 (0.90 to 14)"),
         ("FLOPs to solve", "ratio", (1e9, 1e-5, 1e12), "×1e+09 (1e-05 to 1e+12)"),
-        ("score", "difference", (0.31, 0.22, 0.4), "0.31 (0.22 to 0.40)"),
+        ("score", "difference", (0.31, 0.22, 0.4), "+0.31 (+0.22 to +0.40)"),
         ("share recovered", "difference", (0.62, 0.48, 0.75), "62 % (48 to 75)"),
         ("score", "difference", (None, None, None), "–"),
     ],

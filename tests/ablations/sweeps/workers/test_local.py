@@ -1,4 +1,4 @@
-"""A sweep that is really killed, again and again, ends with the table of one that was left alone."""
+"""Worker processes: a sweep that is killed repeatedly ends with the table of an uninterrupted one."""
 
 import os
 import signal
@@ -6,12 +6,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
+import pytest
 
+from ablations.sweeps import probing
+from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
+from ablations.sweeps.workers import local
 from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_process import digests
+from tests.ablations.sweeps.small_arms import small_arm
 
 PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
 LONGER = ['cells=["rnn", "ugrnn"]', "train.steps=80", "train.eval_every=4", "tune.trials=3", "sizes=[100]"]
@@ -27,7 +34,7 @@ def start(folder: Path, store: str) -> subprocess.Popen[str]:
 
 
 def finished(store: Path) -> int:
-    """Members whose results are safe."""
+    """The number of members whose results are stored."""
     return len(list((store / "members").glob("[!.]*.json")))
 
 
@@ -39,25 +46,25 @@ def table(store: Path) -> pd.DataFrame:
     return results.drop(columns="seconds").merge(curves.groupby("hash").value.agg(["size", "sum"]), on="hash")
 
 
-def test_a_sweep_killed_at_any_point_ends_with_the_undisturbed_table(tiny: Path) -> None:
-    done = start(tiny, "undisturbed")
+def test_killed_sweep_ends_with_the_table_of_an_uninterrupted_one(tiny: Path) -> None:
+    done = start(tiny, "uninterrupted")
     output, errors = done.communicate(timeout=300)
     assert done.returncode == 0, output + errors
 
     exits, seen = [], []
     for kill in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
-        process = start(tiny, "disturbed")
+        process = start(tiny, "interrupted")
         enough = (seen or [0])[-1] + 1
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-            if finished(tiny / "disturbed") >= enough:
+            if finished(tiny / "interrupted") >= enough:
                 whole = kill in (signal.SIGINT, signal.SIGTERM)  # as a terminal or a batch system sends them
                 (os.killpg if whole else os.kill)(process.pid, kill)
                 break
         output, _ = process.communicate(timeout=60)
         exits.append(process.returncode)
-        seen.append(finished(tiny / "disturbed"))
+        seen.append(finished(tiny / "interrupted"))
         if process.returncode == 130:
             assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
             assert " --store disturbed" in output
@@ -65,20 +72,20 @@ def test_a_sweep_killed_at_any_point_ends_with_the_undisturbed_table(tiny: Path)
     assert seen == sorted(seen), "what was finished stays finished"
     assert seen[0] < MEMBERS, "the first kill came too late to test anything"
 
-    done = start(tiny, "disturbed")
+    done = start(tiny, "interrupted")
     output, errors = done.communicate(timeout=300)
     assert done.returncode == 0, output + errors
-    undisturbed, disturbed = table(tiny / "undisturbed"), table(tiny / "disturbed")
-    assert len(undisturbed) == MEMBERS
-    assert undisturbed.hash.is_unique
-    pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
-    assert (undisturbed.decay_end.notna() == (undisturbed.phase == "confirm")).all()
+    uninterrupted, disturbed = table(tiny / "uninterrupted"), table(tiny / "interrupted")
+    assert len(uninterrupted) == MEMBERS
+    assert uninterrupted.hash.is_unique
+    pd.testing.assert_frame_equal(uninterrupted, disturbed, check_exact=True)
+    assert (uninterrupted.decay_end.notna() == (uninterrupted.phase == "confirm")).all()
     for part in ("weights", "probes"):
-        assert digests(tiny / "undisturbed" / part) == digests(tiny / "disturbed" / part)
-        assert len(digests(tiny / "undisturbed" / part)) >= 16
+        assert digests(tiny / "uninterrupted" / part) == digests(tiny / "interrupted" / part)
+        assert len(digests(tiny / "uninterrupted" / part)) >= 16
 
 
-def test_a_worker_that_dies_costs_no_arm(tiny: Path) -> None:
+def test_arm_survives_the_death_of_its_worker(tiny: Path) -> None:
     process = start(tiny, "store")
     deadline = time.monotonic() + 60
     while finished(tiny / "store") == 0 and time.monotonic() < deadline:
@@ -91,3 +98,20 @@ def test_a_worker_that_dies_costs_no_arm(tiny: Path) -> None:
     results = table(tiny / "store")
     assert len(results) == MEMBERS
     assert results.hash.is_unique
+
+
+def test_probe_that_raises_fails_its_arm_and_keeps_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ArithmeticError("the gradient is not defined")
+
+    store = Store.create(tmp_path / "store")
+    storage(store)
+    monkeypatch.setattr(probing, "measure", broken)
+    state = SimpleNamespace(
+        logged={}, progress=SimpleNamespace(put=lambda _: None), stop=SimpleNamespace(is_set=lambda: False)
+    )
+    monkeypatch.setattr(local, "_Worker", state)
+    outcome = local._work_on(small_arm(1), store, "eager")
+    assert outcome.status == "failed"
+    assert outcome.error.splitlines()[-1] == "ArithmeticError: the gradient is not defined"
+    assert len([record for _, record in store.queued("tiny") if record["phase"] == "confirm"]) == 4

@@ -1,4 +1,4 @@
-"""Cells, tasks and populations with known answers for the probes' tests."""
+"""Cells, a task and trained members whose probe results are known analytically, and random members."""
 
 import torch
 from torch import Generator
@@ -10,7 +10,7 @@ from tasks.base import Batch, Classification, Episodic
 
 
 class Linear(Cell):
-    """h' = x W + h U: what it keeps of h is in the eigenvalues of U."""
+    """h' = x W + h U: ∂h'/∂h is U."""
 
     def weights(self, inputs, hidden):
         return {"W": Weight(inputs, hidden, "uniform"), "U": Weight(hidden, hidden, "recurrent_init")}
@@ -22,11 +22,11 @@ class Linear(Cell):
         return {"h": drive["h"] + state["h"] @ w["U"]}
 
 
-Linear.name = "linear"  # after the class is made: it stays out of the catalogue
+Linear.name = "linear"  # set after the definition, so that the class is not registered
 
 
 class Leaky(Linear):
-    """h' = x W + (1 − a) h U + a h: the second path is additive, with a gate that is the same at all times."""
+    """h' = (1 − a) g + a h with g = x W + h U and a = 0.25: with both gates held, ∂h'/∂h is a."""
 
     gates = ("g", "a")
 
@@ -37,7 +37,7 @@ class Leaky(Linear):
 
 
 class Latch(Episodic, Classification):
-    """Which of four symbols came first? It is asked for at the last step; in between there is noise."""
+    """Classify the first symbol, one of four, at the last step; the inputs in between are noise. There are `lag` + 1 steps."""
 
     minimum_lag = 1
     chance = 0.25
@@ -66,8 +66,8 @@ class Latch(Episodic, Classification):
         return 0.0
 
 
-def latching(hidden=4):
-    """An LSTM that is set by hand to latch: its forget gate is open, its input gate opens at the cue, unit n is symbol n."""
+def latch_lstm(hidden=4):
+    """An LSTM with weights set by hand to solve Latch: f is 1, i is 1 at the cue only, and unit n stores symbol n."""
     model = Model(catalogue()["lstm"](), 6, 4, hidden)
     w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in model.shapes.items()}
     w["0.b_f"] += 30
@@ -78,19 +78,39 @@ def latching(hidden=4):
     return model, w
 
 
-def drawn(cell, task, lag, hidden=4, seeds=(1, 2, 3), layers=1):
-    """Members of an arm, with other weights before, half way through and after an imagined training."""
+def rotating(cell, scales, lag):
+    """Members whose recurrent matrix is a rotation times a scale, one member per scale; training changes no weight."""
+    members = random_members(cell, Latch(), lag, 5, seeds=range(len(scales)))
+    rotation = torch.linalg.qr(torch.randn(5, 5, generator=Generator().manual_seed(0))).Q
+    members.init["0.U"] = torch.stack([scale * rotation for scale in scales])
+    return trained(members.model, members.task, lag, members.init)
+
+
+def random_members(cell, task, lag, hidden=4, seeds=(1, 2, 3), layers=1):
+    """Members of an arm whose initial, half-way and final weights are three independent initialisations."""
     model = Model(cell, *task.sizes(lag), hidden, layers=layers)
-    draws = [
-        [model.initialise({}, lag, Generator().manual_seed(100 * when + seed)) for seed in seeds] for when in range(3)
+    stages = [
+        [model.initialise({}, lag, Generator().manual_seed(100 * stage + seed)) for seed in seeds] for stage in range(3)
     ]
-    return trained(model, task, lag, *({n: torch.stack([m[n] for m in ms]) for n in model.shapes} for ms in draws))
+    return trained(
+        model, task, lag, *({n: torch.stack([w[n] for w in stage]) for n in model.shapes} for stage in stages)
+    )
 
 
 def trained(model, task, lag, init, half=None, end=None):
-    """Members with these weights; where none are given for later, training has changed nothing."""
+    """Members of an arm with these weights; later weights default to the initial ones."""
     count = len(next(iter(init.values())))
     settings = [{"learning_rate": 0.01, "clip_norm": 1.0} for _ in range(count)]
     return Trained(
         model, task, lag, init, half or init, end or init, list(range(10, 10 + count)), [True] * count, settings
     )
+
+
+def points(findings, curve):
+    """The values of a curve by step."""
+    return dict(findings.curves[curve])
+
+
+def values(findings):
+    """All numbers in the results of one member."""
+    return [*findings.metrics.values(), *(value for curve in findings.curves.values() for _, value in curve)]

@@ -1,0 +1,85 @@
+"""Searches: the n-th trial is determined by the study and n, also after the process was killed."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+from ablations.studies.study import Arm
+from ablations.sweeps.search import Search, storage
+from ablations.sweeps.store import Store
+from tests.ablations.sweeps.small_arms import small_arm
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "store")
+
+
+def proposals(arm: Arm, store: Store, count: int) -> list[dict[str, Any]]:
+    """The parameters of the first trials."""
+    search = Search(arm, 0, storage(store))
+    return [search.ask(number).params for number in range(count)]
+
+
+def test_trial_without_parameters_is_asked_for_again(store: Store, tmp_path: Path) -> None:
+    whole = proposals(small_arm(1), Store.create(tmp_path / "whole"), 3)
+    search = Search(small_arm(1), 0, storage(store))
+    search.ask(0)
+    cut = search.study.ask()  # as if killed here: the trial exists without parameters
+    assert Search(small_arm(1), 0, storage(store)).study.trials[cut.number].state == TrialState.FAIL
+    assert proposals(small_arm(1), store, 3) == whole
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_reopened_search_proposes_the_same_trials(tmp_path: Path, sampler: str) -> None:
+    arm = small_arm(1, tune={"searches": 1, "trials": 8, "sampler": sampler})
+    stores = [Store.create(tmp_path / name) for name in "ab"]
+    for number in range(8):
+        for store in stores:
+            fresh = Search(arm, 0, storage(store))
+            fresh.ask(number)
+            fresh.tell(number, fresh.trials()[number].params["learning_rate"])
+            if store is stores[1]:
+                Search(arm, 0, storage(store)).ask(number)  # opened once more, as after a kill
+    first, second = (proposals(arm, store, 8) for store in stores)
+    assert first == second
+
+
+def test_searches_of_an_arm_and_arms_of_a_study_differ(store: Store) -> None:
+    asked = [
+        Search(a, index, storage(store)).ask(0).params["learning_rate"]
+        for a in (small_arm(0), small_arm(1))
+        for index in (0, 1)
+    ]
+    assert len(set(asked)) == 4
+
+
+def test_later_rounds_of_tpe_concentrate_near_the_optimum() -> None:
+    """The proposals of the last two rounds are nearer to a known optimum than random ones."""
+    trials, per_round, optimum = 40, 4, math.log(0.003)
+
+    def distance(sampler: dict[str, Any], index: int) -> float:
+        search = Search(small_arm(0, tune={"searches": 1, "trials": trials} | sampler), index, InMemoryStorage())
+        errors: list[float] = []
+        for first in range(0, trials, per_round):
+            numbers = range(first, first + per_round)
+            asked = [abs(math.log(search.ask(number).params["learning_rate"]) - optimum) for number in numbers]
+            for number, error in zip(numbers, asked, strict=True):
+                search.tell(number, -error)
+            errors += asked
+        return sum(errors[-2 * per_round :])
+
+    random = sum(distance({"sampler": "random"}, index) for index in range(4))
+    assert sum(distance({"sampler": "tpe", "population": per_round}, index) for index in range(4)) < 0.6 * random
+
+
+def test_best_trial_is_the_earliest_of_equals(store: Store) -> None:
+    search = Search(small_arm(), 0, storage(store))
+    for number, value in enumerate([0.1, 0.7, 0.7]):
+        search.ask(number)
+        search.tell(number, value)
+    assert [spec.trial for spec in search.confirmation_members()] == [1, 1]
