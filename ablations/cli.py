@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from ablations import __version__
 from ablations.commands import options as opt
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
 from ablations.errors import InputError
@@ -52,9 +53,7 @@ def sweep(
     if dry_run:
         print_plan(loaded, engine, workers, _console())
         return
-    words = [word for file in plugin or [] for word in ("--plugin", str(file))]
-    words += [word for change in changes or [] for word in ("--set", change)]
-    resume = shell_command("sweep", study, *words, store=store, workers=workers, engine=engine)
+    resume = shell_command("sweep", study, plugin=plugin, set=changes, store=store, workers=workers, engine=engine)
     raise typer.Exit(run_sweep(loaded, store, workers, engine, resume, _console()))
 
 
@@ -170,9 +169,11 @@ def _load(files: list[Path] | None) -> None:
         load(files)
 
 
-@app.callback()
-def _options(version: opt.Version = False) -> None:
-    pass
+@app.callback(invoke_without_command=True)
+def _print_version(version: opt.Version = False) -> None:
+    if version:
+        print(f"whygates {__version__}")
+        raise typer.Exit
 
 
 def run(arguments: list[str]) -> int:

@@ -14,8 +14,13 @@ _DEFAULTS = {"store": STORE, "workers": CORES, "engine": "auto", "out": DEMO_REP
 
 
 def shell_command(*words: str, **options: Any) -> str:
-    """Return a `whygates` command line, quoted for a shell; options that have their default value are left out."""
-    changed = [
-        part for name, value in options.items() if value != _DEFAULTS[name] for part in (f"--{name}", str(value))
-    ]
-    return shlex.join(["whygates", *words, *changed])
+    """Return a `whygates` command line, quoted for a shell.
+
+    Options that are empty or have their default value are left out; a list stands for an option that is repeated.
+    """
+    parts = ["whygates", *words]
+    for name, value in options.items():
+        if value and value != _DEFAULTS.get(name):
+            for item in value if isinstance(value, list) else [value]:
+                parts += [f"--{name}", str(item)]
+    return shlex.join(parts)

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, Exit, Option
+from typer import Argument, Option
 
-from ablations import __version__
 from ablations.commands.completion import complete_cell, complete_study, complete_task
 
 Engine = Literal["auto", "fused", "eager"]
@@ -69,14 +68,7 @@ CellPair = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"whygates {__version__}")
-        raise Exit
-
-
-Version = Annotated[bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+Version = Annotated[bool, Option("--version", help="Print the version.")]
 
 
 def study_name(study: str) -> str:

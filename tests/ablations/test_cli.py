@@ -152,7 +152,7 @@ def test_a_store_in_use_is_refused(tiny: Path) -> None:
     with FileLock(Store.create(tiny / "whygates-store").folder / "sweep.lock"):
         done = whygates("sweep", "tiny.toml", cwd=tiny)
     assert done.code == 2
-    assert "another sweep is using it" in done.stderr
+    assert "another sweep is using this store" in done.stderr
 
 
 def test_an_unreachable_server_is_refused(tiny: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import tasks
+from ablations import cells
 from tests.ablations.cli_runner import whygates
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -24,16 +25,16 @@ def fields(printed: str) -> dict[str, list[str]]:
 
 
 def test_cells_are_listed_as_json(tmp_path: Path) -> None:
-    cells = {cell["name"]: cell for cell in json.loads(whygates("cells", "--json", cwd=tmp_path).stdout)}
-    assert {"rnn", "single_network", "lstm_no_forget", "lstm", "gru"} <= set(cells)
-    assert cells["lstm_no_forget"]["parent"] == "lstm"
-    assert cells["lstm"]["parameters"] == 4 * (8 * 32 + 32 * 32 + 32)
-    assert cells["lstm"]["weights"]["W_i"] == {"rows": 8, "columns": 32, "initialiser": "uniform"}
-    assert "c' = f ⊙ c + i ⊙ z" in cells["lstm"]["equations"]
-    assert cells["lstm_no_output"]["equations"] == ["h' = tanh(c')"]
-    assert len(cells["lstm_no_output"]["recurrence"]) == 5
-    assert cells["single_network"]["options"] == {"peephole": False, "depth": 1, "width": 1, "activation": "tanh"}
-    assert "forget_bias" not in cells["lstm_no_forget"]["hyperparameters"]
+    listed = {cell["name"]: cell for cell in json.loads(whygates("cells", "--json", cwd=tmp_path).stdout)}
+    assert {"rnn", "single_network", "lstm_no_forget", "lstm", "gru"} <= set(listed)
+    assert listed["lstm_no_forget"]["parent"] == "lstm"
+    assert listed["lstm"]["parameters"] == 4 * (8 * 32 + 32 * 32 + 32)
+    assert listed["lstm"]["weights"]["W_i"] == {"rows": 8, "columns": 32, "initialiser": "uniform"}
+    assert "c' = f ⊙ c + i ⊙ z" in listed["lstm"]["equations"]
+    assert listed["lstm_no_output"]["equations"] == ["h' = tanh(c')"]
+    assert len(listed["lstm_no_output"]["recurrence"]) == 5
+    assert listed["single_network"]["options"] == {"peephole": False, "depth": 1, "width": 1, "activation": "tanh"}
+    assert "forget_bias" not in listed["lstm_no_forget"]["hyperparameters"]
 
 
 def test_tasks_are_listed_as_json(tmp_path: Path) -> None:
@@ -62,10 +63,10 @@ def test_cells_are_a_tree_with_the_change_on_each_branch(tmp_path: Path) -> None
 def test_one_cell_is_shown_in_full(tmp_path: Path) -> None:
     outcome = whygates("cells", "single_network", "--inputs", "2", "--hidden", "3", cwd=tmp_path)
     assert outcome.code == 0
-    shown = fields(outcome.stdout)
+    shown, kind = fields(outcome.stdout), cells.catalogue()["single_network"]
     assert shown["parent"] == ["lstm"]
-    assert shown["change"] == ["one network computes the new memory: c' = MLP(x, h, c)"]
-    assert shown["reference"] == ["the question this project asks"]
+    assert shown["change"] == [kind.change]
+    assert shown["reference"] == [kind.reference]
     assert shown["equations"][-1] == "h' = o ⊙ tanh(c')"  # inherited
     assert "c' = tanh(U_c m + b_c)" in shown["equations"]
     assert shown["options"][0] == "peephole=False, depth=1, width=1, activation=tanh"

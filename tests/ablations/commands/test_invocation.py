@@ -8,8 +8,14 @@ from ablations.commands.invocation import CORES, DEMO_REPORT, STORE, shell_comma
 
 def test_a_shell_command_is_quoted_and_leaves_out_defaults() -> None:
     command = shell_command(
-        "sweep", "my study.toml", "--set", "cells=['rnn']", store=Path("a b"), workers=CORES + 1, engine="eager"
+        "sweep", "my study.toml", plugin=[Path("c d.py")], set=["cells=['rnn']", "seed=1"], store=Path("a b"),
+        workers=CORES + 1, engine="eager",
+    )  # fmt: skip
+    assert shlex.split(command) == [
+        "whygates", "sweep", "my study.toml", "--plugin", "c d.py", "--set", "cells=['rnn']", "--set", "seed=1",
+        "--store", "a b", "--workers", str(CORES + 1), "--engine", "eager",
+    ]  # fmt: skip
+    assert (
+        shell_command("ui", plugin=None, set=[], store=STORE, workers=CORES, engine="auto", out=DEMO_REPORT)
+        == "whygates ui"
     )
-    words = ["whygates", "sweep", "my study.toml", "--set", "cells=['rnn']"]
-    assert shlex.split(command) == [*words, "--store", "a b", "--workers", str(CORES + 1), "--engine", "eager"]
-    assert shell_command("ui", store=STORE, workers=CORES, engine="auto", out=DEMO_REPORT) == "whygates ui"
