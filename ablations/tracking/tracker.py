@@ -2,20 +2,13 @@
 
 import json
 import math
-import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # results stay in the queue instead
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
@@ -27,6 +20,7 @@ from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking import tables
 from ablations.tracking.mlflow_db import relocate
 from ablations.tracking.mlflow_view import save_view
+from ablations.tracking.runs import connect, first_line
 
 MANIFEST = "study.json"
 PAGE_SIZE = 1000
@@ -43,20 +37,14 @@ class Tracker:
 
     def __init__(self, store: Store, study: str) -> None:
         """:raises InputError: if the tracking server cannot be used, or the store has no MLflow database yet."""
-        if store.local and not store.mlflow.exists():
-            raise InputError(f"--store {store.folder}: no study was swept into this store yet")
         self.store, self.study = store, study
         self.arms: dict[str, str] = {}
         self.members: dict[str, tuple[str, Logged]] = {}
         """The run of every member that is logged, and what it has."""
         self.unconfirmed: set[str] = set()
         """Members whose logging failed: the tracker may have received them all the same."""
-        try:
-            self.client = MlflowClient(store.tracking_uri)
-            found = self.client.get_experiment_by_name(study)
-        except (MlflowException, OSError, ImportError) as error:
-            problem = f"the MLflow server at {store.tracking_uri} cannot be used: {_first_line(error)}"
-            raise InputError(f"{problem} (MLFLOW_TRACKING_URI names an http or https address)") from None
+        self.client = connect(store)
+        found = self.client.get_experiment_by_name(study)
         if found and found.lifecycle_stage != "active":
             raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
         self.experiment = found.experiment_id if found and study != "Default" else None  # that one is MLflow's own
@@ -76,7 +64,7 @@ class Tracker:
                 else:
                     self.client.delete_run(run.info.run_id)  # interrupted while it was written; it is logged again
         except (MlflowException, OSError) as error:
-            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {_first_line(error)}") from None
+            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {first_line(error)}") from None
         return {member: logged for member, (_, logged) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
@@ -311,7 +299,3 @@ def _description(manifest: dict[str, Any]) -> str:
         f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
         f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
     ).strip()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
