@@ -90,8 +90,8 @@ def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
     """
     with arm_lock(arm, context):
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
-        for first in range(0, arm.tune.trials, arm.tune.round):
-            _tune(arm, searches, range(first, min(first + arm.tune.round, arm.tune.trials)), context)
+        for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
+            _tune(arm, searches, range(first, min(first + arm.tune.trials_per_round, arm.tune.trials)), context)
         confirmed = [member for search in searches for member in search.confirmation_members()]
         _train(arm, "confirm", confirmed, context)
         _checkpoint(arm, "confirm", context).unlink(missing_ok=True)

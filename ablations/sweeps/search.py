@@ -59,7 +59,7 @@ class Search:
             name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()
         }
         # The proposals of TPE depend on how many trials are planned, those of random search do not.
-        plan = [] if arm.tune.sampler == "random" else [arm.tune.round, arm.tune.trials]
+        plan = [] if arm.tune.sampler == "random" else [arm.tune.trials_per_round, arm.tune.trials]
         identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
             study_name=f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}",
@@ -78,7 +78,7 @@ class Search:
     def ask(self, number: int) -> FrozenTrial:
         """The trial of this number; asks Optuna for it if it does not exist yet."""
         if number >= len(self.trials()):
-            seed = self.arm.derive("sampler", self.index, number) % 2**32
+            seed = self.arm.derive_seed("sampler", self.index, number) % 2**32
             self.study.sampler = (
                 optuna.samplers.RandomSampler(seed=seed)
                 if self.arm.tune.sampler == "random"
@@ -98,7 +98,7 @@ class Search:
     def trial_members(self, number: int) -> list[MemberSpec]:
         """The members of a trial: one per tuning seed."""
         settings = self.arm.settings(self.trials()[number].params)
-        seeds = [self.arm.derive("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
+        seeds = [self.arm.derive_seed("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
         return [MemberSpec("tune", self.index, number, Member(seed, settings)) for seed in seeds]
 
     def confirmation_members(self) -> list[MemberSpec]:
@@ -107,7 +107,7 @@ class Search:
         best = values.index(max(value for value in values if value is not None))
         settings = self.arm.settings(self.trials()[best].params)
         share = range(self.arm.confirm.seeds // self.arm.tune.searches)
-        seeds = [self.arm.derive("confirm", self.index, k) for k in share]
+        seeds = [self.arm.derive_seed("confirm", self.index, k) for k in share]
         return [MemberSpec("confirm", self.index, best, Member(seed, settings)) for seed in seeds]
 
 
