@@ -172,7 +172,7 @@ def test_a_probe_asks_every_member_as_if_it_were_alone(monkeypatch):
         assert found["error_free_steps"][k].item() == pytest.approx(free)
     assert passed.tolist() == [False] * K
     monkeypatch.setattr(evaluation, "MAX_FLOATS", 1)  # one at a time
-    torch.testing.assert_close(run_extra_tests(model, w, task, lag).found, found)
+    torch.testing.assert_close(run_extra_tests(model, w, task, lag).values, found)
 
 
 def test_a_task_without_probes_and_members_who_are_none():
