@@ -1,4 +1,4 @@
-"""Everything a change must pass. Sessions run in the environment that nox itself is in: one serves them all."""
+"""The checks that a change must pass. Sessions run in the environment that nox itself is installed in."""
 
 import sys
 
@@ -9,13 +9,13 @@ nox.options.default_venv_backend = "none"
 
 
 def run(session: nox.Session, module: str, *arguments: str) -> None:
-    """Run a module with this very interpreter."""
+    """Run a module with the interpreter that runs nox."""
     session.run(sys.executable, "-m", module, *arguments)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, and the walls between the rooms."""
+    """Style, and the order of imports between packages."""
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
     session.run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()")
@@ -29,13 +29,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The test suite, a process per core; arguments go to pytest."""
+    """The test suite, one process per core; arguments are passed to pytest."""
     run(session, "pytest", "-n", "logical", "--dist", "loadscope", *session.posargs)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The demo, from nothing to a report."""
+    """The demo, in an empty folder."""
     folder = session.create_tmp()
     run(session, "ablations", "demo", "--store", f"{folder}/store", "--out", f"{folder}/report")
 
@@ -50,6 +50,6 @@ def study(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv", reuse_venv=True)
 def bench(session: nox.Session) -> None:
-    """How fast the fused engine is beside its peers: `nox -s bench -- --quick`. JAX is installed here and nowhere else."""
+    """The speed of the fused engine relative to its peers: `nox -s bench -- --quick`. Installs JAX in an environment of its own."""
     session.install("-c", "constraints.txt", "-e", ".", "jax")
     session.run("python", "tests/bench", *session.posargs)

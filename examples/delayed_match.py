@@ -1,4 +1,4 @@
-"""A task of one's own: see the cell beside it for the command."""
+"""An example of a user-defined task. The command that trains on it is in `ugrnn.py`."""
 
 import math
 
@@ -9,14 +9,14 @@ from torch.nn.functional import embedding
 
 from tasks.base import Batch, Classification, Episodic, geometric, whole
 
-TAIL = 50  # the probe comes at most this much later than it may
+TAIL = 50  # the largest number of additional blanks before the probe
 
 
 class DelayedMatch(Episodic, Classification):
-    """A sample symbol, at least `lag` blanks, a probe symbol: is it the same one?
+    """Delayed matching to sample: is the probe symbol, at least `lag` blanks after the sample symbol, the same?
 
-    The sample is the first step. Then come lag + n blanks, P(n) ∝ 0.9ⁿ, n ≤ 50, and the probe, which is the sample in
-    half of the sequences and one of the others in the rest; blanks again until T = lag + 52. Only the probe's step counts.
+    The sample is the first step. Then follow lag + n blanks, P(n) ∝ 0.9ⁿ, n ≤ 50, and the probe: the sample in half of
+    the sequences, one of the other symbols in the rest. Blanks follow until T = lag + 52. Only the probe's step counts.
 
     Inputs: one-hot symbol, blank. Outputs: different, the same. Targets: 1 where the probe is the sample.
     Trivial predictor: any constant, accuracy 1/2, loss ln 2. score = 2 · accuracy − 1.
@@ -29,7 +29,7 @@ class DelayedMatch(Episodic, Classification):
         c................a [0]
 
     Source: delayed matching to sample, an experiment on the memory of animals. Differences: symbols instead of stimuli,
-    and a delay that no timer knows.
+    and a delay of random length.
     """
 
     name = "delayed_match"
@@ -41,7 +41,7 @@ class DelayedMatch(Episodic, Classification):
     chance = 1 / 2
 
     def __init__(self, *, symbols: int = 4) -> None:
-        """`symbols`: how many different ones there are, 2 to 100."""
+        """`symbols`: the number of different symbols, 2 to 100."""
         self.symbols = whole("symbols", symbols, 2, 100)
         self.codes = torch.eye(symbols + 1)
 

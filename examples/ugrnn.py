@@ -1,4 +1,4 @@
-"""A cell of one's own: `whygates sweep examples/own.toml --plugin examples/ugrnn.py --plugin examples/delayed_match.py`."""
+"""An example of a user-defined cell: `whygates sweep examples/own.toml --plugin examples/ugrnn.py --plugin examples/delayed_match.py`."""
 
 from torch import Tensor, sigmoid, tanh
 
@@ -6,7 +6,7 @@ from ablations.cells import Cell, Drive, State, Tap, Weight, Weights
 
 
 class UGRNN(Cell):
-    """Update gate recurrent network: the one gate says how much of the state is renewed.
+    """Update gate recurrent network (UGRNN): a GRU without the reset gate.
 
         z  = σ(W_z x + U_z h + b_z)       how much to keep
         n  = tanh(W_n x + U_n h + b_n)    the candidate

@@ -3,15 +3,24 @@
     from reports.build import build
     build(Path("tables"), Path("report"))     # report.html, report.md, verdicts.json, figures/*
 
-This package needs nothing but the tables: no torch, no tracker, no optimiser. `tables` reads and checks, `strata` say
-where cells meet, `quantities` what is measured of a network, `evidence` counts, `stats` and `estimates` estimate, `compare`
-and `contrasts` hold two cells against each other; `questions` and `claims` are data, `rules` give them a meaning,
-`decision` applies them, `words` and `margins` say what was found. `worlds` simulates studies with known truth,
-`calibration` measures the decisions in them, `power` tells what it measured.
+This package reads three tables and imports neither torch nor MLflow nor Optuna. Its stages, each of which imports only
+those below it:
 
-The pages: `summary`, `probes` and `search` make tables of rows and curves, `figures` draws them, `exhibits` adds to each
-its caption, its text and its data; `lattice`, `prose`, `methods`, `links` and `alts` write; `content` puts it together for
-the templates, `build` writes the files.
+build           writes the files of a report
+page            `content` collects what the templates show; `methods` describes how the study was run; `mlflow_links` makes
+                addresses of runs
+tables          reads and checks the tables
+exhibits        one figure each with its caption, its alternative text and its data (`csv_data`)
+figures         drawing; `style` holds the looks, `member` draws a single member
+text            `sentences` and `alt_text`, generated from numbers
+calibration     `simulate` makes studies with known truth, `measure` counts the wrong verdicts in them (calibration.csv),
+                `power` states the result in a sentence
+claims          `claims` and `comparisons` are data; `rules` define when a claim holds, `verdicts` applies them, `findings`
+                and `thresholds` state the result and its limits in sentences
+aggregates      tables derived from rows and curves: `outcomes`, `tuning`, `probes`; `lattice` arranges the cells
+statistics      `strata` (task, lag, size), `quantities` (what is measured of a member), `arms` (counts per cell and stratum),
+                `estimators`, `estimates`, `comparison` and `contrasts` (differences between cells)
+format          numbers and lists as text
 
 results.csv: one row per member (one trained network)
 -----------------------------------------------------
@@ -27,7 +36,7 @@ trial           number of the trial within its search; may be empty
 hidden_size     hidden units
 parameters      trained parameters
 score           0 = trivial predictor, 1 = perfect, may be negative; 0 for a diverged member
-solved          0 or 1 (or false, true): did the network meet the task's criterion on the test set
+solved          0 or 1 (or false, true): whether the network met the task's criterion on the test set
 steps_to_solve  training step at which the criterion was met, or the budget where `censored` is 1
 censored        0 or 1: not met within the budget
 diverged        0 or 1: training became non-finite; counts as unsolved whatever `solved` says
@@ -38,53 +47,56 @@ Optional (a missing column or an empty cell means "not known"):
 
 search          number of the independent tuning search that the member belongs to
 size            size the cells were matched at (parameters, hidden units or state, by the study's `match`)
-group           what the task separates: latch, erase, order, capacity, short, ...; `control` counts in no claim;
-                else looked up by task name, where `+reset` makes a control
-lag_means       what the lag counts, in a few words
+group           the ability that the task tests: latch, erase, order, capacity, short, ...; no claim counts `control`; where
+                empty, looked up by the task's name, and `+reset` makes a task a control
+lag_means       what the lag counts, as a short phrase
 engine          eager, fused or triton
 status          solved, unsolved, diverged, pruned or failed
 loss            final test loss
 steps           budget: training steps allowed
-objective       what the search maximised
+finished_at     training step at which the member stopped: solved, diverged, pruned or at the end of its budget
+objective       the value that the search maximised
 flops_per_step  floating-point operations per training step
 learning_rate, clip_norm, forget_bias, input_bias, recurrent_init
-                hyperparameters; the biases and the initialisation may be words such as `chrono`
+                hyperparameters; the biases and the initialisation may be names such as `chrono`
 state_norm_first, state_norm_10, state_norm_last
                 continual tasks: norm of the state in the first, the tenth and the last window of the test stream
-largest_n       counting: the largest n up to which every string was right
+largest_n       counting: the largest n up to which the network processes every string correctly
 error_free_steps
                 continual Reber: steps before the first error, mean over streams
 decay_init, decay_half, decay_end
-                what one step back leaves of the gradient of the loss at the end, ‖∂L_T/∂s_{T−k}‖, geometric mean over
-                k from a quarter of the lag up to it: before training, half way, after it; 1 keeps it, above 1 it explodes
-retained        share of a small perturbation of the state that is left after `lag` steps, geometric mean
+                factor by which the gradient of the last step's loss, ‖∂L_T/∂s_{T−k}‖, shrinks per step back, geometric mean
+                over k from a quarter of the lag to the lag: before training, half way through it, after it; above 1 the
+                gradient grows
+retained        share of a small perturbation of the state that remains after `lag` steps, geometric mean
 time_constant   gated cells: −1/ln f of the gate on the memory's path, median over units and steps
-decodability    balanced accuracy of a linear probe that reads the stored value off the state at the query, minus that
+decodability    balanced accuracy of a linear probe that decodes the stored value from the state at the query, minus that
                 of the same probe on shuffled labels
 clamp_none, clamp_mean, clamp_event, clamp_shuffled
-                test score after its gates were held at their mean, at their mean for each kind of event, or dealt to other
-                sequences, and the rest was trained on for a while; `none`: trained on for as long with its gates as they were
+                test score after the gates were clamped to their mean, to their mean for each kind of event, or to those of
+                another sequence, and the other weights were trained for some further steps; `none`: after as many further
+                steps with free gates
 distilled       test score of a single network that was trained to imitate the transition of this member
 
-Other columns are kept as text. Numbers are finite everywhere (`diverged` says what NaN would) and
-believable: counts and settings up to 1e15, measurements up to 1e100, learning rates above 0.
+Other columns are kept as text. All numbers are finite (`diverged` replaces NaN). Counts and settings are at most 1e15,
+measurements at most 1e100 in magnitude, learning rates are above 0.
 
 curves.csv: learning curves, one row per (member, step, metric)
 ---------------------------------------------------------------
 hash            the member, as in results.csv
-step            training step, but where the metric says otherwise
+step            training step, unless the metric below defines it otherwise
 metric          eval/score, eval/loss, train/loss, grad/norm
-                gate/<name>/mean, gate/<name>/low, gate/<name>/high: how open a gate is, the shares of values near 0 and 1
-                gate/<name>/<event>/mean, .../low, .../high: the same at the steps of an event, `other` for the rest; once,
-                after training; step: 0
-                test/<probe>: what else a task asked of the network
+                gate/<name>/mean, gate/<name>/low, gate/<name>/high: mean value of a gate, shares of values near 0 and 1
+                gate/<name>/<event>/mean, .../low, .../high: the same at the steps of an event, `other` for all other steps;
+                measured once, after training; step: 0
+                test/<name>: result of an extra test of the task
                 test/state_norm: norm of the state along the test stream; step: the window
-                flow/<when>/whole, flow/<when>/held: ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖ at `init`, `half` or `end` of training,
-                in all, and with the gates held still (what the additive path alone carries); step: k
+                flow/<when>/whole, flow/<when>/held: ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖ at `init`, `half` or `end` of training:
+                the whole gradient, and with the gates held constant (the additive path alone); step: k
                 retention: ‖δs_{t+k}‖ / ‖δs_t‖; step: k
                 decode/true, decode/shuffled: balanced accuracy of a linear probe; step: steps after the value was shown
-                trace/gate/<name>, trace/state/<name>, trace/event/<name>: one sequence of one network an arm: gates and the
-                size of the state, mean over units, and 1 where the event is; step: time step
+                trace/gate/<name>, trace/state/<name>, trace/event/<name>: one sequence of one network per arm: gates and
+                absolute state, means over units, and 1 at the event; step: time step
 value           a finite number
 
 study.json: the manifest; any key may be missing
@@ -98,6 +110,6 @@ versions        package -> version
 hardware        the machine
 commit          version of the code, or null
 experiment      number of the study's experiment in MLflow
-arms            one entry per arm: cell, task, lag, size, and its networks in each phase, tune and confirm; fewer rows
-                in results.csv are reported as missing
+arms            one entry per arm: cell, task, lag, size, and the number of its networks in each phase, tune and confirm;
+                if results.csv has fewer rows, the report lists the others as missing
 """

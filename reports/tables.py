@@ -1,6 +1,6 @@
-"""Read the tables of a study and refuse, in one sentence, what cannot be right.
+"""Read and validate the tables of a study. An invalid table raises one sentence that names the file, column and row.
 
-The columns are documented in `reports/__init__.py`, and only there.
+`reports/__init__.py` documents the columns.
 """
 
 from __future__ import annotations
@@ -19,14 +19,24 @@ from reports.statistics.strata import group_of
 TEXT = ("study", "phase", "cell", "task", "hash")
 NUMBERS = ("lag", "seed", "hidden_size", "parameters", "score", "steps_to_solve", "seconds")
 BOOLEANS = ("solved", "censored", "diverged")
-NUMBERS_OR_EMPTY = ("trial", "search", "size", "loss", "steps", "objective", "flops_per_step", "learning_rate")
+NUMBERS_OR_EMPTY = (
+    "trial",
+    "search",
+    "size",
+    "loss",
+    "steps",
+    "finished_at",
+    "objective",
+    "flops_per_step",
+    "learning_rate",
+)
 NUMBERS_OR_EMPTY += ("clip_norm", "state_norm_first", "state_norm_10", "state_norm_last")
 NUMBERS_OR_EMPTY += ("largest_n", "error_free_steps")
 NUMBERS_OR_EMPTY += ("decay_init", "decay_half", "decay_end", "retained", "time_constant", "decodability")
 NUMBERS_OR_EMPTY += ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled", "distilled")
 REQUIRED = ("study", "phase", "cell", "task", "lag", "seed", "trial", "hidden_size", "parameters", "score", "solved")
 REQUIRED += ("steps_to_solve", "censored", "diverged", "seconds", "hash")
-PARTS = {
+MANIFEST = {
     "definition": dict,
     "cells": dict,
     "tasks": dict,
@@ -35,8 +45,9 @@ PARTS = {
     "lattice": list,
     "arms": list,
 }
+"""Type of each optional key of study.json."""
 KINDS = {dict: "an object", list: "a list"}
-"""What the parts of study.json are, where they are there."""
+"""How an error message names a type."""
 CURVES = ("hash", "step", "metric", "value")
 PHASES = ("tune", "confirm")
 MEASURED = ("score", "loss", "objective", "flops_per_step", "value")
@@ -44,32 +55,31 @@ MEASURED += ("state_norm_first", "state_norm_10", "state_norm_last")
 MEASURED += ("decay_init", "decay_half", "decay_end", "retained", "time_constant")
 MEASURED += ("clamp_none", "clamp_mean", "clamp_event", "clamp_shuffled", "distilled")
 LARGEST, LARGEST_MEASURED = 1e15, 1e100
-"""What can be believed of a count or a setting, and what sums of a measurement survive (float32 ends at 3e38)."""
+"""Largest magnitude of a count or setting, and of a measurement: float32 ends at 3e38, and sums of squares must not overflow."""
 LARGEST_TABLE, LARGEST_CURVES = 200_000, 30_000_000
-"""Rows that are read: a study of every cell on every task at four lags has 80,000 members, and more rows than these would
-not fit into a gigabyte."""
+"""Most rows that are read, about a gigabyte. A study of every cell on every task at four lags has 80,000 members."""
 TRUTH = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 
-WORDS = ("cell", "parent", "change", "task", "reference", "equations", "group", "lag_means", "criterion")
-"""What entries of the manifest say in words, where they say it."""
+TEXTS = ("cell", "parent", "change", "task", "reference", "equations", "group", "lag_means", "criterion")
+"""Optional keys of the manifest's entries whose value is a text."""
 
 
 class BadTable(ValueError):
-    """A table that cannot be used. The message is one sentence: file, column, row, what is allowed."""
+    """An invalid table. The message is one sentence that names the file, column, row and what is allowed."""
 
 
 class Tables(NamedTuple):
-    """A study as the report reads it."""
+    """The tables of a study."""
 
     results: pd.DataFrame  # one row per member, `group` filled
     curves: pd.DataFrame | None  # one row per (member, step, metric)
-    study: dict[str, Any]  # the manifest, {} where there is none
+    study: dict[str, Any]  # the manifest, {} if there is none
 
 
 def read(path: Path | str) -> Tables:
-    """The tables in a folder, or a results.csv alone.
+    """Read the tables in a folder, or a single results.csv.
 
-    :raises BadTable: naming the file and what is wrong with it.
+    :raises BadTable: if a file is missing or invalid.
     """
     path = Path(path)
     if path.is_file():
@@ -91,7 +101,7 @@ def _results(file: Path) -> pd.DataFrame:
     for column in TEXT:
         _refuse(file, table, column, table[column] == "", "must not be empty")
     _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be {' or '.join(PHASES)}")
-    _refuse(file, table, "hash", table["hash"].duplicated(), "must be unique, and this one was there before")
+    _refuse(file, table, "hash", table["hash"].duplicated(), "must be unique")
     for column in BOOLEANS:
         truth = table[column].str.lower().map(TRUTH)
         _refuse(file, table, column, truth.isna(), "must be 0 or 1 (or false, true)")
@@ -118,9 +128,9 @@ def _curves(file: Path) -> pd.DataFrame:
 
 
 def _parsed(file: Path) -> pd.DataFrame | None:
-    """Curves with their numbers as numbers from the start: as text those of a large study would not fit into memory.
+    """Parse the curves directly into numbers, since the text of a large study does not fit into memory.
 
-    None where something is wrong, which only the text can tell.
+    None if a value is invalid; `_csv` then reads the text, so that the error message can name the cell.
     """
     kinds: Any = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
     rows = LARGEST_CURVES + 1
@@ -136,33 +146,37 @@ def _parsed(file: Path) -> pd.DataFrame | None:
 
 def _refuse_long(file: Path, table: pd.DataFrame, limit: int) -> None:
     if len(table) > limit:
-        raise BadTable(f"{file}: more than {limit:,} rows do not fit into a report; give it a part of the study")
+        raise BadTable(f"{file}: more than {limit:,} rows do not fit into a report; export a part of the study")
 
 
 def _study(file: Path) -> dict[str, Any]:
     try:
         study = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError both are
+    except ValueError as error:  # also JSONDecodeError and UnicodeDecodeError
         raise BadTable(f"{file}: this is not JSON ({error})") from error
     if not isinstance(study, dict):
         raise BadTable(f"{file}: must hold one JSON object, not a {type(study).__name__}")
-    for key, kind in PARTS.items():
+    for key, kind in MANIFEST.items():
         if not isinstance(study.get(key, kind()), kind):
             raise BadTable(f"{file}: {key} must be {KINDS[kind]}, not {KINDS.get(type(study[key]), 'a single value')}")
-        inner = study.get(key, kind()) if key in ("lattice", "arms", "cells", "tasks") else []
-        for part in inner.values() if isinstance(inner, dict) else inner:
-            if not isinstance(part, dict):
+        entries = study.get(key, kind()) if key in ("lattice", "arms", "cells", "tasks") else []
+        for entry in entries.values() if isinstance(entries, dict) else entries:
+            if not isinstance(entry, dict):
                 raise BadTable(f"{file}: every entry of {key} must be an object")
-            for name in WORDS:
-                if not isinstance(part.get(name, ""), str | None):
+            for name in TEXTS:
+                if not isinstance(entry.get(name, ""), str | None):
                     raise BadTable(f"{file}: {name} of an entry of {key} must be a text")
-            if key == "lattice" and not part.get("cell"):
+            if key == "lattice" and not entry.get("cell"):
                 raise BadTable(f"{file}: every entry of lattice must name its cell")
     return study
 
 
 def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 0) -> pd.DataFrame:
-    """Every cell as text, so that a cell called "1" or "nan" stays what it is."""
+    """Read every value as text, so that a cell named "1" or "nan" keeps its name.
+
+    :param rows: whether the table must have rows.
+    :param limit: the most rows allowed; 0 reads only the header and one row.
+    """
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1)
     except pd.errors.EmptyDataError as error:
@@ -171,22 +185,24 @@ def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 
         raise BadTable(f"{file}: this is not a CSV table ({str(error).strip()})") from error
     missing = [column for column in required if column not in table]
     if len(missing) == len(required):
-        raise BadTable(f"{file}: this is not a table of whygates: none of the columns {', '.join(required)} is there")
+        raise BadTable(f"{file}: this is not a table of whygates: it has none of the columns {', '.join(required)}")
     if missing:
         raise BadTable(f"{file}: missing {', '.join(_near(column, table.columns) for column in missing)}")
     if rows and table.empty:
-        raise BadTable(f"{file}: there is a header but no row")
+        raise BadTable(f"{file}: the table has a header but no rows")
     if limit:
         _refuse_long(file, table, limit)
     return table
 
 
 def _near(column: str, present: pd.Index) -> str:
+    """A missing column, with the most similar present one."""
     close = difflib.get_close_matches(column, [str(name) for name in present], n=1, cutoff=0.75)
-    return f"column {column}" + (f" (is {close[0]} meant to be it?)" if close else "")
+    return f"column {column}" + (f" (should {close[0]} be named {column}?)" if close else "")
 
 
 def _numbers(file: Path, table: pd.DataFrame, column: str, empty: bool = False) -> pd.Series:
+    """A column as finite numbers within their bounds; NaN for an empty value where `empty` allows it."""
     cells = table[column].str.strip()
     numbers = pd.Series(pd.to_numeric(cells, errors="coerce"), index=table.index)
     bad = ~np.isfinite(np.asarray(numbers, dtype=float))
@@ -195,15 +211,19 @@ def _numbers(file: Path, table: pd.DataFrame, column: str, empty: bool = False) 
     _refuse(file, table, column, bad, "must be a finite number" + (" or empty" if empty else ""))
     if column == "learning_rate":
         _refuse(file, table, column, numbers <= 0, "must be above 0 or empty")
-    if column != "seed":  # any 64 bits
+    if column != "seed":  # a seed is any 64-bit number
         largest = LARGEST_MEASURED if column in MEASURED else LARGEST
         _refuse(file, table, column, numbers.abs() > largest, f"must be a number between −{largest:g} and {largest:g}")
     return numbers
 
 
 def _refuse(file: Path, table: pd.DataFrame, column: str, bad: ArrayLike, rule: str) -> None:
-    """Name the first bad cell. Rows are counted as a spreadsheet does: the header is row 1."""
+    """Raise for the first bad value. Rows are numbered as in a spreadsheet: the header is row 1.
+
+    :param bad: one boolean per row.
+    :param rule: what a value must be, as in "must be 0 or 1".
+    """
     where = np.flatnonzero(np.asarray(bad))
     if len(where):
         cell = table[column].iloc[int(where[0])]
-        raise BadTable(f"{file}: column {column}, row {int(where[0]) + 2}: {cell!r} is wrong, it {rule}")
+        raise BadTable(f"{file}: column {column}, row {int(where[0]) + 2}: {cell!r} {rule}")

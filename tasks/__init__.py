@@ -1,15 +1,15 @@
-"""Tasks with a lag: what a recurrent network has to remember, and for how long. A new task is one new file here."""
+"""Long-lag tasks for recurrent networks. One file is one task; a new task is a new file in this folder."""
 
 import importlib
 import pkgutil
 
 from tasks.base import Batch, Stream, Task, registry
 
-__all__ = ["Batch", "Stream", "Task", "catalogue"]
+__all__ = ["Batch", "Stream", "Task", "catalogue", "registry"]
 
 
 def catalogue() -> dict[str, type[Task]]:
-    """Every task by name: those in this folder and those a plug-in has defined."""
+    """Return every task by name, sorted: those of this folder and those defined by plug-ins."""
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         importlib.import_module(module.name)
     return dict(sorted(registry.items()))

@@ -1,10 +1,40 @@
-"""The task contract and its registry.
+'''The task contract: the base classes of tasks, what they exchange with training, and the registry.
 
-A task draws sequences and judges outputs; it knows nothing of networks. One file holds one task, which registers itself
-by being defined. Its two bases say how sequences arrive and how outputs are judged:
+A task draws sequences and judges outputs. It is independent of the network. One class in one file is one task; defining
+it registers it under its `name`. Its base classes decide how sequences arrive and how outputs are judged:
 
-    class Recall(Episodic, Classification): ...
-"""
+    Episodic                       every batch is new: override `sample`
+    Task alone                     endless streams: set `continual`, override `stream` and `evaluation`
+    Classification                 cross-entropy over classes: set `chance`, override `solved`
+    Regression                     squared error of values: override `solved`
+    tasks.prediction.Prediction    sets of symbols that may follow: override `score`
+
+Every task also sets the attributes listed in `Task` and overrides `sizes`, `steps` and `trivial_loss`. Optional are
+`extra_tests` and `reset`. A complete task, but for its documentation:
+
+    class FirstSymbol(Episodic, Classification):
+        """Recall of the first of four symbols after `lag` distractors."""
+
+        name, group, reference = "first_symbol", "latch", "this project"
+        lag_means, minimum_lag = "steps from symbol to query", 1
+        criterion, chance = "accuracy above 99 % on the test sequences", 1 / 4
+
+        def sizes(self, lag): return 4, 4
+        def steps(self, lag): return self.checked(lag) + 1
+
+        def sample(self, generator, batch, lag):
+            symbol = torch.randint(4, (self.steps(lag), batch), generator=generator)
+            query = torch.zeros(symbol.shape, dtype=torch.bool)
+            query[-1] = True
+            return Batch(one_hot(symbol, 4).float(), symbol[:1].repeat(lag + 1, 1), query.float(), {"query": query})
+
+        def solved(self, outputs, targets, weight):
+            return self.accuracy(outputs, targets, weight) > 0.99
+
+        def trivial_loss(self, lag): return math.log(4)
+
+`whygates check FILE` tests a task against the whole contract.
+'''
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -16,6 +46,16 @@ from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
+# The arguments and results of `loss`, `score` and `solved`. Members are networks that are trained together; targets and
+# weight have the same leading axes as the outputs, or none where all members are given the same sequences.
+Outputs = Float[Tensor, "*members time batch outputs"]
+ClassTargets = Int64[Tensor, "*#members time batch"]
+ValueTargets = Float[Tensor, "*#members time batch outputs"]
+Weight = Float[Tensor, "*#members time batch"]
+PerMember = Float[Tensor, "*members"]
+FlagPerMember = Bool[Tensor, "*members"]
+Events = dict[str, Bool[Tensor, "*members time batch"]]
+
 Option = TypeVar("Option")
 
 registry: dict[str, type["Task"]] = {}
@@ -23,62 +63,64 @@ registry: dict[str, type["Task"]] = {}
 
 
 class Batch(NamedTuple):
-    """Sequences, time first. A stack of several members' batches has a leading member axis."""
+    """Sequences, time first. The stacked batches of several members have a leading member axis."""
 
     inputs: Float[Tensor, "*members time batch features"]
     targets: Int64[Tensor, "*members time batch"] | Float[Tensor, "*members time batch outputs"]
-    """Classes (int64) or values (float32). Defined at every step, so that a probe may ask for them anywhere."""
+    """Classes (int64) or values (float32), defined at every step, also where no output counts."""
     weight: Float[Tensor, "*members time batch"]
-    """1 at the steps that count, 0 elsewhere."""
-    events: dict[str, Bool[Tensor, "*members time batch"]]
-    """What happens where, by name: "cue", "query", ..."""
+    """1 at the steps that count in loss, score and criterion, 0 elsewhere."""
+    events: Events
+    """The steps at which something happens, by name: "cue", "distractor", ... "query" are the steps that count."""
 
 
 class ExtraTest(NamedTuple):
-    """A further test of a trained network, on sequences that training does not draw: longer ones, other rates."""
+    """A test beyond the test set, on sequences of a kind that training does not draw: longer ones, other rates."""
 
     windows: list[Batch]
-    """One after the other in time, from the zero state."""
+    """Consecutive windows in time; the model starts from the zero state."""
     measure: Callable[[Tensor, Tensor, Tensor], Tensor]
-    """Outputs, targets and weight of all windows, shapes as in `Task.loss`, to one finite number per member."""
-    least: float
-    """What it must come to for the task to count as solved, beside `Task.solved` on the test set."""
+    """From outputs, targets and weight of all windows, shaped as in `Task.loss`, to one finite number per member."""
+    threshold: float
+    """The smallest measure that passes. A network solves the task if it meets `Task.solved` and passes every test."""
 
 
 class Stream(ABC):
-    """An endless source of batches. It owns its generator: nobody else draws from it meanwhile."""
+    """An endless source of batches with a generator of its own, which nothing else may draw from."""
 
     @abstractmethod
     def next(self) -> Batch:
-        """The next batch (episodic tasks) or the next window of the same endless streams (continual tasks)."""
+        """Return new sequences (episodic tasks), or the next window of the same streams (continual tasks)."""
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """All that `next` depends on, the generator's state included."""
+        """Return a copy of all that `next` depends on, the generator's state included."""
 
     @abstractmethod
     def load(self, state: dict[str, Tensor]) -> None:
-        """Continue exactly where `state` was taken."""
+        """Continue exactly from where `state` was taken."""
 
 
 class Task(ABC):
-    """A family of sequences whose difficulty is one number, the lag.
+    """A family of sequences whose difficulty is set by one number, the lag.
 
-    Options are the keyword arguments of the constructor; it raises `ValueError` for a value that is not allowed.
-    Defining a class with a `name` registers it; a name that is taken raises `ValueError`.
+    Options are the keyword arguments of the constructor, which raises `ValueError` for a value that is not allowed.
+    Defining a class with a `name` registers it. A name that is already registered raises `ValueError`.
     """
 
     name: ClassVar[str]
     group: ClassVar[str]
-    """What the task separates: latch, erase, order, capacity, ..."""
+    """The demand on memory: latch, erase, overwrite, order, capacity, content, count, state or short."""
     reference: ClassVar[str]
+    """Authors and year of the source."""
     lag_means: ClassVar[str]
+    """What the lag measures, in a few words, with its unit."""
     minimum_lag: int
-    """The smallest lag the definition makes sense for (an option may raise it)."""
+    """The smallest lag for which the definition makes sense. It may depend on options."""
     continual: ClassVar[bool] = False
-    """True where `next` continues the same streams: a model carries its state across windows, detached."""
+    """Whether `next` continues the same streams. The model's state is then carried across windows, detached."""
     criterion: str
-    """When a network has solved the task, in words: what `solved` and the probes ask."""
+    """When the task counts as solved, in words: the condition of `solved` and of the extra tests."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -91,63 +133,60 @@ class Task(ABC):
 
     @abstractmethod
     def sizes(self, lag: int) -> tuple[int, int]:
-        """The widths (inputs, outputs)."""
+        """Return the numbers of input features and of outputs."""
 
     @abstractmethod
     def steps(self, lag: int) -> int:
-        """T, the steps of every batch. Raises `ValueError` below the smallest lag."""
+        """Return T, the number of steps of every batch. Raises `ValueError` below the smallest lag: use `checked`."""
 
     @abstractmethod
     def stream(self, generator: Generator, batch: int, lag: int) -> Stream:
-        """A source of `batch` sequences at a time; all randomness is the generator's. Raises as `steps` does."""
+        """Return a source of batches of `batch` sequences that draws from `generator` only. Raises as `steps` does."""
 
     @abstractmethod
     def evaluation(self, sequences: int, final: bool) -> tuple[int, int, int]:
-        """(batch, warm-up windows, scored windows) of an evaluation, `final` for the test after training.
+        """Return the batch size, the number of warm-up windows and the number of scored windows of an evaluation.
 
-        `sequences` is what the study asks for; a continual task sets its own."""
-
-    @abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
-        """[..., time, batch, outputs] -> [...]: the mean over the steps that count, one value per member.
-
-        `targets` and `weight` have the same leading axes, or none where all members see the same sequences."""
+        `final` is true for the test after training, false for a validation during it. `sequences` is the number that the study
+        sets; a continual task may use its own."""
 
     @abstractmethod
-    def score(self, outputs: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
-        """Shapes as in `loss`: 1 is perfect, 0 the trivial predictor; may be negative."""
+    def loss(self, outputs: Outputs, targets: ClassTargets | ValueTargets, weight: Weight) -> PerMember:
+        """Return the mean loss over the steps that count."""
 
     @abstractmethod
-    def solved(self, outputs: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
-        """Shapes as in `loss`, boolean: whether these sequences meet the criterion."""
+    def score(self, outputs: Outputs, targets: ClassTargets | ValueTargets, weight: Weight) -> PerMember:
+        """Return the score over the steps that count: 1 is perfect, 0 is the trivial predictor. It may be negative."""
+
+    @abstractmethod
+    def solved(self, outputs: Outputs, targets: ClassTargets | ValueTargets, weight: Weight) -> FlagPerMember:
+        """Return whether the outputs meet the criterion on these sequences."""
 
     @abstractmethod
     def trivial_loss(self, lag: int) -> float:
-        """The expected loss of the best constant output."""
+        """Return the expected loss of the best constant output."""
 
     def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
-        """What else a network is asked that meets the criterion on the test set, by name. Nothing for most tasks.
-
-        All randomness is the generator's."""
+        """Return the tests for networks that meet the criterion on the test set, by name. They draw from `generator` only."""
         return {}
 
-    def reset(self, events: dict[str, Bool[Tensor, "*members time batch"]]) -> Tensor | None:
-        """Where a model's state is set to zero from outside, before the step; None for nowhere (all but controls)."""
+    def reset(self, events: Events) -> Tensor | None:
+        """Return the steps before which the model's state is set to zero from outside, or None. Only controls override this."""
         return None
 
     def checked(self, lag: int) -> int:
-        """The lag itself; raises `ValueError` where it is too small for this task."""
+        """Return the lag. Raises `ValueError` if it is too small for this task."""
         if lag < self.minimum_lag:
             raise ValueError(f"lag is {lag}; allowed for {self.name!r}: at least {self.minimum_lag}")
         return lag
 
 
 class Episodic(Task):
-    """Every batch is fresh: its sequences start and end within it."""
+    """A task whose batches are independent: each sequence starts and ends within its batch."""
 
     @abstractmethod
     def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
-        """`batch` new sequences."""
+        """Draw `batch` new sequences."""
 
     def stream(self, generator: Generator, batch: int, lag: int) -> Stream:
         return _Episodes(self, generator, batch, self.checked(lag))
@@ -171,7 +210,7 @@ class _Episodes(Stream):
 
 
 class Classification(Task):
-    """Outputs are unnormalised log probabilities of classes; the loss is the cross-entropy in nats.
+    """A task whose outputs are logits of classes. The loss is the cross-entropy in nats.
 
     score = (accuracy − chance) / (1 − chance) = 1 − (1 − accuracy) / (1 − chance)
     """
@@ -179,114 +218,81 @@ class Classification(Task):
     chance: float
     """The accuracy of the trivial predictor."""
 
-    def loss(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
-        # Few steps count (often one in a hundred), so only their classes are compared.
+    def loss(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
+        # The cross-entropy is computed only where it counts, often one step in a hundred.
         shape = outputs.shape[:-1]
-        at = weight.expand(shape).nonzero(as_tuple=True)
-        surprise = cross_entropy(outputs[at], targets.expand(shape)[at], reduction="none")
-        return mean(outputs.new_zeros(shape).index_put(at, surprise), weight)
+        counted = weight.expand(shape).nonzero(as_tuple=True)
+        losses = cross_entropy(outputs[counted], targets.expand(shape)[counted], reduction="none")
+        return mean(outputs.new_zeros(shape).index_put(counted, losses), weight)
 
-    def accuracy(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
-        """The share of the steps that count at which the likeliest class is the target."""
+    def accuracy(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
+        """Return the share of the steps that count at which the most probable class is the target."""
         return mean((outputs.argmax(-1) == targets).to(weight.dtype), weight)
 
-    def score(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
+    def score(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
         return 1 - (1 - self.accuracy(outputs, targets, weight)) / (1 - self.chance)
 
-    def errors(
-        self, outputs: Float[Tensor, "*members time batch classes"], targets: Int64[Tensor, "*#members time batch"]
-    ) -> Float[Tensor, "*members time batch classes"]:
-        """What the papers of 1997 call error: |probability − target| of every output unit."""
+    def errors(self, outputs: Outputs, targets: ClassTargets) -> Outputs:
+        """Return |probability − target| of every output unit, the error of Hochreiter & Schmidhuber (1997)."""
         return (outputs.softmax(-1) - one_hot(targets, outputs.shape[-1])).abs()
 
 
 class Regression(Task):
-    """Outputs are values; the loss is the squared error, the mean over outputs.
+    """A task whose outputs are values. The loss is the squared error, averaged over outputs.
 
-    score = 1 − MSE / variance, the variance of the targets that count (about their mean), so that the best constant
-    scores 0 on the very sequences that are judged. Its expectation is `trivial_loss`. One target alone has no variance
-    and no score.
+    score = 1 − MSE / variance, with the variance of the targets that count about their mean, so that the best constant
+    scores 0 on the sequences that are judged. The expected variance is `trivial_loss`. The score of a single target is
+    not defined: it has no variance.
     """
 
-    def loss(
-        self,
-        outputs: Float[Tensor, "*members time batch outputs"],
-        targets: Float[Tensor, "*#members time batch outputs"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
+    def loss(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> PerMember:
         return mean((outputs - targets).square().mean(-1), weight)
 
-    def score(
-        self,
-        outputs: Float[Tensor, "*members time batch outputs"],
-        targets: Float[Tensor, "*#members time batch outputs"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
+    def score(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> PerMember:
         count = weight.sum((-2, -1), keepdim=True).unsqueeze(-1)
         centre = (targets * weight.unsqueeze(-1)).sum((-3, -2), keepdim=True) / count
         variance = mean((targets - centre).square().mean(-1), weight)
         return 1 - self.loss(outputs, targets, weight) / variance
 
 
-def mean(
-    values: Float[Tensor, "*members time batch"], weight: Float[Tensor, "*#members time batch"]
-) -> Float[Tensor, "*members"]:
-    """The mean over the steps that count; 0 where none does (a window may hold no query)."""
+def mean(values: Float[Tensor, "*members time batch"], weight: Weight) -> PerMember:
+    """Return the mean over the steps that count, and 0 if none does: a window may be without a query."""
     return (values * weight).sum((-2, -1)) / weight.sum((-2, -1)).clamp(min=1)
 
 
-def worst(
-    values: Float[Tensor, "*members time batch outputs"], weight: Float[Tensor, "*#members time batch"]
-) -> Float[Tensor, "*members"]:
-    """The largest of the non-negative values over outputs and the steps that count."""
+def maximum(values: Outputs, weight: Weight) -> PerMember:
+    """Return the maximum of non-negative values over outputs and the steps that count."""
     return (values.amax(-1) * weight).amax((-2, -1))
 
 
-def error_free(
-    right: Bool[Tensor, "*members time batch"], weight: Float[Tensor, "*#members time batch"]
-) -> Float[Tensor, "*members"]:
-    """How many steps that count come before the first that is wrong: the mean over sequences."""
-    return ((right | (weight == 0)).cummin(-2).values * weight).sum(-2).mean(-1)
+def steps_before_error(correct: Bool[Tensor, "*members time batch"], weight: Weight) -> PerMember:
+    """Return the number of steps that count before the first incorrect one, averaged over sequences."""
+    return ((correct | (weight == 0)).cummin(-2).values * weight).sum(-2).mean(-1)
 
 
 @cache
-def _times(mean: int, most: int) -> Float[Tensor, " numbers"]:
+def _geometric_cdf(mean: int, most: int) -> Float[Tensor, " numbers"]:
     """P(n < 1), P(n < 2), ... P(n < `most`) of the numbers that `geometric` draws."""
     stay = 1 - 1 / mean
     return (1 - stay ** torch.arange(1, most + 1).double()).div(1 - stay ** (most + 1)).float()
 
 
 def geometric(generator: Generator, batch: int, mean: int, most: int) -> Int64[Tensor, " batch"]:
-    """Numbers 0, 1, ... `most` with P(n) ∝ (1 − 1/mean)ⁿ: the time to an event that may happen at any step alike.
+    """Draw waiting times 0, 1, ... `most` with P(n) ∝ (1 − 1/mean)ⁿ: the event is equally probable at every step.
 
-    The distribution is cut at `most` and rescaled, so no lump of probability lies there."""
-    return torch.bucketize(torch.rand(batch, generator=generator), _times(mean, most), right=True)
+    The distribution is truncated at `most` and renormalised, so that no probability accumulates there."""
+    return torch.bucketize(torch.rand(batch, generator=generator), _geometric_cdf(mean, most), right=True)
 
 
 def whole(option: str, value: object, low: int, high: int) -> int:
-    """The value of an option that is a whole number between two bounds; raises `ValueError` otherwise."""
+    """Return the value of an option that must be an int from `low` to `high`. Raises `ValueError` otherwise."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"option {option!r} is {value!r}; allowed: whole numbers from {low} to {high}")
     return value
 
 
 def one_of(option: str, value: Option, allowed: Sequence[Option]) -> Option:
-    """The value of an option that is one of a few; raises `ValueError` otherwise."""
+    """Return the value of an option that must be one of `allowed`. Raises `ValueError` otherwise."""
     if not any(type(value) is type(a) and value == a for a in allowed):
         raise ValueError(f"option {option!r} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
     return value

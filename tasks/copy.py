@@ -1,27 +1,39 @@
-"""Copy: read some symbols, wait, and say them all in order."""
+"""The copying memory problem."""
 
 import math
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Generator, Tensor
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Classification, Episodic, geometric, one_of, whole
+from tasks.base import (
+    Batch,
+    Classification,
+    ClassTargets,
+    Episodic,
+    FlagPerMember,
+    Outputs,
+    Weight,
+    geometric,
+    one_of,
+    whole,
+)
 
 ALPHABET, BLANK, CUE = 8, 8, 9
-TAIL = 50  # with a variable lag, the cue comes at most this much later
+TAIL = 50  # the largest number of blanks beyond the lag, if it varies
 
 
 class Copy(Episodic, Classification):
-    """`symbols` symbols of an alphabet of 8, `lag` blanks, one cue, then as many blanks during which they are recalled.
+    """Recall of a list of symbols in order, after a delay of blanks and a cue.
 
-    The cue is one step; recall starts at the next. With `variable=True` there are lag + n blanks before the cue,
-    P(n) ∝ 0.9ⁿ, n ≤ 50, so that no timer finds the cue; a sequence that ends early is filled with blanks.
-    T = 2 · symbols + lag + 1, with a variable lag 50 more. Only the recall steps count.
+    A sequence has `symbols` symbols, drawn uniformly from an alphabet of 8, then lag blanks, one cue, and `symbols`
+    blanks, the recall steps, at which the symbols are due in order. T = 2 · symbols + lag + 1. Only the recall steps
+    count. With `variable=True` there are lag + n blanks before the cue, P(n) ∝ 0.9ⁿ, n ≤ 50, so that the time of the cue
+    cannot be predicted. Then T is larger by 50, and blanks fill the sequence.
 
-    Inputs: one-hot symbol (8), blank, cue. Outputs: one per symbol. Targets: at a recall step the symbol that is due.
-    Trivial predictor: any constant, accuracy 1/8, loss ln 8. score = (accuracy − 1/8) / (7/8), over symbols.
+    Inputs: one-hot symbol (8), blank, cue. Outputs: one logit per symbol. Targets: at a recall step the symbol due.
+    Trivial predictor: any constant, accuracy 1/8, loss ln 8. score = (accuracy − 1/8) / (7/8), over recall steps.
 
         >>> batch = Copy(symbols=4).stream(Generator().manual_seed(1), batch=1, lag=6).next()
         >>> "".join("abcdefgh.!"[step.argmax()] for step in batch.inputs[:, 0])
@@ -29,22 +41,22 @@ class Copy(Episodic, Classification):
         >>> "".join("abcdefgh"[due] if counts else " " for due, counts in zip(batch.targets, batch.weight, strict=True))
         '           fdea'
 
-    Source: Arjovsky, Shah & Bengio (2016), the copying memory problem with T = lag. Differences: theirs has lag − 1
-    blanks before the cue, and also trains and counts the blanks that are due before recall (a ninth class), which a
-    network says at once and which flatter its mean loss.
+    Source: Arjovsky, Shah & Bengio (2016), the copying memory problem with T = lag. Differences: the paper has lag − 1
+    blanks before the cue, and a ninth class, blank, which is due and counts before recall. That class is trivial to
+    learn and lowers the mean loss.
     """
 
     name = "copy"
     group = "capacity"
     reference = "Arjovsky, Shah & Bengio, 2016"
-    lag_means = "blanks before the cue"
+    lag_means = "number of blanks before the cue"
     minimum_lag = 1
     criterion = "accuracy above 99 % over the recalled symbols of the test sequences"
     chance = 1 / ALPHABET
     codes = torch.eye(CUE + 1)
 
     def __init__(self, *, symbols: int = 10, variable: bool = False) -> None:
-        """`symbols`: how many are copied, 1 to 100. `variable`: whether the number of blanks varies."""
+        """`symbols`: the number of symbols to copy, 1 to 100. `variable`: whether the number of blanks varies."""
         self.symbols = whole("symbols", symbols, 1, 100)
         self.tail = TAIL if one_of("variable", variable, (False, True)) else 0
 
@@ -55,7 +67,7 @@ class Copy(Episodic, Classification):
         return 2 * self.symbols + self.checked(lag) + 1 + self.tail
 
     def places(self, generator: Generator, blanks: Int64[Tensor, " batch"]) -> Int64[Tensor, "symbols batch"]:
-        """The steps at which the symbols are shown, in their order, where so many blanks precede the cue."""
+        """Return the steps at which the symbols are shown, in order, given the number of blanks before the cue."""
         return torch.arange(self.symbols).unsqueeze(1).expand(-1, len(blanks))
 
     def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
@@ -74,12 +86,7 @@ class Copy(Episodic, Classification):
             events={"write": code < BLANK, "cue": cue, "query": query},
         )
 
-    def solved(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Tensor:
+    def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
         return self.accuracy(outputs, targets, weight) > 0.99
 
     def trivial_loss(self, lag: int) -> float:

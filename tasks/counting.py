@@ -1,34 +1,39 @@
-"""Counting: aⁿbⁿ. Having read the a's, know when the b's are over."""
+"""Counting: next-symbol prediction on the languages aⁿbⁿ and aⁿbⁿcⁿ."""
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Int64
 from torch import Generator, Tensor
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Episodic, ExtraTest, one_of
-from tasks.prediction import Prediction, surprise
+from tasks.base import Batch, Episodic, ExtraTest, Outputs, PerMember, ValueTargets, Weight, one_of
+from tasks.prediction import Prediction, best_constant_loss
 
-FURTHER, DEMANDED = 10, 2  # the probe asks for every n up to so many times the lag, and solving for so many
+TESTED, REQUIRED = (
+    10,
+    2,
+)  # in units of the lag: the largest n of the extra test, and the largest n needed to solve the task
 
 
 class Counting(Episodic, Prediction):
-    """At every step of a string aⁿbⁿ, say which symbols may follow.
+    """Prediction of the symbols that may follow in strings aⁿbⁿ.
 
-    n is drawn uniformly from 1 to lag. A string starts with S and ends with T, which is due after the last b and not
-    shown. With `symbols=3` the strings are aⁿbⁿcⁿ. What may follow:
+    n is drawn uniformly from 1 to lag. A string starts with S. Its end, T, is due after the last b but not shown. With
+    `symbols=3` the strings are aⁿbⁿcⁿ. The symbols that may follow are
 
         after S: a
         after an a: a or b
-        after a b: b, after the n-th: T (aⁿbⁿcⁿ: c)
-        after a c: c, after the n-th: T
+        after a b: b; after the n-th: T (aⁿbⁿcⁿ: c)
+        after a c: c; after the n-th: T
 
-    T = 1 + symbols · lag; the steps after a string's last symbol are blank and do not count.
+    The length of a batch is 1 + symbols · lag steps. The steps after a string's last symbol are blank and do not count.
 
-    Inputs: one-hot S, a, b (c). Outputs: the log odds of a, b (c), T. Targets: 1 for every symbol that may follow, else 0.
-    score = the share of strings that are right at every step. Trivial predictor: any constant, which is never right;
-    one without memory is right at n = 1 at most (1/lag), one that knows the last symbol and the time at
-    n = 1, 2, 4, 8, … at most. The loss of the best constant follows from how often each symbol may follow, with
-    m = (lag + 1)/2 the mean of n and 1 + 2m steps (1 + 3m): a at 1 + m, b at m + m − 1, T at 1 of them (and c at m).
+    Inputs: one-hot S, a, b (c). Outputs: one logit for each of a, b (c), T. Targets: 1 for every symbol that may follow,
+    0 for the others. score = the share of strings that are correct at every step.
+
+    Trivial predictor: any constant, which is correct on no string. A predictor without memory is correct at most at n = 1,
+    a score of 1/lag; one from the last symbol and the time at most at n = 1, 2, 4, 8, … The loss of the best constant is
+    the sum of the binary entropies of the shares of steps at which each symbol may follow. With m = (lag + 1)/2, the mean
+    of n, these are 1 + m for a, 2m − 1 for b (m for c) and 1 for T, divided by the mean length 1 + 2m (1 + 3m).
 
         >>> batch = Counting().stream(Generator().manual_seed(1), batch=1, lag=4).next()
         >>> for shown, legal, counts in zip(batch.inputs[:, 0], batch.targets[:, 0], batch.weight[:, 0], strict=True):
@@ -40,26 +45,28 @@ class Counting(Episodic, Prediction):
         b -> b
         b -> T
 
-    Extra test `largest_n`: the largest n such that every string from 1 to n is right, of those up to 10 · lag. Who has learned
-    the strings it has seen by heart, or counts them down by a decay, does not get far beyond lag.
+    Extra test `largest_n`: the largest n such that the strings from 1 to n are all correct, tested up to 10 · lag. Solving
+    requires 2 · lag. Memorising the training strings, or measuring n by a decay, does not generalise far beyond lag.
 
-    Source: Gers & Schmidhuber (2001), simple context-free and context-sensitive languages. Differences: they train on
-    one string at a time, with squared error, and judge a symbol by an output's distance from its target.
+    Source: Gers & Schmidhuber (2001), simple context-free and context-sensitive languages. Differences: the paper trains
+    on one string at a time, with squared error, and judges a symbol by the distance of an output from its target.
     """
 
     name = "counting"
     group = "count"
     reference = "Gers & Schmidhuber, 2001"
-    lag_means = "largest n trained"
+    lag_means = "largest n in training"
     minimum_lag = 2
-    criterion = "every string of the test set is right at every step, and so is every n up to twice the lag"
+    criterion = (
+        "every string of the test set is correct at every step, and so are the strings of all n up to twice the lag"
+    )
 
     def __init__(self, *, symbols: int = 2) -> None:
-        """`symbols`: how many different ones are counted, 2 (aⁿbⁿ) or 3 (aⁿbⁿcⁿ)."""
+        """`symbols`: the number of different symbols, 2 (aⁿbⁿ) or 3 (aⁿbⁿcⁿ)."""
         self.symbols = one_of("symbols", symbols, (2, 3))
-        self.codes = torch.eye(symbols + 2)[:, : symbols + 1].contiguous()  # S, a, b, (c,) nothing
-        one = torch.eye(symbols + 1)
-        self.sets = torch.cat([one[:1], one[:1] + one[1:2], one[1:]])  # a; a or b; b; (c;) T
+        self.codes = torch.eye(symbols + 2)[:, : symbols + 1].contiguous()  # S, a, b, (c,) blank
+        one_hot = torch.eye(symbols + 1)
+        self.sets = torch.cat([one_hot[:1], one_hot[:1] + one_hot[1:2], one_hot[1:]])  # a; a or b; b; (c;) T
 
     def sizes(self, lag: int) -> tuple[int, int]:
         return self.symbols + 1, self.symbols + 1
@@ -72,11 +79,11 @@ class Counting(Episodic, Prediction):
         return self.strings(n, self.steps(lag))
 
     def strings(self, n: Int64[Tensor, " batch"], T: int) -> Batch:
-        """One string for every n, in T steps."""
+        """Return the string of every n, in T steps."""
         step = torch.arange(T).unsqueeze(1)
-        block = (step + n - 1) // n  # 0 at S, 1 at the a's, 2 at the b's, ..., and on after the end
+        block = (step + n - 1) // n  # 0 at S, 1 at the a's, 2 at the b's, ...; it continues to increase after the end
         shown, last = block.clamp(max=self.symbols + 1), step == block * n
-        # What follows: after S and the a's it is the same for all; later a block goes on, or the next one starts.
+        # The set that follows depends on the block and, from the b's on, on whether the block ends.
         follows = (block + (last & (block > 1)).long()).clamp(max=self.symbols + 1)
         counts = block <= self.symbols
         return Batch(
@@ -87,37 +94,24 @@ class Counting(Episodic, Prediction):
         )
 
     def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
-        n = torch.arange(1, FURTHER * lag + 1)
-        every = self.strings(n, 1 + self.symbols * len(n))
-        return {"largest_n": ExtraTest([every], self.largest, DEMANDED * lag)}
+        n = torch.arange(1, TESTED * lag + 1)
+        strings = self.strings(n, 1 + self.symbols * len(n))
+        return {"largest_n": ExtraTest([strings], self.largest_n, REQUIRED * lag)}
 
-    def largest(
-        self,
-        outputs: Float[Tensor, "*members time batch symbols"],
-        targets: Float[Tensor, "*#members time batch symbols"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
-        """How many strings are right before the first that is not."""
-        return self.whole(outputs, targets, weight).cummin(-1).values.sum(-1).float()
+    def largest_n(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> PerMember:
+        """Return the number of strings before the first that is not correct."""
+        return self.correct_strings(outputs, targets, weight).cummin(-1).values.sum(-1).float()
 
-    def whole(
-        self,
-        outputs: Float[Tensor, "*members time batch symbols"],
-        targets: Float[Tensor, "*#members time batch symbols"],
-        weight: Float[Tensor, "*#members time batch"],
+    def correct_strings(
+        self, outputs: Outputs, targets: ValueTargets, weight: Weight
     ) -> Bool[Tensor, "*members batch"]:
-        """Which strings are right at every step."""
-        return (self.right(outputs, targets) | (weight == 0)).all(-2)
+        """Return which strings are correct at every step."""
+        return (self.correct(outputs, targets) | (weight == 0)).all(-2)
 
-    def score(
-        self,
-        outputs: Float[Tensor, "*members time batch symbols"],
-        targets: Float[Tensor, "*#members time batch symbols"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
-        return self.whole(outputs, targets, weight).float().mean(-1)
+    def score(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> PerMember:
+        return self.correct_strings(outputs, targets, weight).float().mean(-1)
 
     def trivial_loss(self, lag: int) -> float:
         m = (lag + 1) / 2
-        legal = [1 + m, 2 * m - 1, *([m] if self.symbols == 3 else []), 1]
-        return surprise(torch.tensor(legal) / (1 + self.symbols * m))
+        steps = [1 + m, 2 * m - 1, *([m] if self.symbols == 3 else []), 1]
+        return best_constant_loss(torch.tensor(steps) / (1 + self.symbols * m))

@@ -1,37 +1,47 @@
-"""Flip-flop: what was written last? Everything else is to be ignored."""
+"""Flip-flop language modelling: the bit written last."""
 
 import math
 
 import torch
-from jaxtyping import Bool, Float, Int64
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Classification, Episodic, ExtraTest, mean
+from tasks.base import (
+    Batch,
+    Classification,
+    ClassTargets,
+    Episodic,
+    ExtraTest,
+    FlagPerMember,
+    Outputs,
+    PerMember,
+    Weight,
+    mean,
+)
 
-WRITES = 20  # beside the first, on average
-IGNORE, WRITE, READ = 0, 2, 4  # codes of the steps: the first two with a bit of 0, or one higher with a bit of 1
+WRITES = 20  # per sequence on average, without the first
+IGNORE, WRITE, READ = 0, 2, 4  # codes of a step; the bit is added to the first two
 EXTRA_TEST_STEPS, EXTRA_TEST_SEQUENCES = 512, 50
-PROBES = {
-    "sparse_score": (100, 1),
-    "dense_score": (20, 9),
-}  # name -> of so many steps, so many writes and so many reads
+EXTRA_TEST_RATES = {"sparse_score": (1, 100), "dense_score": (9, 20)}
+"""The probability of a write, equal to that of a read, as numerator and denominator."""
 
 
 class FlipFlop(Episodic, Classification):
-    """Every step is an instruction with a bit: write it, ignore it, or read, which asks for the bit written last.
+    """Recall of the bit written last in a sequence of write, ignore and read instructions.
 
-    A step is a write with probability 1/lag, a read with 1/lag, else ignored; its bit is drawn uniformly, and blank at
-    reads. The first step is a write, the last a read. So the write that a read asks for is lag steps back on average,
-    and a sequence has some 20 writes: T = 20 · lag. What a write leaves must be overwritten, never erased.
+    Each step is an instruction with a bit: a write with probability 1/lag, a read with probability 1/lag, otherwise an
+    ignore. Bits are drawn uniformly; reads show none. The first step is a write, the last a read. Thus the last write is
+    lag steps before a read on average, and T = 20 · lag gives about 20 writes. The memory must be overwritten, but never
+    erased. Only the reads count.
 
-    Inputs: ignore, write, read, one-hot bit. Outputs: one per bit. Targets: the bit written last. Reads count.
-    Trivial predictor: any constant, accuracy 1/2, loss ln 2. But who says the first write all along is right more often
-    than not where writes are few, and who says its opposite where they differ always. So both count, and the worse:
+    Inputs: ignore, write, read, one-hot bit. Outputs: one logit per bit. Targets: the bit written last.
+    Trivial predictor: any constant, accuracy 1/2, loss ln 2. The bit of the first write is correct in more than half of the
+    reads if writes are few. Therefore the score is that of the worse of two groups of reads:
 
-        score = 2 a − 1,  a = min(accuracy where the answer is not the first write, accuracy where it is)
+        score = 2 a − 1,  a = min(accuracy where the target equals the first bit written, accuracy where it does not)
 
-    Who says the last bit, ignored or not, is right where that was written and else by chance: 1/(lag − 1).
+    Recall of the last bit, ignored or not, is correct if that bit was written and at chance otherwise: a score of
+    1/(lag − 1).
 
         >>> batch = FlipFlop().stream(Generator().manual_seed(5), batch=1, lag=3).next()
         >>> "".join("iwr"[step[:3].argmax()] for step in batch.inputs[:24, 0])
@@ -41,12 +51,12 @@ class FlipFlop(Episodic, Classification):
         >>> "".join("01"[bit] if counts else " " for bit, counts in zip(batch.targets[:24], batch.weight, strict=False))
         '   11        0  0   11 0'
 
-    Probes `sparse_score` and `dense_score`: the score in 50 sequences of 512 steps, of which a share of 0.98 or of 0.1
-    is ignored, and half of the others are reads.
+    Extra tests `sparse_score` and `dense_score`: the score on 50 sequences of 512 steps with a probability of ignore of
+    0.98 and 0.1, and equal probabilities of write and read. Solving requires 1.
 
-    Source: flip-flop language modelling of Liu et al. (2023), where 0.8 are ignored (lag 10) and T = 512. Differences:
-    an instruction and its bit are one step, not two tokens; only the answers to reads are trained, not every token; T
-    grows with the lag.
+    Source: flip-flop language modelling of Liu et al. (2023), where the probability of ignore is 0.8 (lag 10) and T = 512.
+    Differences: an instruction and its bit are one step, not two tokens; only the bits after reads are trained, not every
+    token; T grows with the lag.
     """
 
     name = "flip_flop"
@@ -54,7 +64,7 @@ class FlipFlop(Episodic, Classification):
     reference = "Liu, Ash, Goel, Krishnamurthy & Zhang, 2023"
     lag_means = "mean steps from write to read"
     minimum_lag = 2
-    criterion = "every read of the test sequences and of both probes is right"
+    criterion = "every read of the test sequences and of both extra tests is correct"
     chance = 0.5
     codes = torch.tensor([[1, 0, 0, 1, 0], [1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0.0]])
 
@@ -65,51 +75,40 @@ class FlipFlop(Episodic, Classification):
         return WRITES * self.checked(lag)
 
     def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
-        return _sequences(generator, batch, self.steps(lag), lag, 1)
+        return _sequences(generator, batch, self.steps(lag), 1, lag)
 
     def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
-        return {
-            name: ExtraTest(
-                [_sequences(generator, EXTRA_TEST_SEQUENCES, EXTRA_TEST_STEPS, of, writes)], self.score, 1.0
-            )
-            for name, (of, writes) in PROBES.items()
-        }
+        tests = {}
+        for name, (writes, of) in EXTRA_TEST_RATES.items():
+            sequences = _sequences(generator, EXTRA_TEST_SEQUENCES, EXTRA_TEST_STEPS, writes, of)
+            tests[name] = ExtraTest([sequences], self.score, 1.0)
+        return tests
 
-    def score(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
+    def score(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
         wrong = (outputs.argmax(-1) != targets).to(weight.dtype)
         first = targets == targets[..., :1, :]  # the first step is a write
         return 1 - torch.maximum(mean(wrong, weight * ~first), mean(wrong, weight * first)) / (1 - self.chance)
 
-    def solved(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Bool[Tensor, "*members"]:
+    def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
         return self.accuracy(outputs, targets, weight) == 1
 
     def trivial_loss(self, lag: int) -> float:
         return math.log(2)
 
 
-def _sequences(generator: Generator, batch: int, T: int, of: int, writes: int) -> Batch:
-    """Sequences in which of `of` steps `writes` are writes and as many reads, on average."""
-    drawn = torch.randint(2 * of, (T, batch), generator=generator)
-    bit, drawn = drawn & 1, drawn >> 1
-    drawn[0], drawn[-1] = 0, writes
-    write, read = drawn < writes, (drawn >= writes) & (drawn < 2 * writes)
-    # The latest write has the largest step, and its bit is the lowest of this number's.
+def _sequences(generator: Generator, batch: int, T: int, writes: int, of: int) -> Batch:
+    """Draw sequences in which a step is a write with probability `writes / of`, and a read with the same probability."""
+    number = torch.randint(2 * of, (T, batch), generator=generator)
+    bit, instruction = number & 1, number >> 1
+    instruction[0], instruction[-1] = 0, writes
+    write, read = instruction < writes, (instruction >= writes) & (instruction < 2 * writes)
+    # The last write so far has the largest step. Its bit is the lowest bit of the number `2 * step + bit`.
     step = torch.arange(T).unsqueeze(1)
-    last = ((2 * step + bit) * write).cummax(0).values
+    last_write = ((2 * step + bit) * write).cummax(0).values
     code = torch.where(read, READ, IGNORE + bit + (WRITE - IGNORE) * write)
     return Batch(
         inputs=embedding(code, FlipFlop.codes),
-        targets=last & 1,
+        targets=last_write & 1,
         weight=read.float(),
         events={"write": write, "ignore": ~(write | read), "query": read},
     )

@@ -1,23 +1,24 @@
-"""Multiplication: two numbers, far apart, and their product at the end."""
+"""The multiplication problem."""
 
 from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
-from tasks.base import mean
+from tasks.base import FlagPerMember, Outputs, ValueTargets, Weight, mean
 from tasks.marks import VARIANTS, Marked
 
 
 class Multiplication(Marked):
-    """Every step shows a value and a mark; the product of the two marked values is asked for at the last step.
+    """Product of two marked values in a sequence of random values, due at the last step.
 
-    Values are from U[0, 1]. The mark is 1 at two steps, any step of the first half (steps 0 to T//2 − 1) and any of the
-    second (T//2 to T − 1), and 0 elsewhere. T = lag. Only the last step counts. An additive memory has it harder here
-    than in `adding`: what it holds must be multiplied, not added to.
+    Each step is a pair of a value from U[0, 1] and a mark. The mark is 1 at two steps, one drawn uniformly from the first
+    half (steps 0 to T//2 − 1) and one from the second (T//2 to T − 1), and 0 elsewhere. T = lag. Only the last step
+    counts. An additive memory, which can accumulate the sum of `adding`, cannot accumulate a product.
 
-    Inputs: value, mark. Outputs: one. Targets: the product. Trivial predictor: the mean, 1/4; its MSE is the variance of
-    the product, 1/9 − 1/16 = 7/144. score = 1 − MSE / variance of the targets.
+    Inputs: value, mark. Outputs: one value. Targets: the product.
+    Trivial predictor: the mean, 1/4. Its MSE is the variance of the product, 1/9 − 1/16 = 7/144.
+    score = 1 − MSE / variance of the targets.
 
         >>> from torch import Generator
         >>> batch = Multiplication().stream(Generator().manual_seed(1), batch=1, lag=6).next()
@@ -32,8 +33,8 @@ class Multiplication(Marked):
         >>> print(f"{batch.targets[-1, 0, 0]:.2f}")
         0.32
 
-    Variant `hs97` is experiment 5 of Hochreiter & Schmidhuber (1997): lengths, marks and end signs are those of
-    `adding`'s variant of that name. If the first pair is marked, its value is set to 1.
+    Variant `hs97` is experiment 5 of Hochreiter & Schmidhuber (1997). Lengths and marks are those of variant `hs97` of
+    `adding`. If the first pair is marked, its value is set to 1.
 
         >>> batch = Multiplication(variant="hs97").stream(Generator().manual_seed(6), batch=1, lag=22).next()
         >>> for step, (value, mark) in enumerate(batch.inputs[:, 0]):
@@ -46,13 +47,14 @@ class Multiplication(Marked):
         >>> print(f"{batch.targets[batch.weight > 0].item():.3f}")
         0.078
 
-    There the product is U[0, 1] itself where the first pair is marked, with probability P = 1/10 + 9/10 · 1/(lag//2 − 1).
-    So its mean is (1 + P)/4, the mean of its square (1 + 2P)/9, and the trivial MSE (1 + 2P)/9 − (1 + P)²/16: 0.0592 at
-    lag 100, 0.0577 for long lags.
+    The first pair is marked with probability P = 1/10 + 9/10 · 1/(lag//2 − 1), and the product is then distributed as
+    U[0, 1]. Hence its mean is (1 + P)/4, the mean of its square is (1 + 2P)/9, and the trivial predictor's MSE is
+    (1 + 2P)/9 − (1 + P)²/16: 0.0592 at lag 100, 0.0577 in the limit of long lags.
 
     Differences of `hs97` from the paper: its criterion (13 of the last 2,000 training sequences) is applied to the test
-    set; and the value set to 1 is whichever the first pair holds, not always the one marked first. The default is the
-    same problem in the form that later work gives to adding: one length, no end marks.
+    set; and if the first pair is marked, the value of that pair is set to 1, where the paper sets the value marked first.
+    The default has the form that later work gives to the adding problem, with sequences of one length and without end
+    marks.
     """
 
     name = "multiplication"
@@ -67,15 +69,10 @@ class Multiplication(Marked):
     def answer(self, first: Float[Tensor, " batch"], second: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
         return first * second
 
-    def solved(
-        self,
-        outputs: Float[Tensor, "*members time batch outputs"],
-        targets: Float[Tensor, "*#members time batch outputs"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Tensor:
+    def solved(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> FlagPerMember:
         within = ((outputs - targets).abs() <= 0.04).all(-1)  # false where an output is not a number
         return mean(1 - within.to(weight.dtype), weight) < 13 / 2000
 
     def trivial_loss(self, lag: int) -> float:
-        p = self.first_marked(lag) if self.hs97 else 0
+        p = self.first_pair_marked(lag) if self.hs97 else 0
         return (1 + 2 * p) / 9 - (1 + p) ** 2 / 16

@@ -1,26 +1,25 @@
-"""N-back: say the symbol of n steps ago, at every step."""
+"""The n-back task."""
 
 import math
 
 import torch
-from jaxtyping import Float, Int64
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Classification, Episodic, whole
+from tasks.base import Batch, Classification, ClassTargets, Episodic, FlagPerMember, Outputs, Weight, whole
 
-ASKED = 50  # steps that count in every sequence
+COUNTED = 50  # steps that count in every sequence
 
 
 class NBack(Episodic, Classification):
-    """Every step shows a symbol; the one of n = lag steps ago is due.
+    """Recall, at every step, of the symbol shown n = lag steps before.
 
-    Symbols are drawn uniformly from `alphabet`. T = lag + 50; the first lag steps do not count. The distance is fixed:
-    this is a shift register, for which nothing needs to be told apart. It is the control at n ≤ 2, where every cell
-    should do equally well.
+    Symbols are drawn uniformly from `alphabet`. T = lag + 50. The first lag steps do not count. The distance is fixed, so
+    that a shift register solves the task and no symbol has to be selected. At n ≤ 2 the task is a control, on which all
+    cells are expected to perform equally.
 
-    Inputs: one-hot symbol. Outputs: one per symbol. Targets: the symbol of lag steps ago (at the first lag steps, that of
-    the first step). Trivial predictor: any constant, accuracy 1/alphabet, loss ln(alphabet).
+    Inputs: one-hot symbol. Outputs: one logit per symbol. Targets: the symbol of lag steps before; at the first lag steps,
+    that of the first step. Trivial predictor: any constant, accuracy 1/alphabet, loss ln(alphabet).
     score = (accuracy − 1/alphabet) / (1 − 1/alphabet).
 
         >>> batch = NBack().stream(Generator().manual_seed(0), batch=1, lag=2).next()
@@ -29,19 +28,19 @@ class NBack(Episodic, Classification):
         >>> "".join("abcd"[due] if counts else " " for due, counts in zip(batch.targets[:12], batch.weight, strict=False))
         '  adbaddddbd'
 
-    Source: the n-back task of Kirchner (1958). Differences: there people say which light was on n steps before, here a
-    class is put out; the form with "same or not" that psychology uses today asks less.
+    Source: the n-back task of Kirchner (1958). Differences: in the paper, subjects report which light was on n steps
+    before; here the output is a class. The same-or-different form that is usual in psychology today is easier.
     """
 
     name = "n_back"
     group = "short"
     reference = "Kirchner, 1958"
-    lag_means = "steps back"
+    lag_means = "steps from a symbol to its recall"
     minimum_lag = 1
     criterion = "accuracy above 99 % on the test sequences"
 
     def __init__(self, *, alphabet: int = 4) -> None:
-        """`alphabet`: how many symbols there are, 2 to 1000."""
+        """`alphabet`: the number of symbols, 2 to 1000."""
         self.alphabet = whole("alphabet", alphabet, 2, 1000)
         self.chance = 1 / alphabet
         self.codes = torch.eye(alphabet)
@@ -50,7 +49,7 @@ class NBack(Episodic, Classification):
         return self.alphabet, self.alphabet
 
     def steps(self, lag: int) -> int:
-        return self.checked(lag) + ASKED
+        return self.checked(lag) + COUNTED
 
     def sample(self, generator: Generator, batch: int, lag: int) -> Batch:
         T = self.steps(lag)
@@ -64,12 +63,7 @@ class NBack(Episodic, Classification):
             events={"query": weight > 0},
         )
 
-    def solved(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Tensor:
+    def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
         return self.accuracy(outputs, targets, weight) > 0.99
 
     def trivial_loss(self, lag: int) -> float:

@@ -1,28 +1,38 @@
-"""Parity: has the number of ones so far been odd?"""
+"""The parity problem."""
 
 import math
 
 import torch
-from jaxtyping import Float, Int64
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn.functional import embedding
 
-from tasks.base import Batch, Classification, Episodic, ExtraTest, error_free
+from tasks.base import (
+    Batch,
+    Classification,
+    ClassTargets,
+    Episodic,
+    ExtraTest,
+    FlagPerMember,
+    Outputs,
+    PerMember,
+    Weight,
+    steps_before_error,
+)
 
-FURTHER, SEQUENCES = 10, 64  # the probe's sequences are so many times as long, and so many
+EXTRA_TEST_LENGTH, EXTRA_TEST_SEQUENCES = 10, 64  # the length in units of the lag
 
 
 class Parity(Episodic, Classification):
-    """Every step shows a bit; at every step the parity of all bits so far is due.
+    """Running parity of a sequence of bits.
 
         y_t = x_1 ⊕ x_2 ⊕ … ⊕ x_t
 
-    Bits are drawn uniformly. T = lag; every step counts. One bit of memory is enough, but every one that is read must
-    flip it: one slip, and all that follows is wrong.
+    Bits are drawn uniformly. T = lag. Every step counts. One bit of memory is enough, but it must flip at every 1, and
+    after one mistake all later states are wrong.
 
-    Inputs: one-hot bit. Outputs: even, odd. Targets: the running parity. Trivial predictor: any constant, accuracy 1/2,
-    loss ln 2. score = 2 · accuracy − 1. Who knows only the last few bits is right at the first few steps and at every
-    other one by chance.
+    Inputs: one-hot bit. Outputs: the logits of even and odd. Targets: the running parity. Trivial predictor: any constant,
+    accuracy 1/2, loss ln 2. score = 2 · accuracy − 1. A predictor from the last k bits is correct at the first k steps and
+    at chance later.
 
         >>> batch = Parity().stream(Generator().manual_seed(0), batch=1, lag=12).next()
         >>> "".join("01"[step.argmax()] for step in batch.inputs[:, 0])
@@ -30,12 +40,11 @@ class Parity(Episodic, Classification):
         >>> "".join("eo"[parity] for parity in batch.targets[:, 0])
         'eoeeoeoeoeoo'
 
-    Extra test `error_free_steps`: in 64 sequences of 10 · lag steps, the steps before the first error, the mean over
-    sequences. It is at most 10 · lag, which solving asks for; who is right
-    by chance has 1.
+    Extra test `error_free_steps`: the number of steps before the first error in 64 sequences of 10 · lag steps, averaged
+    over sequences. Solving requires the maximum, 10 · lag. At chance the expectation is 1.
 
-    Source: the parity problem of Bengio, Simard & Frasconi (1994). Differences: they ask at the last step only, of
-    sequences whose lengths differ; here the running parity is asked, so that every prefix is a sequence of its own.
+    Source: the parity problem of Bengio, Simard & Frasconi (1994). Differences: in the paper the parity is due at the last
+    step only, and lengths vary; here it is due at every step, so that every prefix is a sequence.
     """
 
     name = "parity"
@@ -43,7 +52,7 @@ class Parity(Episodic, Classification):
     reference = "after Bengio, Simard & Frasconi, 1994"
     lag_means = "sequence length"
     minimum_lag = 2
-    criterion = "accuracy of 100 % on the test sequences and on the longer ones"
+    criterion = "accuracy of 100 % on the test sequences and on sequences ten times as long"
     chance = 0.5
     codes = torch.eye(2)
 
@@ -59,19 +68,15 @@ class Parity(Episodic, Classification):
         return Batch(embedding(bit, self.codes), bit.cumsum(0) % 2, weight, {"flip": bit == 1, "query": weight > 0})
 
     def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
-        longer = self.sample(generator, SEQUENCES, FURTHER * lag)
-        return {
-            "error_free_steps": ExtraTest(
-                [longer], lambda y, targets, w: error_free(y.argmax(-1) == targets, w), FURTHER * lag
-            )
-        }
+        steps = EXTRA_TEST_LENGTH * lag
+        sequences = self.sample(generator, EXTRA_TEST_SEQUENCES, steps)
+        return {"error_free_steps": ExtraTest([sequences], self.error_free_steps, steps)}
 
-    def solved(
-        self,
-        outputs: Float[Tensor, "*members time batch classes"],
-        targets: Int64[Tensor, "*#members time batch"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Tensor:
+    def error_free_steps(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
+        """Return the number of steps before the first error, averaged over sequences."""
+        return steps_before_error(outputs.argmax(-1) == targets, weight)
+
+    def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
         return self.accuracy(outputs, targets, weight) == 1
 
     def trivial_loss(self, lag: int) -> float:

@@ -1,51 +1,37 @@
-"""Next-symbol prediction: which symbols may follow. What the tasks on formal languages share."""
+"""Next-symbol prediction: the base class of the tasks on formal languages."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
-from tasks.base import Task, mean
+from tasks.base import FlagPerMember, Outputs, PerMember, Task, ValueTargets, Weight, mean
 
 
 class Prediction(Task):
-    """At every step, say the set of symbols that the language allows next.
+    """Prediction, at every step, of the set of symbols that the language allows next.
 
-    Outputs are log odds, one for each symbol; targets are 1 for the symbols that may follow, 0 for the others. The loss
-    is the surprise at the set in nats: the binary cross-entropy, summed over symbols. A step is right where the symbols
-    of probability above ½ are those that may follow and no others. `solved`: every step that counts is right.
+    Outputs are one logit per symbol. Targets are 1 for the symbols that may follow and 0 for the others. The loss is the
+    binary cross-entropy in nats, summed over symbols. A step is correct if the symbols of probability above ½ are exactly
+    those that may follow. `solved`: every step that counts is correct.
 
-    The papers train on the symbol that does follow, whose probability is at most ½ where two may, and then call a step
-    right by the ranks or the errors of the outputs. The set is what that target says on average, without its noise.
+    The papers train on the symbol that does follow, whose probability is at most ½ where two may follow, and define a
+    correct step by the ranks or the errors of the outputs. The set is the expectation of that target, without its noise.
     """
 
-    criterion = "at every step of the test sequences the symbols that may follow are above ½, and no others"
+    criterion = "at every step of the test sequences exactly the symbols that may follow have a probability above ½"
 
-    def loss(
-        self,
-        outputs: Float[Tensor, "*members time batch symbols"],
-        targets: Float[Tensor, "*#members time batch symbols"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Float[Tensor, "*members"]:
-        surprise = binary_cross_entropy_with_logits(outputs, targets.expand_as(outputs), reduction="none")
-        return mean(surprise.sum(-1), weight)
+    def loss(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> PerMember:
+        losses = binary_cross_entropy_with_logits(outputs, targets.expand_as(outputs), reduction="none")
+        return mean(losses.sum(-1), weight)
 
-    def right(
-        self,
-        outputs: Float[Tensor, "*members time batch symbols"],
-        targets: Float[Tensor, "*#members time batch symbols"],
-    ) -> Bool[Tensor, "*members time batch"]:
-        """Where the set is said, the whole set and nothing but the set."""
+    def correct(self, outputs: Outputs, targets: ValueTargets) -> Bool[Tensor, "*members time batch"]:
+        """Return the steps at which exactly the symbols that may follow have a probability above ½."""
         return (outputs * (2 * targets - 1) > 0).all(-1)  # false where an output is not a number
 
-    def solved(
-        self,
-        outputs: Float[Tensor, "*members time batch symbols"],
-        targets: Float[Tensor, "*#members time batch symbols"],
-        weight: Float[Tensor, "*#members time batch"],
-    ) -> Bool[Tensor, "*members"]:
-        return (self.right(outputs, targets) | (weight == 0)).flatten(-2).all(-1)
+    def solved(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> FlagPerMember:
+        return (self.correct(outputs, targets) | (weight == 0)).flatten(-2).all(-1)
 
 
-def surprise(share: Float[Tensor, " symbols"]) -> float:
-    """The loss of the best constant, where each symbol may follow at a share of the steps: Σ of the binary entropies."""
-    return binary_cross_entropy(share, share, reduction="sum").item()
+def best_constant_loss(shares: Float[Tensor, " symbols"]) -> float:
+    """Return the loss of the best constant: the sum of binary entropies of the share of steps at which each symbol may follow."""
+    return binary_cross_entropy(shares, shares, reduction="sum").item()

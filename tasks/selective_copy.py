@@ -1,4 +1,4 @@
-"""Selective copy: symbols scattered among noise, to be said in order at the end."""
+"""The selective copying task."""
 
 import torch
 from jaxtyping import Int64
@@ -9,16 +9,17 @@ from tasks.copy import TAIL, Copy
 
 
 class SelectiveCopy(Copy):
-    """`symbols` symbols of an alphabet of 8 lie among at least `lag` steps of noise; after a cue they are recalled.
+    """Recall, in order, of symbols scattered among blanks, after a cue.
 
-    There are lag + n steps of noise before the cue, P(n) ∝ 0.9ⁿ, n ≤ 50, so that no timer finds the cue. A symbol has
-    some of them before it, any number from none to all alike, drawn for each symbol by itself; symbols with the same
-    number follow each other. So it is not known when a symbol comes, and how far back each will lie: where `copy` can
-    be done by a memory that shifts at every step, here it may shift at some steps only. Noise is a blank. The cue is one
-    step; recall starts at the next. Blanks fill up the sequence. T = 2 · symbols + lag + 51. Recall steps count.
+    A sequence has `symbols` symbols, drawn uniformly from an alphabet of 8, among lag + n blanks (the noise), then one
+    cue and the recall steps, at which the symbols are due in order. P(n) ∝ 0.9ⁿ, n ≤ 50, so that the time of the cue
+    cannot be predicted. The number of blanks before a symbol is drawn uniformly from 0 to lag + n, independently for each
+    symbol, so that neither the times of the symbols nor the distances to recall can be predicted. A memory that shifts
+    at every step solves `copy`; here it has to shift at the symbols only. Blanks fill the sequence.
+    T = 2 · symbols + lag + 51. Only the recall steps count.
 
-    Inputs: one-hot symbol (8), blank, cue. Outputs: one per symbol. Targets: at a recall step the symbol that is due.
-    Trivial predictor: any constant, accuracy 1/8, loss ln 8. score = (accuracy − 1/8) / (7/8), over symbols.
+    Inputs: one-hot symbol (8), blank, cue. Outputs: one logit per symbol. Targets: at a recall step the symbol due.
+    Trivial predictor: any constant, accuracy 1/8, loss ln 8. score = (accuracy − 1/8) / (7/8), over recall steps.
 
         >>> batch = SelectiveCopy(symbols=4).stream(Generator().manual_seed(1), batch=1, lag=10).next()
         >>> "".join("abcdefgh.!"[step.argmax()] for step in batch.inputs[:30, 0])
@@ -26,8 +27,9 @@ class SelectiveCopy(Copy):
         >>> "".join("abcdefgh"[due] if counts else " " for due, counts in zip(batch.targets, batch.weight, strict=True)).strip()
         'fdea'
 
-    Source: Gu & Dao (2023), after the denoise task of Jing et al. (2019). Differences: 4 symbols by default, theirs 10 to
-    16; one cue, then blanks, where theirs has one cue for each symbol; theirs has a fixed number of noise steps.
+    Source: Gu & Dao (2023), after the denoise task of Jing et al. (2019). Differences: 4 symbols by default, where the
+    papers have 10 to 16; one cue followed by blanks, where they have one cue per symbol; a variable number of noise steps,
+    where theirs is fixed.
     """
 
     name = "selective_copy"
@@ -37,10 +39,10 @@ class SelectiveCopy(Copy):
     tail = TAIL
 
     def __init__(self, *, symbols: int = 4) -> None:
-        """`symbols`: how many are copied, 1 to 100."""
+        """`symbols`: the number of symbols to copy, 1 to 100."""
         self.symbols = whole("symbols", symbols, 1, 100)
 
     def places(self, generator: Generator, blanks: Int64[Tensor, " batch"]) -> Int64[Tensor, "symbols batch"]:
-        drawn = torch.rand(self.symbols, len(blanks), generator=generator)
-        before = (drawn * (blanks + 1)).long().sort(0).values
+        uniform = torch.rand(self.symbols, len(blanks), generator=generator)
+        before = (uniform * (blanks + 1)).long().sort(0).values
         return before + torch.arange(self.symbols).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""The cells: one recurrence in one place. A module put into this folder is found without any other edit."""
+"""The recurrent cells. Every module in this folder is imported, so a new file needs no other edit."""
 
 import importlib
 import pkgutil
@@ -12,9 +12,9 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def catalogue() -> dict[str, type[Cell]]:
-    """Every registered cell by name: roots before their descendants, otherwise in the order of definition.
+    """Return every registered cell by name: each after its parent, otherwise in the order of definition.
 
-    Raises ValueError for a cell whose parent is none.
+    Raises ValueError for a cell whose parent is not registered.
     """
     ordered: dict[str, type[Cell]] = {}
 
@@ -31,22 +31,25 @@ def catalogue() -> dict[str, type[Cell]]:
 
 
 def recurrence(cell: type[Cell]) -> list[str]:
-    """All equations of a cell: its own, and its parent's that still hold: of gates it has, and not defined anew."""
-    own = {_defined(line): line for line in cell.equations().splitlines()}
+    """Return all equations of a cell: those of its docstring and those it inherits.
+
+    An equation of the parent is inherited unless the cell defines the same variable or does not have that gate.
+    """
+    own = {_variable(line): line for line in cell.equations().splitlines()}
     if cell.parent is None:
         return list(own.values())
     parent = catalogue()[cell.parent]
-    inherited = {_defined(line): line for line in recurrence(parent)}
-    order = [letter for letter in inherited if letter in cell.gates or letter not in parent.gates]
-    at = len(order)
-    for letter in reversed(own):  # what is new stands before what is computed from it
-        if letter in order:
-            at = order.index(letter)
+    inherited = {_variable(line): line for line in recurrence(parent)}
+    order = [variable for variable in inherited if variable in cell.gates or variable not in parent.gates]
+    position = len(order)
+    for variable in reversed(own):  # a new variable goes before the equation that follows it in the docstring
+        if variable in order:
+            position = order.index(variable)
         else:
-            order.insert(at, letter)
-    return [{**inherited, **own}[letter] for letter in order]
+            order.insert(position, variable)
+    return [{**inherited, **own}[variable] for variable in order]
 
 
-def _defined(equation: str) -> str:
-    """What an equation defines: `c` of `c' = f ⊙ c + i ⊙ z`."""
+def _variable(equation: str) -> str:
+    """The variable that an equation defines: `c` for `c' = f ⊙ c + i ⊙ z`."""
     return equation.partition("=")[0].strip().removesuffix("'")

@@ -1,7 +1,7 @@
-"""The contract of a recurrent cell, and the registry every cell enters by being defined.
+"""The base class of recurrent cells, and the registry of those defined so far.
 
-A cell is written once, in plain torch, for one time step, on rows. Engines turn it into a scan over time; populations
-add a leading member axis to rows and weights alike, so that the same lines run for one network and for many.
+A cell is written in plain torch for one time step, on rows `[.., size]`. Engines scan it over time. Populations add a
+leading member axis to rows and weights, so the same code runs for one network and for many.
 """
 
 import inspect
@@ -15,18 +15,18 @@ Weights = dict[str, Tensor]
 """Weights by name: matrices `[.., in, out]`, vectors `[.., 1, out]`."""
 
 Drive = dict[str, Tensor]
-"""What the input alone contributes, by name: rows `[.., size]`."""
+"""The terms of a step that depend on the input alone, by name: rows `[.., size]`."""
 
 State = dict[str, Tensor]
 """The recurrent state by name: rows `[.., size]`."""
 
 Tap = Callable[[str, Tensor], Tensor]
-"""A tap on the gates: is told each gate's name and value, and returns the value the cell goes on with. The value is rows
-`[.., size]`, or one row for all where a gate is a constant."""
+"""A hook on the gates: receives a gate's name and value and returns the value that the cell uses. The value is rows
+`[.., size]`, or a single row `[.., 1, size]` for a gate that is a constant."""
 
 
 class Weight(NamedTuple):
-    """One weight of a cell: its shape, and the name of the initialiser in `ablations.cells.initial` it starts from."""
+    """The declaration of one weight: its shape and its initialiser (see `ablations.cells.initial`)."""
 
     rows: int
     columns: int
@@ -34,56 +34,57 @@ class Weight(NamedTuple):
 
 
 class Cell(ABC):
-    """One recurrent update rule: an abstract base; concrete cells set `name` and are registered by being defined.
+    """One recurrent update rule. A subclass that sets `name` is registered when it is defined.
 
-    The rules that make a step traceable by every engine: products have a weight as right operand; rows never mix; no
-    in-place operation, no random number, no branch on values or on the batch size, no captured tensor.
+    So that every engine can trace a step: matrix products have a weight as right operand; rows do not mix; no in-place
+    operations, no random numbers, no branches on values or on the batch size, no captured tensors.
 
     Options are keyword arguments of the constructor, each with a default; it raises ValueError for a value that is not
-    allowed. What it keeps of them is hashable and never changes, so that engines can tell two cells apart by it.
+    allowed. Attributes of an instance are hashable and never change: engines compare cells by them.
     """
 
     name: ClassVar[str]
     parent: ClassVar[str | None] = None
-    """The cell this one differs from by exactly one change; None for a root."""
+    """The name of the cell that this one differs from by one change; None for a root."""
     change: ClassVar[str] = ""
-    """That change in a few words."""
+    """The change from the parent, in a few words."""
     reference: ClassVar[str]
-    """Where the recurrence comes from: authors, year."""
+    """The source of the recurrence: authors, year."""
     state: ClassVar[tuple[str, ...]] = ("h",)
-    """Names of the state's parts."""
+    """The names of the parts of the state."""
     output: ClassVar[str] = "h"
-    """The part of the state that the next layer and the readout see."""
+    """The part of the state that is the layer's output."""
     gates: ClassVar[tuple[str, ...]] = ()
-    """Names that `step` passes through its tap, in order."""
+    """The names that `step` passes through its tap, in order."""
     decay_by: ClassVar[tuple[str, ...]] = ()
-    """Weights that set how fast gradients decay: a bias of a gate that keeps, or the matrices on the memory's path. Where
-    a cell has them, the setting `decay` moves them all by one number (see `ablations.training.initialisation`)."""
+    """The weights that determine how fast gradients decay: the bias of the gate on the old state, or the matrices on the
+    memory's path. With the setting `decay`, one number per network shifts the bias or scales the matrices (see
+    `ablations.training.initialisation`)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
-            return  # an abstract class between the base and the cells
+            return  # an abstract class
         taken = registry.get(cls.name)
         if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
             places = " and ".join(f"{c.__qualname__} in {inspect.getfile(c)}" for c in (taken, cls))
-            raise ValueError(f"two cells are called {cls.name!r}: {places}")
+            raise ValueError(f"two cells are named {cls.name!r}: {places}")
         registry[cls.name] = cls
 
     @abstractmethod
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
-        """Every weight by name, for `inputs` input features and `hidden` units."""
+        """Declare every weight by name, for `inputs` input features and `hidden` units."""
 
     @abstractmethod
     def drive(self, w: Weights, x: Tensor) -> Drive:
-        """All work that depends on the input alone, on rows `x [.., inputs]`; done for the whole sequence at once."""
+        """Compute the terms that depend on the input alone, from rows `x [.., inputs]`. Called once for a whole sequence."""
 
     @abstractmethod
     def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
-        """The recurrence: the state after one time step.
+        """Compute the state after one time step.
 
-        Every gate is passed through `tap(name, value)` and the cell goes on with what comes back, so that a probe sees
-        the very tensors that are used, and can put others in their place.
+        Every gate is passed through `tap(name, value)` and replaced by the returned tensor, so that a probe can record
+        and override gates.
         """
 
     def state_sizes(self, hidden: int) -> dict[str, int]:
@@ -91,19 +92,19 @@ class Cell(ABC):
         return dict.fromkeys(self.state, hidden)
 
     def parameters(self, inputs: int, hidden: int) -> int:
-        """Trainable numbers of one layer."""
+        """The number of trainable parameters of one layer."""
         return sum(weight.rows * weight.columns for weight in self.weights(inputs, hidden).values())
 
     @classmethod
     def equations(cls) -> str:
-        """The recurrence as the docstring writes it: its indented lines."""
+        """The equations of the docstring: its indented lines."""
         lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
         return "\n".join(line.strip() for line in lines if line.startswith("    "))
 
 
-def check_option(option: str, value: object, fits: bool, allowed: str) -> None:
-    """Raise ValueError for an option's value that does not fit; `allowed` says in words what would."""
-    if not fits:
+def check_option(option: str, value: object, valid: bool, allowed: str) -> None:
+    """Raise ValueError unless the value of an option is valid; `allowed` describes the valid values."""
+    if not valid:
         raise ValueError(f"option {option!r} is {value!r}; allowed: {allowed}")
 
 

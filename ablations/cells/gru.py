@@ -6,15 +6,15 @@ from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
 
 
 class GRU(Cell):
-    """Gated recurrent unit: two gates and no memory beside the hidden state.
+    """Gated recurrent unit (GRU): a reset gate r, an update gate z, and no memory beside the hidden state.
 
         r  = σ(W_r x + U_r h + b_r)                how much of the past the candidate sees
         z  = σ(W_z x + U_z h + b_z)                how much to keep
         n  = tanh(W_n x + b_n + r ⊙ (U_n h + d_n)) the candidate
         h' = z ⊙ h + (1 − z) ⊙ n
 
-    Cho et al. (2014), with the reset gate behind the product, as `torch.nn.GRU` and cuDNN compute it. z keeps the old
-    state, so its bias plays the part of a forget bias.
+    Cho et al. (2014), with the reset gate applied after the matrix product, as in `torch.nn.GRU` and cuDNN. z weights the
+    old state, so its bias is initialised as a forget bias.
     """
 
     name = "gru"

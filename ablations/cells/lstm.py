@@ -1,8 +1,11 @@
-"""The LSTM and its family. An ablation overrides one seam: what a gate sees, how memory is updated, or how it is shown.
+"""The LSTM and the base class of its family.
 
-A seam names what it needs in its signature: gates by their letter, the old memory `c` and hidden state `h`, the weights
-`w` and the `drive`. The gates that the seams name are the gates that exist: drop `f` from `remember`, and the forget
-gate, its weights and its bias are gone.
+A cell of the family overrides one of three methods, its seams: `gate` (the value of one gate), `remember` (the new memory
+c') or `expose` (the new hidden state h').
+
+The parameters of `remember` and `expose` are passed by name: gates and candidates by their letter, the parts of the old
+state (`h`, `c`), the weights `w` and the `drive`. In `expose` the new memory is `c_new`, and the old one is not available.
+A gate exists if one of the two names it: without `f` in `remember` there is no forget gate, and no W_f, U_f and b_f.
 """
 
 import inspect
@@ -11,11 +14,20 @@ from typing import Any, ClassVar
 
 from torch import Tensor, sigmoid, tanh
 
+from ablations.cells import seams
 from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights, check_option
 
 
+def seam(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let overrides of a method have other parameters, for the type checker. Returns the method unchanged."""
+    return method
+
+
 class LSTMFamily(Cell):
-    """What every cell with a memory `c` beside its hidden state `h` shares: gates, then `remember`, then `expose`."""
+    """Cells with a memory `c` beside the hidden state `h`: compute gates, then `remember`, then `expose`.
+
+    Raises TypeError for a subclass with a seam that cannot be called, when the subclass is defined.
+    """
 
     state = ("h", "c")
     activation: ClassVar[dict[str, Callable[[Tensor], Tensor]]] = {
@@ -25,32 +37,36 @@ class LSTMFamily(Cell):
         "o": sigmoid,
         "n": tanh,
     }
-    """The letters that a seam may ask for: three gates, the candidate for the memory, and one for the hidden state."""
+    """Activation functions by letter: three gates, the candidate z for the memory, and n for the hidden state."""
     bias: ClassVar[dict[str, str]] = {"i": "input_bias", "f": "forget_bias", "z": "zeros", "o": "zeros", "n": "zeros"}
+    """The initialiser of each bias, by letter."""
 
-    remember: Callable[..., Tensor]
-    """A seam: the new memory."""
-    expose: Callable[..., Tensor]
-    """A seam: the new hidden state, from the new memory."""
-    asks: ClassVar[dict[str, tuple[str, ...]]]
-    """What each seam names in its signature."""
-    gates_of: ClassVar[dict[str, tuple[str, ...]]]
-    """The gates that are computed for each seam."""
+    remember: ClassVar[Callable[..., Tensor]]
+    """Seam: compute the new memory."""
+    expose: ClassVar[Callable[..., Tensor]]
+    """Seam: compute the new hidden state from the new memory."""
+    seam_arguments: ClassVar[dict[str, tuple[str, ...]]]
+    """The arguments that `remember` and `expose` take, by seam."""
+    seam_gates: ClassVar[dict[str, tuple[str, ...]]]
+    """The gates that are computed before `remember` and, in addition, before `expose`, by seam."""
     decay_by = ("b_f",)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        cls.asks = {
-            seam: tuple(p for p in inspect.signature(getattr(cls, seam)).parameters if p != "self")
-            for seam in ("remember", "expose")
+        seams.check(cls, cls.state, cls.activation)
+        arguments = {
+            method: tuple(inspect.signature(getattr(cls, method)).parameters)[1:] for method in ("remember", "expose")
         }
-        writing = tuple(p for p in cls.asks["remember"] if p in cls.activation)
-        showing = tuple(p for p in cls.asks["expose"] if p in cls.activation and p not in writing)
-        cls.gates_of = {"remember": writing, "expose": showing}
-        cls.gates = writing + showing
+        before_remember = tuple(name for name in arguments["remember"] if name in cls.activation)
+        before_expose = tuple(
+            name for name in arguments["expose"] if name in cls.activation and name not in before_remember
+        )
+        cls.seam_arguments = arguments
+        cls.seam_gates = {"remember": before_remember, "expose": before_expose}
+        cls.gates = before_remember + before_expose
         super().__init_subclass__(**kwargs)
 
     def __init__(self, *, peephole: bool = False) -> None:
-        """`peephole`: the gates i, f and o also see the memory, unit by unit (see `lstm_peephole`)."""
+        """`peephole`: the gates i, f and o also receive the memory, unit by unit (see `lstm_peephole`)."""
         check_option("peephole", peephole, isinstance(peephole, bool), "true, false")
         self.peephole = peephole
 
@@ -66,22 +82,27 @@ class LSTMFamily(Cell):
     def drive(self, w: Weights, x: Tensor) -> Drive:
         return {g: x @ w[f"W_{g}"] + w[f"b_{g}"] for g in self.gates if f"W_{g}" in w}
 
-    def net(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
-        """The net input of one gate: of the input, the hidden state and, through a peephole, the memory."""
-        seen = drive[name] + state["h"] @ w[f"U_{name}"]
-        return seen + w[f"P_{name}"] * state["c"] if f"P_{name}" in w else seen
+    def net_input(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
+        """The value of one gate before its activation: W x + U h + b, with a peephole plus P ⊙ c."""
+        net = drive[name] + state["h"] @ w[f"U_{name}"]
+        return net + w[f"P_{name}"] * state["c"] if f"P_{name}" in w else net
 
     def gate(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
-        """A seam: the value of one gate. Where it serves `expose`, the `c` in `state` is the new memory already."""
-        return self.activation[name](self.net(name, w, drive, state))
+        """Seam: compute one gate. For a gate that only `expose` takes, `state["c"]` is the new memory."""
+        return self.activation[name](self.net_input(name, w, drive, state))
 
     def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
-        known: dict[str, Any] = {"w": w, "drive": drive, **state}
-        seen = dict(state)
-        for seam, compute, part in (("remember", self.remember, "c"), ("expose", self.expose, "h")):
-            known |= {g: tap(g, self.gate(g, w, drive, seen)) for g in self.gates_of[seam]}
-            known[part] = seen[part] = compute(**{name: known[name] for name in self.asks[seam]})
-        return {part: known[part] for part in self.state}
+        values: dict[str, Any] = {"w": w, "drive": drive, **state}
+
+        def compute(method: str, state: State) -> Tensor:
+            for gate in self.seam_gates[method]:
+                values[gate] = tap(gate, self.gate(gate, w, drive, state))
+            return getattr(self, method)(**{name: values[name] for name in self.seam_arguments[method]})
+
+        values["c_new"] = compute("remember", state)
+        h_new = compute("expose", state | {"c": values["c_new"]})
+        new = values | {"c": values["c_new"], "h": h_new}
+        return {part: new[part] for part in self.state}
 
 
 class LSTM(LSTMFamily):
@@ -100,8 +121,10 @@ class LSTM(LSTMFamily):
     name = "lstm"
     reference = "Gers, Schmidhuber & Cummins 2000"
 
+    @seam
     def remember(self, c: Tensor, i: Tensor, f: Tensor, z: Tensor) -> Tensor:
         return f * c + i * z
 
-    def expose(self, c: Tensor, o: Tensor) -> Tensor:
-        return o * tanh(c)
+    @seam
+    def expose(self, c_new: Tensor, o: Tensor) -> Tensor:
+        return o * tanh(c_new)

@@ -1,4 +1,4 @@
-"""The LSTM with gates that are learned constants: is it the gate that matters, or that it depends on the data?"""
+"""LSTMs whose gates are learned constants: controls for gates that depend on the data."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from ablations.cells.lstm import LSTM
 
 
 class LSTMStaticLeak(LSTM):
-    """The memory leaks at a rate of its own in every unit, whatever the input.
+    """LSTM whose forget gate is a learned constant per unit.
 
         f  = σ(b_f)
 
@@ -22,11 +22,11 @@ class LSTMStaticLeak(LSTM):
     change = "the forget gate is a learned constant: f = σ(b_f)"
     reference = "control, after Gers, Schmidhuber & Cummins 2000"
     static: ClassVar[tuple[str, ...]] = ("f",)
-    """The gates that see nothing."""
+    """The gates that are constants."""
 
     def __init__(self, *, peephole: bool = False, leak: float | None = None) -> None:
-        """`peephole`: as in the LSTM, for the gates that are no constants. `leak`: fix f at this number instead of
-        learning it, above 0 and below 1."""
+        """`peephole`: as in the LSTM, for the gates that are not constants. `leak`: fix f at this number, above 0 and
+        below 1, instead of learning it."""
         super().__init__(peephole=peephole)
         fits = leak is None or (isinstance(leak, float) and 0 < leak < 1)
         check_option("leak", leak, fits, "numbers above 0 and below 1")
@@ -40,23 +40,23 @@ class LSTMStaticLeak(LSTM):
         return sigmoid(w[f"b_{name}"])
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
-        gone = {f"{kind}_{g}" for g in self.static for kind in "WUP"} | ({"b_f"} if self.leak is not None else set())
-        return {name: weight for name, weight in super().weights(inputs, hidden).items() if name not in gone}
+        absent = {f"{kind}_{g}" for g in self.static for kind in "WUP"} | ({"b_f"} if self.leak is not None else set())
+        return {name: weight for name, weight in super().weights(inputs, hidden).items() if name not in absent}
 
 
 class LSTMStaticGates(LSTMStaticLeak):
-    """No gate depends on the data; the additive path is the LSTM's.
+    """LSTM whose input, forget and output gates are learned constants per unit.
 
         i  = σ(b_i)
         o  = σ(b_o)
 
-    A control: it tells "gates that depend on the data" from "memory that is added to".
+    A control: it has the LSTM's additive memory, and no gate that depends on the data.
     """
 
     name = "lstm_static_gates"
     parent = "lstm_static_leak"
-    change = "the input and output gates are learned constants too"
-    reference = "control"
+    change = "the input and output gates are learned constants too: i = σ(b_i), o = σ(b_o)"
+    reference = "this project (control)"
     static = ("i", "f", "o")
 
     def __init__(self, *, leak: float | None = None) -> None:

@@ -1,10 +1,7 @@
-"""The LSTM with one part less, or one more: the variants of Greff et al. (2017), each a single override.
+"""Variants of the LSTM that remove or add one part, after Greff et al. (2017).
 
-The study's own baseline has peepholes: give any of these the option `peephole` to have its very variant.
+Their baseline has peepholes: the option `peephole` turns a variant into exactly theirs.
 """
-
-# A seam's signature says what it needs, so it differs from its parent's.
-# pyright: reportIncompatibleMethodOverride=false
 
 from torch import Tensor, tanh
 
@@ -13,7 +10,7 @@ from ablations.cells.lstm import LSTM
 
 
 class LSTMNoForget(LSTM):
-    """The LSTM of 1997: what is written stays.
+    """LSTM without a forget gate (1997).
 
         c' = c + i ⊙ z
 
@@ -30,7 +27,7 @@ class LSTMNoForget(LSTM):
 
 
 class LSTMNoInput(LSTM):
-    """Whatever comes is written.
+    """LSTM without an input gate.
 
         c' = f ⊙ c + z
 
@@ -47,7 +44,7 @@ class LSTMNoInput(LSTM):
 
 
 class LSTMCoupled(LSTM):
-    """What is forgotten is what is written.
+    """LSTM with coupled input and forget gates: the input gate is 1 − f.
 
         c' = f ⊙ c + (1 − f) ⊙ z
 
@@ -64,7 +61,7 @@ class LSTMCoupled(LSTM):
 
 
 class LSTMNoOutput(LSTM):
-    """The whole memory is shown.
+    """LSTM without an output gate.
 
         h' = tanh(c')
 
@@ -76,12 +73,12 @@ class LSTMNoOutput(LSTM):
     change = "no output gate: h' = tanh(c')"
     reference = "Greff et al. 2017"
 
-    def expose(self, c: Tensor) -> Tensor:
-        return tanh(c)
+    def expose(self, c_new: Tensor) -> Tensor:
+        return tanh(c_new)
 
 
 class LSTMNoOutputTanh(LSTM):
-    """The memory is shown without being squashed.
+    """LSTM without the output activation function.
 
         h' = o ⊙ c'
 
@@ -93,12 +90,12 @@ class LSTMNoOutputTanh(LSTM):
     change = "no output activation: h' = o ⊙ c'"
     reference = "Greff et al. 2017"
 
-    def expose(self, c: Tensor, o: Tensor) -> Tensor:
-        return o * c
+    def expose(self, c_new: Tensor, o: Tensor) -> Tensor:
+        return o * c_new
 
 
 class LSTMNoCandidateTanh(LSTM):
-    """What is written is not squashed.
+    """LSTM without the input activation function: the candidate z is linear.
 
         z  = W_z x + U_z h + b_z
 
@@ -111,22 +108,22 @@ class LSTMNoCandidateTanh(LSTM):
     reference = "Greff et al. 2017"
 
     def gate(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
-        return self.net(name, w, drive, state) if name == "z" else super().gate(name, w, drive, state)
+        return self.net_input(name, w, drive, state) if name == "z" else super().gate(name, w, drive, state)
 
 
 class LSTMPeephole(LSTM):
-    """The gates see the memory: i and f the old one, o the new one.
+    """LSTM with peephole connections: i and f receive the old memory, o the new memory.
 
         i  = σ(W_i x + U_i h + P_i ⊙ c + b_i)
         f  = σ(W_f x + U_f h + P_f ⊙ c + b_f)
         o  = σ(W_o x + U_o h + P_o ⊙ c' + b_o)
 
-    Gers, Schraudolph & Schmidhuber (2002). Peepholes start at 0, where the cell is the LSTM.
+    Gers, Schraudolph & Schmidhuber (2002). The P start at 0, where the cell equals the LSTM.
     """
 
     name = "lstm_peephole"
     parent = "lstm"
-    change = "the gates see the memory c"
+    change = "peepholes: the gates receive the memory c"
     reference = "Gers, Schraudolph & Schmidhuber 2002"
 
     def __init__(self) -> None:
@@ -134,7 +131,7 @@ class LSTMPeephole(LSTM):
 
 
 class LSTMFullRecurrence(LSTMPeephole):
-    """The gates also see all gates of the step before, which are therefore parts of the state.
+    """LSTM with full gate recurrence: i, f and o receive the previous i, f and o, which are part of the state.
 
         i' = σ(W_i x + U_i h + P_i ⊙ c + R_ii i + R_fi f + R_oi o + b_i)
         f' = σ(W_f x + U_f h + P_f ⊙ c + R_if i + R_ff f + R_of o + b_f)
@@ -142,19 +139,20 @@ class LSTMFullRecurrence(LSTMPeephole):
         c' = f' ⊙ c + i' ⊙ z
         h' = o' ⊙ tanh(c')
 
-    Greff et al. (2017), FGR, after Hochreiter & Schmidhuber (1997). The R start near 0, where the cell is its parent.
+    Greff et al. (2017), FGR, after Hochreiter & Schmidhuber (1997). The R start near 0, where
+    the cell equals its parent.
     """
 
     name = "lstm_full_recurrence"
     parent = "lstm_peephole"
-    change = "the gates see the previous gates"
+    change = "the gates receive the previous gates"
     reference = "Greff et al. 2017"
     state = ("h", "c", "i", "f", "o")
 
     def gate(self, name: str, w: Weights, drive: Drive, state: State) -> Tensor:
         if name == "z":
             return super().gate(name, w, drive, state)
-        net = self.net(name, w, drive, state)
+        net = self.net_input(name, w, drive, state)
         for other in ("i", "f", "o"):
             net = net + state[other] @ w[f"R_{other}{name}"]
         return self.activation[name](net)

@@ -1,4 +1,4 @@
-"""A gated memory and nothing else."""
+"""A gated memory without a hidden state."""
 
 from torch import Tensor, sigmoid
 
@@ -6,16 +6,16 @@ from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
 
 
 class MemoryGated(Cell):
-    """The form in which a tutorial introduces gates: everything sees the input and the memory, and there is no h.
+    """Gated memory without a hidden state: gates and candidate are computed from the input and the memory.
 
         r  = σ(W_r x + U_r c + b_r)         M_R: how much to write
         f  = σ(W_f x + U_f c + b_f)         M_F: how much to keep
         z  = W_z x + U_z c + b_z            M_in: what to write
         c' = f ⊙ c + r ⊙ z
 
-    Each M is a matrix on [x, c], here in its two parts W and U. M_out reads the memory: a linear map, which the
-    network's readout is already. As the candidate z is linear, U_z starts near 0, or the memory would grow with every
-    step: by a factor of up to f + r.
+    The form in which a tutorial introduces gates. Each M is a matrix on [x, c], here split into W and U. The tutorial's
+    M_out, a linear map of the memory, is the network's readout. The candidate z is linear, so U_z starts near 0: otherwise
+    the memory could grow by a factor of up to f + r at every step.
     """
 
     name = "memory_gated"

@@ -1,7 +1,7 @@
 """Cells with fewer gates than the gated recurrent unit, and no memory beside the hidden state.
 
-Where a gate writes, as papers have it, keeping is 1 minus that gate: its bias is an `input_bias`, and a chrono one is
-negative.
+In `minimal_gated` and `min_gru` the gate g weights the candidate and 1 − g the old state, as in the papers. The bias of g
+is therefore initialised as an `input_bias`; with the setting `chrono` it is negative.
 """
 
 from torch import Tensor, sigmoid, tanh
@@ -10,7 +10,7 @@ from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
 
 
 class MinimalGated(Cell):
-    """Minimal gated unit: one gate resets what the candidate sees, and writes.
+    """Minimal gated unit (MGU): one gate serves as reset gate and as update gate.
 
         f  = σ(W_f x + U_f h + b_f)
         n  = tanh(W_n x + U_n (f ⊙ h) + b_n)
@@ -42,7 +42,7 @@ class MinimalGated(Cell):
 
 
 class JANET(Cell):
-    """Just another network: the LSTM's forget gate, and nothing else of it.
+    """JANET ("just another network"): an LSTM with a forget gate only.
 
         s  = W_s x + U_s h + b_s
         f  = σ(s)                       how much to keep
@@ -78,13 +78,13 @@ class JANET(Cell):
 
 
 class MinGRU(Cell):
-    """A gate and a candidate that see the input alone, so that the recurrence is linear in its state.
+    """minGRU: the gate and the candidate depend on the input alone, so the recurrence is linear in the state.
 
         z  = σ(W_z x + b_z)             how much to write
         n  = W_n x + b_n
         h' = (1 − z) ⊙ h + z ⊙ n
 
-    Feng et al. (2024), the minGRU.
+    Feng et al. (2024).
     """
 
     name = "min_gru"

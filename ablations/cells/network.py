@@ -1,11 +1,8 @@
-"""Cells in which a network takes the place of gates: the two questions this project started from.
+"""Cells in which a network (an MLP) replaces gates.
 
-Why not let one network compute the new memory (`single_network` and what answers to it), and why not feed the new memory
-into a network that computes the hidden state (`lstm_network_readout`)?
+They test two alternatives: one network computes the new memory (`single_network` and its variants), or a network computes
+the hidden state from the new memory (`lstm_network_readout`).
 """
-
-# A seam's signature says what it needs, so it differs from its parent's.
-# pyright: reportIncompatibleMethodOverride=false
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +10,7 @@ from typing import NamedTuple
 from torch import Tensor, relu, sigmoid, tanh
 
 from ablations.cells.base import Drive, Weight, Weights, check_option
-from ablations.cells.lstm import LSTM
+from ablations.cells.lstm import LSTM, seam
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": tanh,
@@ -24,11 +21,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class MLP(NamedTuple):
-    """A network of the input, the hidden state and the memory, with `depth` hidden layers of `width` · H units:
+    """An MLP of the input, the hidden state and the memory, with `depth` hidden layers of `width` · H units:
 
     m = tanh(W_m x + U_m h + V_m c + b_m)
-    m = tanh(U_m2 m + b_m2)    and so on, up to the depth
-    y = U_y m + b_y            H values; y is the `output`'s letter
+    m = tanh(U_m2 m + b_m2)    for each further layer
+    y = U_y m + b_y            H values; y is the letter `output`
     """
 
     output: str
@@ -62,23 +59,23 @@ class MLP(NamedTuple):
 
 
 class SingleNetwork(LSTM):
-    """Why not let one network take the input, the hidden state and the old memory, and compute the new memory?
+    """LSTM in which one MLP computes the new memory from the input, the hidden state and the old memory.
 
         m  = tanh(W_m x + U_m h + V_m c + b_m)
         c' = tanh(U_c m + b_c)
 
-    The memory is shown as in the LSTM, so that the update is the only difference.
+    The hidden state is computed as in the LSTM, so the memory update is the only difference.
     """
 
     name = "single_network"
     parent = "lstm"
     change = "one network computes the new memory: c' = MLP(x, h, c)"
-    reference = "the question this project asks"
+    reference = "this project"
     decay_by = ("V_m", "U_c")
 
     def __init__(self, *, peephole: bool = False, depth: int = 1, width: int = 1, activation: str = "tanh") -> None:
-        """`peephole`: the output gate sees the new memory. `depth`: hidden layers m. `width`: units of each, in
-        multiples of H. `activation`: what squashes the new memory: tanh, sigmoid, relu or linear."""
+        """`peephole`: the output gate receives the new memory. `depth`: hidden layers m. `width`: units of each, in
+        multiples of H. `activation`: the activation function of the new memory: tanh, sigmoid, relu or linear."""
         super().__init__(peephole=peephole)
         for option, value in (("depth", depth), ("width", width)):
             check_option(option, value, type(value) is int and 1 <= value <= 16, "whole numbers from 1 to 16")
@@ -89,10 +86,10 @@ class SingleNetwork(LSTM):
             ", ".join(map(repr, ACTIVATIONS)),
         )
         self.network = MLP("c", depth, width)
-        self.squash = activation
+        self.activation_name = activation
 
     def remember(self, w: Weights, drive: Drive, h: Tensor, c: Tensor) -> Tensor:
-        return ACTIVATIONS[self.squash](self.network(w, drive, h, c))
+        return ACTIVATIONS[self.activation_name](self.network(w, drive, h, c))
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
         return super().weights(inputs, hidden) | self.network.weights(inputs, hidden)
@@ -102,17 +99,15 @@ class SingleNetwork(LSTM):
 
 
 class SingleNetworkSigmoid(SingleNetwork):
-    """One network with a sigmoid at its end.
+    """`single_network` with a sigmoid as its last activation function.
 
-        c' = σ(U_c m + b_c)
-
-    An answer to the question: "it would have to be one network with a sigmoid".
+    c' = σ(U_c m + b_c)
     """
 
     name = "single_network_sigmoid"
     parent = "single_network"
-    change = "the new memory is squashed by σ in place of tanh"
-    reference = "an answer to the question this project asks"
+    change = "σ in place of tanh: c' = σ(U_c m + b_c)"
+    reference = "this project"
 
     def __init__(self, *, peephole: bool = False, depth: int = 1, width: int = 1) -> None:
         """Options as in `single_network`."""
@@ -120,17 +115,17 @@ class SingleNetworkSigmoid(SingleNetwork):
 
 
 class SingleNetworkResidual(SingleNetwork):
-    """The network computes what is added to the memory: the additive path without gates.
+    """`single_network` with a residual connection: the MLP's output is added to the memory, without gates.
 
         c' = c + U_c m + b_c
 
-    A control. U_c starts near 0, so that the memory starts as one that keeps.
+    A control. U_c starts near 0, where the memory is constant.
     """
 
     name = "single_network_residual"
     parent = "single_network"
     change = "the network is added to the memory: c' = c + MLP(x, h, c)"
-    reference = "control"
+    reference = "this project (control)"
 
     def __init__(self, *, peephole: bool = False, depth: int = 1, width: int = 1) -> None:
         """Options as in `single_network`."""
@@ -145,40 +140,41 @@ class SingleNetworkResidual(SingleNetwork):
 
 
 class LSTMSigmoidCell(LSTM):
-    """The memory scales a hidden state that has a network of its own.
+    """LSTM in which σ(c') scales n, a candidate for the hidden state.
 
         n  = tanh(W_n x + U_n h + b_n)    what to show
         h' = n ⊙ σ(c')
 
-    The form in the question: beside the LSTM's o ⊙ tanh(c'), it swaps which factor is squashed how.
+    Compared with the LSTM's o ⊙ tanh(c'), σ and tanh are swapped.
     """
 
     name = "lstm_sigmoid_cell"
     parent = "lstm"
-    change = "the memory scales a hidden state of its own network: h' = n ⊙ σ(c')"
-    reference = "the question this project asks"
+    change = "σ(c') scales a candidate for the hidden state: h' = n ⊙ σ(c')"
+    reference = "this project"
 
-    def expose(self, c: Tensor, n: Tensor) -> Tensor:
-        return n * sigmoid(c)
+    @seam
+    def expose(self, c_new: Tensor, n: Tensor) -> Tensor:
+        return n * sigmoid(c_new)
 
 
 class LSTMNetworkReadout(LSTMSigmoidCell):
-    """Why not feed the new memory into a network that computes the hidden state?
+    """LSTM in which an MLP computes the hidden state from the input, the old hidden state and the new memory.
 
         m  = tanh(W_m x + U_m h + V_m c' + b_m)
         h' = tanh(U_h m + b_h)
 
-    The network is that of `single_network`, with the new memory in place of the old.
+    The MLP is that of `single_network`, with the new memory in place of the old.
     """
 
     name = "lstm_network_readout"
     parent = "lstm_sigmoid_cell"
-    change = "a network shows the memory: h' = MLP(x, h, c')"
-    reference = "the question this project asks"
+    change = "one network computes the hidden state: h' = MLP(x, h, c')"
+    reference = "this project"
     network = MLP("h")
 
-    def expose(self, w: Weights, drive: Drive, h: Tensor, c: Tensor) -> Tensor:
-        return tanh(self.network(w, drive, h, c))
+    def expose(self, w: Weights, drive: Drive, h: Tensor, c_new: Tensor) -> Tensor:
+        return tanh(self.network(w, drive, h, c_new))
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
         return super().weights(inputs, hidden) | self.network.weights(inputs, hidden)

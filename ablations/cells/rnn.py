@@ -1,4 +1,4 @@
-"""Recurrent networks of one layer, without gates."""
+"""Recurrent networks without gates."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
 
 
 class RNN(Cell):
-    """The simple recurrent network: one layer computes the new state from the input and the old one.
+    """Simple recurrent network (Elman network).
 
         h' = tanh(W x + U h + b)
 
@@ -32,12 +32,12 @@ class RNN(Cell):
 
 
 class IdentityRNN(Cell):
-    """The recurrent network that starts by keeping everything: rectified linear units, and U = 1 to begin with.
+    """Recurrent network of rectified linear units whose recurrent matrix starts as the identity (IRNN).
 
         h' = relu(W x + U h + b)
 
-    Le, Jaitly & Hinton (2015), the IRNN: the recurrent matrix starts as the identity, biases at 0, and W near 0 (there
-    normally distributed with standard deviation 0.001).
+    Le, Jaitly & Hinton (2015). U starts as the identity, b at 0 and W near 0 (in the paper, W is normally distributed
+    with standard deviation 0.001).
     """
 
     name = "identity_rnn"

@@ -11,6 +11,7 @@ import tasks
 from ablations import cells
 from ablations.cells.initial import searchable_initialisers
 from ablations.studies.schema import defaults
+from reports.format import duration
 
 
 def cell_rows(inputs: int, hidden: int) -> list[dict[str, Any]]:
@@ -102,15 +103,6 @@ def show_status(arms: list[dict[str, Any]], busy: bool, out: Console) -> None:
     spent = sum(p["seconds"] for p in phases)
     left = f", about {duration(spent / done * (of - done))} of one core left" if 0 < done < of else ""
     out.print(f"{done} of {of} members{left}; {'a sweep is running' if busy else 'no sweep is running'}")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words a person would use."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _summary(kind: type) -> str:

@@ -8,12 +8,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ablations.commands.catalogue import duration
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import build_model, phase_sizes
 from ablations.training.population import Population
 from ablations.training.result import Budget, Member
+from reports.format import duration
 
 STEPS = 3
 

@@ -16,12 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ablations.commands.catalogue import duration
 from ablations.errors import InputError
 from ablations.studies.study import Study
 from ablations.sweeps.arm import ProbeProgress, TrainingProgress, phase_sizes
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
+from reports.format import duration
 
 SOLVED = "confirmed seeds that solved their task"
 ABREAST = 8

@@ -1,7 +1,7 @@
-"""Plug-ins: a user's own cells and tasks, each in one Python file that registers them by being run.
+"""Plug-ins: Python files in which users define cells and tasks. Running a file registers them.
 
-A file is read once. What runs in the workers is the text that was read, so that an edit during a sweep changes nothing
-and a member's hash is the same everywhere.
+A file is read once, and workers run the text that was read. An edit during a sweep therefore has no effect, and the hash
+of a member is the same in every process.
 """
 
 import inspect
@@ -26,32 +26,32 @@ _loaded: dict[str, str] = {}
 
 
 def loaded() -> dict[str, str]:
-    """The text of every plug-in of this process, by file."""
+    """Return the text of every plug-in of this process, by file."""
     return dict(_loaded)
 
 
 def load(files: Iterable[Path]) -> None:
-    """Make the cells and tasks of files known, here and in every worker.
+    """Register the cells and tasks of files, in this process and in every worker.
 
-    Raises InputError, with file and line, for one that cannot be used: that cannot be read or run, defines neither cell
-    nor task, takes a name that is taken, or breaks what a cell or task must keep to be used at all.
+    Raises InputError, with file and line, for a file that cannot be read or run, defines neither a cell nor a task, or
+    uses a name that is taken, and for a cell or task that fails a basic check of its contract.
     """
     for file in files:
         for kind in define(file):
             try:
                 for check in contract(kind).BASIC:
                     check(kind)
-            except Exception as error:  # what is not ours may raise anything
+            except Exception as error:  # user code may raise anything
                 raise InputError(fault(kind, error)) from None
 
 
 def contract(kind: Kind) -> ModuleType:
-    """The checks of a cell, or of a task."""
+    """Return the module with the checks of a cell, or of a task."""
     return cell_contract if issubclass(kind, Cell) else task_contract
 
 
 def define(file: Path) -> list[Kind]:
-    """Run a file, once; the cells and tasks that it defines. Raises InputError."""
+    """Run a file unless it has been run, and return the cells and tasks that it defines. Raises InputError."""
     path = str(file)
     if path not in _loaded:
         try:
@@ -59,26 +59,26 @@ def define(file: Path) -> list[Kind]:
         except OSError as error:
             raise InputError(f"{file}: cannot be read: {error.strerror}") from None
         except (SyntaxError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: is no Python file: {error}") from None
+            raise InputError(f"{file}: not a Python file: {error}") from None
         try:
             run(path, text)
         except (Exception, SystemExit) as error:
             raise InputError(blame(error) or f"{file}: {first_line(error)}") from None
     kinds = (*registry.values(), *tasks.registry.values())
-    found = [kind for kind in kinds if inspect.getfile(kind) == path]
-    if not found:
-        raise InputError(f"{file}: defines neither a cell nor a task: a class of one, with a `name`")
-    for kind in found:
+    defined = [kind for kind in kinds if inspect.getfile(kind) == path]
+    if not defined:
+        raise InputError(f"{file}: defines neither a cell nor a task: expected a subclass of one, with a `name`")
+    for kind in defined:
         try:
             source_digest(kind)
         except ValueError as error:
             raise InputError(fault(kind, error)) from None
-    return found
+    return defined
 
 
 def run(path: str, text: str) -> None:
-    """Run the text of a file as a module of its own. Raises whatever it raises."""
-    tasks.catalogue()  # so that their names are taken
+    """Run the text of a file as a module of its own. Propagates any exception."""
+    tasks.catalogue()  # register the built-in tasks first: their names are taken
     module = ModuleType(f"plugin_{len(_loaded)}_{Path(path).stem}")  # two files may have the same name
     module.__file__ = path
     sys.modules[module.__name__] = module
@@ -88,7 +88,7 @@ def run(path: str, text: str) -> None:
 
 
 def blame(error: BaseException) -> str | None:
-    """One sentence with file and line, if an error was raised in a plug-in; None if it was not."""
+    """Describe an error that was raised in a plug-in, with file and line; None for other errors."""
     if isinstance(error, SyntaxError) and error.filename in _loaded:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

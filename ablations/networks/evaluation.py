@@ -103,11 +103,11 @@ def run_extra_tests(model: Model, w: Weights, task: Task, lag: int) -> ExtraTest
     values = {}
     if not len(passed):
         return ExtraTestResults(passed, values)
-    for name, (batches, measure, minimum) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
+    for name, (batches, measure, threshold) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
         windows = [stack(task, [batch]) for batch in batches]
         targets = _targets(windows)
         values[name] = torch.cat([measure(torch.cat(outputs, 1), *targets) for outputs, _ in _run(model, w, windows)])
-        passed &= values[name] >= minimum
+        passed &= values[name] >= threshold
     return ExtraTestResults(passed, values)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reports.statistics.contrasts import Compare, Estimate, Evidence, measure
+from reports.statistics.contrasts import Comparison, Estimate, Evidence, measure
 from reports.statistics.strata import Where, base_name
 
 QUESTIONS = (
@@ -68,29 +68,11 @@ def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -
     found = {}
     for node in placed:
         for group in groups if node.parent is not None else ():
-            compare = Compare("", node.cell, node.parent or "", (Where(group),), informative=False)
-            estimate = measure(compare, evidence).loose
+            compare = Comparison("", node.cell, node.parent or "", (Where(group),), informative_only=False)
+            estimate = measure(compare, evidence).with_ceiling
             if estimate is not None:
                 found[node.cell, group] = estimate
     return found
-
-
-def points(share: float | None) -> str:
-    """A difference of solve rates in points, with its sign: −0.834 -> `−83`."""
-    if share is None:
-        return "?"
-    rounded = round(100 * share)
-    return "0" if rounded == 0 else f"{rounded:+d}".replace("-", "−")
-
-
-def limits(low: float | None, high: float | None) -> str:
-    """`−97 to −60`, in points."""
-    return f"{points(low)} to {points(high)}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, with a space that does not break: 0.834 -> `83 %`."""
-    return f"{round(100 * share)}\N{NO-BREAK SPACE}%"
 
 
 def clear(estimate: Estimate) -> bool:

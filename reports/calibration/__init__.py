@@ -1,1 +1,1 @@
-"""How often the decision rules are wrong, measured in simulated studies with known truth."""
+"""Error rate and power of the verdicts, measured on simulated studies with known truth."""

@@ -1,4 +1,4 @@
-"""What the decision engine finds and how often it errs, read off the table that `calibration` measured."""
+"""Power and error rate of the verdicts in one sentence, from the committed table of `calibration.measure`."""
 
 from __future__ import annotations
 
@@ -8,54 +8,58 @@ from pathlib import Path
 import pandas as pd
 
 from reports.aggregates.outcomes import Table
+from reports.claims.verdicts import ENOUGH_SEEDS
+from reports.format import percent
 
 FILE = Path(__file__).with_name("calibration.csv")
 LEADS = (1, 13)
-"""Claims that one lead refutes."""
-KEEPS_UP, TIES = 1, (9, 12)
-"""A claim that one "not worse" supports, and those that take ties in six groups at once."""
+"""Ids of claims that a single lead refutes."""
+NOT_WORSE, TIES = 1, (9, 12)
+"""Ids of a claim that a single "not worse" supports, and of those that need ties in six groups."""
 EFFECT = 0.4
+"""The planted difference that the power is reported for."""
 
 
 @cache
 def read() -> Table:
-    """The committed table; its columns are described in `calibration`."""
+    """Return the committed table; its columns are described in `calibration.measure`."""
     return pd.read_csv(FILE)
 
 
 def sentence() -> str:
-    """What a reader must know of “inconclusive”, with the measured numbers."""
+    """Return the measured power, error rate and coverage, as sentences for the report."""
     table = read()
-    main = table[(table["seeds"] == 20) & (table["effect"] == EFFECT)]
+    main = table[(table["seeds"] == ENOUGH_SEEDS) & (table["effect"] == EFFECT)]
     leads = main[main["claim"].isin(LEADS) & (main["right"] == "refuted")]
-    alone, spread = leads["spread"].isna(), leads["spread"].notna()
-    found = [
-        f"{_range(leads[kind & (leads['strata'] == 3)])} of studies on 3 lags and {_range(leads[kind & (leads['strata'] == 4)])} on 4"
-        for kind in (alone, spread)
+    power = [
+        f"{_range(leads[rows & (leads['strata'] == 3)])} of studies with 3 lags and {_range(leads[rows & (leads['strata'] == 4)])} with 4"
+        for rows in (leads["spread"].isna(), leads["spread"].notna())
     ]
-    usual = main[main["strata"].isin([3, 4]) & (main["right"] == "supported")]
-    keeps = usual[usual["claim"] == KEEPS_UP]
-    ties = usual[usual["claim"].isin(TIES) & (usual["base"] < 0.9)]
-    every = table[(table["claim"] == 0) & (table["effect"] >= EFFECT)]
-    false = (every["false"] * every["studies"]).sum() / every["studies"].sum()
-    least = table[(table["claim"] == 0) & (table["effect"] < EFFECT)]
-    at_limit = (least["false"] * least["studies"]).sum() / least["studies"].sum()
-    covered = (every["covered"] * every["intervals"]).sum() / every["intervals"].sum()
+    supported = main[main["strata"].isin([3, 4]) & (main["right"] == "supported")]
+    not_worse = supported[supported["claim"] == NOT_WORSE]
+    ties = supported[supported["claim"].isin(TIES) & (supported["base"] < 0.9)]
+    all_claims = table[table["claim"] == 0]
+    large, at_margin = all_claims[all_claims["effect"] >= EFFECT], all_claims[all_claims["effect"] < EFFECT]
     return (
-        "“Inconclusive” may be a lack of power, it is no sign of equality. In simulated studies with 20 seeds and a true "
-        f"difference of {100 * EFFECT:.0f} points, a single lead was found in {found[0]} where only seeds differ, in "
-        f"{found[1]} where searches differ too. That two equal cells keep up was found in {_range(keeps)}; claims that "
-        f"join several comparisons in less, ties in six groups at once in {_range(ties)} unless nearly every run solves. "
-        f"Any false verdict at all: {100 * false:.1f} % of {every['studies'].sum():,} studies, but {100 * at_limit:.0f} % where the "
-        "true difference is just the smallest that matters, so that a tie and its opposite are equally near. "
-        f"{100 * covered:.0f} % of the intervals shown held the true value."
+        f"“Inconclusive” may be due to low power; it is not evidence of equality. In simulated studies with {ENOUGH_SEEDS} seeds "
+        f"and a true difference of {100 * EFFECT:.0f} points, a single lead was found in {power[0]} if only seeds vary, and in "
+        f"{power[1]} if searches vary too. That a cell is not worse than an equal one was found in {_range(not_worse)}. "
+        f"Claims that join several comparisons have less power: six simultaneous ties were found in {_range(ties)} unless "
+        f"nearly every run solves. Any false verdict occurred in {percent(_pooled(large, 'false', 'studies'), 1)} of "
+        f"{large['studies'].sum():,} studies, but in {percent(_pooled(at_margin, 'false', 'studies'))} if the true difference "
+        "equals the smallest of interest, which is on the limit between a tie and a lead. "
+        f"{percent(_pooled(large, 'covered', 'intervals'))} of the intervals covered the true value."
     )
 
 
+def _pooled(rows: Table, share: str, weights: str) -> float:
+    return (rows[share] * rows[weights]).sum() / rows[weights].sum()
+
+
 def _range(rows: Table) -> str:
-    """Lowest and highest share found over base rates (and lags and spreads, where they differ), in percent."""
-    by = rows.assign(hits=rows["found"] * rows["studies"], spread=rows["spread"].fillna(0.0))
-    sums = by.groupby(["base", "spread", "strata"])[["hits", "studies"]].sum()
-    shares = 100 * sums["hits"] / sums["studies"]
-    low, high = round(shares.min()), round(shares.max())
+    """Return the lowest and highest power over base rates, spreads and numbers of lags, in percent."""
+    counts = rows.assign(found=rows["found"] * rows["studies"], spread=rows["spread"].fillna(0.0))
+    sums = counts.groupby(["base", "spread", "strata"])[["found", "studies"]].sum()
+    power = 100 * sums["found"] / sums["studies"]
+    low, high = round(power.min()), round(power.max())
     return f"{low} %" if low == high else f"{low} to {high} %"

@@ -1,56 +1,29 @@
-"""What was found, in sentences made from the numbers."""
+"""The findings of contrasts as sentences."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from reports.statistics.comparison import Compare
-from reports.statistics.contrasts import FLOOR, LEVEL, STRATA, TIE_SEEDS, Contrast, Estimate, Measurement
+from reports.format import amount, confidence_limits, listed, percent, probability
+from reports.statistics.comparison import Comparison
+from reports.statistics.contrasts import FLOOR, LEVEL, MIN_LAGS, TIE_SEEDS, Contrast, Estimate, Measurement
 from reports.statistics.quantities import SOLVED
-from reports.statistics.strata import Stratum, Where, joined, listed
+from reports.statistics.strata import Stratum, Where, joined
 
-LEVEL_SAID = f"{LEVEL:.0%} interval".replace("%", " %")
-
-
-def points(share: float) -> str:
-    """0.416 -> "42", −0.2 -> "−20"."""
-    return f"{round(100 * share) + 0:d}".replace("-", "−")
-
-
-def probability(p: float) -> str:
-    """0.0123 -> "p = 0.012"."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+INTERVAL_NAME = f"{percent(LEVEL)} interval"
 
 
 def shown(contrast: Contrast) -> str:
-    """The effect with its interval, on the scale of what was compared.
+    """Return the effect of a contrast with its interval, on its natural scale.
 
-    "−42 points (−60 to −24)", "×2.3 (1.8 to 3.1)", "62 % (48 to 75)", "0.31 (0.22 to 0.40)", or a dash.
+    "−42 points (−60 to −24)", "×2.3 (1.8 to 3.1)", "62 % (48 to 75)", "+0.31 (+0.22 to +0.40)", or a dash.
     """
     if contrast.effect is None or contrast.ci_low is None or contrast.ci_high is None:
         return "–"
     unit = "points" if contrast.measure == SOLVED.name else "%" if contrast.measure.startswith("share") else ""
     unit = "×" if contrast.scale == "ratio" else unit
-    return f"{amount(contrast.effect, unit)} ({number(contrast.ci_low, unit)} to {number(contrast.ci_high, unit)})"
-
-
-def number(value: float, unit: str) -> str:
-    """Without its unit, which is points, %, × or none."""
-    if unit in ("points", "%"):
-        return points(value)
-    if unit == "×" and not 1e-3 <= value < 1e4:
-        return f"{value:.0e}"
-    digits = 2 if unit != "×" or value < 1.95 else 1 if value < 9.95 else 0
-    return f"{value + 0:.{digits}f}".replace("-", "−")
-
-
-def amount(value: float, unit: str) -> str:
-    """With its unit."""
-    said = number(value, unit)
-    if unit == "points":
-        return f"{said} point" + ("" if said in ("1", "−1") else "s")
-    return f"×{said}" if unit == "×" else f"{said} {unit}".strip()
+    return f"{amount(contrast.effect, unit, plus=True)} ({confidence_limits(contrast.ci_low, contrast.ci_high, unit)})"
 
 
 def places(strata: Sequence[Stratum]) -> str:
@@ -67,152 +40,157 @@ def places(strata: Sequence[Stratum]) -> str:
 
 
 def finding(measurement: Measurement, outcome: str, p: float, alpha: float) -> str:
-    """One sentence, without its full stop: the effect, its interval, where it was seen, and what follows."""
-    compare = measurement.compare
+    """Return the effect, its interval, where it was measured and the outcome as one sentence without its full stop."""
+    comparison = measurement.comparison
     if outcome == "missing":
         return next(iter(missing([measurement]))).removesuffix(".")
-    estimate = measurement.shown(outcome)
+    estimate = measurement.estimate_for(outcome)
     left_out = left_out_of(measurement, outcome)
     omitted = f" (left out: {'; '.join(left_out)})" if left_out else ""
     if estimate is None:
-        reason = "no lag can tell the cells apart" if compare.quantity is SOLVED else "too little is known of it"
-        return f"{compare.question}: {reason}{omitted}"
-    if not compare.limits.inferred:
+        reason = "no lag is informative" if comparison.quantity is SOLVED else "measured in too few networks"
+        return f"{comparison.question}: {reason}{omitted}"
+    if not comparison.margins.inferential:
         return _check(measurement, estimate, outcome) + omitted
-    said = _effect(compare, estimate) if compare.phrased else _difference(compare, estimate)
-    return said + _consequence(measurement, estimate, outcome, p, alpha) + omitted
+    effect = _phrased(comparison, estimate) if comparison.phrased else _rate_difference(comparison, estimate)
+    return effect + _consequence(measurement, estimate, outcome, p, alpha) + omitted
 
 
 def missing(measurements: Sequence[Measurement]) -> list[str]:
-    """A sentence for each set of cells, with all the places where they were not confirmed side by side."""
-    where: dict[tuple[str, str], list[Where]] = {}
-    for one in measurements:
-        terms = sorted({f"{term.label} with {term.option}" if term.option else term.label for term in one.compare.sum})
-        cells = ("both " if len(terms) == 2 else "") + listed(terms, "and")
-        what = "" if one.compare.quantity is SOLVED else one.compare.quantity.name
-        where.setdefault((what, cells), []).extend(one.absent)
+    """Return a sentence for each set of cells that share no stratum, with all the places where this is so."""
+    places_of: dict[tuple[str, str], list[Where]] = {}
+    for measurement in measurements:
+        comparison = measurement.comparison
+        arms = {f"{t.label} with {t.option}" if t.option else t.label for t in comparison.contrast_terms}
+        cells = ("both " if len(arms) == 2 else "") + listed(sorted(arms))
+        quantity = "" if comparison.quantity is SOLVED else comparison.quantity.name
+        places_of.setdefault((quantity, cells), []).extend(measurement.missing_places)
     return [
-        (f"No lag has the {what} of {cells}" if what else f"No lag has confirmation runs of {cells}")
-        + f" on {joined(named, ' tasks', 'or')}."
-        for (what, cells), named in where.items()
+        (f"No lag has the {quantity} of {cells}" if quantity else f"No lag has confirmation runs of {cells}")
+        + f" on {joined(missing_places, ' tasks', ' or ')}."
+        for (quantity, cells), missing_places in places_of.items()
     ]
 
 
 def left_out_of(measurement: Measurement, outcome: str) -> tuple[str, ...]:
-    """The strata that the outcome does not rest on, with the reason."""
-    return measurement.floors + (measurement.ceilings if outcome in ("better", "worse") else ())
+    """Return the strata that the outcome is not based on, each with the reason."""
+    return measurement.excluded + (measurement.at_ceiling if outcome in ("better", "worse") else ())
 
 
-def interval(compare: Compare, estimate: Estimate) -> str:
-    """Its ends as they are shown; empty where a share has none."""
+def interval(comparison: Comparison, estimate: Estimate) -> str:
+    """Format the interval as it is shown; "" for an undefined share."""
     if not estimate.natural:
         return ""
-    return f"{number(estimate.natural.low, compare.unit)} to {number(estimate.natural.high, compare.unit)}"
+    return confidence_limits(estimate.natural.low, estimate.natural.high, comparison.unit)
 
 
-def band(compare: Compare) -> str:
-    """Where a tie lies: "within ±20 points", "within a factor of 2", "below ×1.25"."""
-    low, high = compare.limits.tie or (0.0, 0.0)
+def band(comparison: Comparison) -> str:
+    """Format the equivalence margins: "within ±20 points", "within a factor of 2", "below ×1.25"."""
+    low, high = comparison.margins.equivalence or (0.0, 0.0)
     if low == -math.inf:
-        return f"below {limit(compare, high)}"
-    if compare.scale == "ratio":
+        return f"below {limit(comparison, high)}"
+    if comparison.scale == "ratio":
         return f"within a factor of {math.exp(high):.3g}"
-    return f"within ±{limit(compare, high)}"
+    return f"within ±{limit(comparison, high)}"
 
 
-def limit(compare: Compare, value: float) -> str:
-    """A limit as it is shown; of a share, whatever the limit on its own scale, one half."""
-    if compare.shares:
+def limit(comparison: Comparison, margin: float) -> str:
+    """Format a margin on the natural scale; every margin of a share is one half."""
+    if comparison.is_share:
         return "50 %"
-    if compare.scale == "ratio":
-        return f"×{math.exp(value):.3g}"
-    return amount(value, compare.unit) if compare.unit else f"{value:g}".replace("-", "−")
+    if comparison.scale == "ratio":
+        return f"×{math.exp(margin):.3g}"
+    return amount(margin, comparison.unit) if comparison.unit else f"{margin:g}".replace("-", "−")
 
 
-def _sample(compare: Compare, estimate: Estimate) -> str:
-    if compare.quantity.few:
+def _sample(comparison: Comparison, estimate: Estimate) -> str:
+    if comparison.quantity.subsampled:
         return f"{estimate.networks} networks, {places(estimate.strata)}"
-    sample = f"{estimate.networks} seeds each" + (
-        f" from {estimate.searches} searches" if estimate.searches > 1 else ""
-    )
-    return f"{sample}, {places(estimate.strata)}"
+    searches = f" from {estimate.searches} searches" if estimate.searches > 1 else ""
+    return f"{estimate.networks} seeds each{searches}, {places(estimate.strata)}"
 
 
-def _effect(compare: Compare, estimate: Estimate) -> str:
-    """Of a quantity with a phrase of its own."""
-    natural, unit = estimate.natural, compare.unit
+def _phrased(comparison: Comparison, estimate: Estimate) -> str:
+    """Return the effect in the phrase that the comparison or its quantity declares."""
+    natural, unit = estimate.natural, comparison.unit
     effect = amount(natural.estimate, unit) if natural else "an unknown share"
     effect = f"{effect.removeprefix('×')} times" if unit == "×" else effect
-    said = (compare.phrase or compare.quantity.phrase).format(
-        effect=effect, a=compare.a, b=compare.b, place=joined(compare.where, " tasks")
+    sentence = (comparison.phrase or comparison.quantity.phrase).format(
+        effect=effect, a=comparison.a, b=comparison.b, place=joined(comparison.where, " tasks")
     )
-    ends = f"{LEVEL_SAID} {interval(compare, estimate)}" if natural else "too little is lost to be shared"
-    return f"{said} ({ends}, {_sample(compare, estimate)})"
+    limits = (
+        f"{INTERVAL_NAME} {interval(comparison, estimate)}" if natural else "the total is not significantly above 0"
+    )
+    return f"{sentence} ({limits}, {_sample(comparison, estimate)})"
 
 
 def _check(measurement: Measurement, estimate: Estimate, outcome: str) -> str:
-    """Of how the study was made: how far apart the cells are, lag by lag."""
-    compare = measurement.compare
+    """Return the result of a manipulation check: the range over strata."""
+    comparison, question = measurement.comparison, measurement.comparison.question
     low, high = (estimate.natural.low, estimate.natural.high) if estimate.natural else (estimate.low, estimate.high)
-    said = (
-        f"{compare.question[:1].upper()}{compare.question[1:]}: {low:.3f} to {high:.3f} over {places(estimate.strata)}"
-    )
+    sentence = f"{question[:1].upper()}{question[1:]}: {low:.3f} to {high:.3f} over {places(estimate.strata)}"
     if outcome == "equivalent":
-        return f"{said}, {band(compare)}"
-    return f"{said}, not {band(compare)} at {places(measurement.differing)}"
+        return f"{sentence}, {band(comparison)}"
+    return f"{sentence}, not {band(comparison)} at {places(measurement.heterogeneous)}"
 
 
-def _difference(compare: Compare, estimate: Estimate) -> str:
-    a, b = (term.label for term in compare.sum)
+def _rate_difference(comparison: Comparison, estimate: Estimate) -> str:
+    """Return a difference in solve rates, stated for the cell with the higher one."""
+    a, b = (term.label for term in comparison.contrast_terms)
     low, high = estimate.low, estimate.high
-    if estimate.effect < 0 and not compare.minus:
+    if estimate.effect < 0 and not comparison.minus:
         a, b, low, high = b, a, -high, -low
-    size = points(abs(estimate.effect))
-    unit = "point" if size == "1" else "points"
-    here, there = (joined(side, " tasks") if side else "" for side in (compare.where, compare.minus))
-    if compare.minus:
-        more = "larger" if estimate.effect >= 0 else "smaller"
-        difference = f"The lead of {a} over {b} is {size} {unit} {more} on {here} than on {there}"
-    elif size == "0":
-        difference = f"{a} and {b} solve equally many of their runs on {here}"
+    size = amount(abs(estimate.effect), "points")
+    where, minus = (joined(side, " tasks") if side else "" for side in (comparison.where, comparison.minus))
+    if comparison.minus:
+        direction = "larger" if estimate.effect >= 0 else "smaller"
+        difference = f"The lead of {a} over {b} is {size} {direction} on {where} than on {minus}"
+    elif size == "0 points":
+        difference = f"The solve rates of {a} and {b} are equal on {where}"
     else:
-        difference = f"{a} solves {size} {unit} more of its runs than {b} on {here}"
-    return f"{difference} ({LEVEL_SAID} {points(low)} to {points(high)}, {_sample(compare, estimate)})"
+        difference = f"The solve rate of {a} is {size} higher than that of {b} on {where}"
+    return f"{difference} ({INTERVAL_NAME} {confidence_limits(low, high)}, {_sample(comparison, estimate)})"
 
 
 def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: float, alpha: float) -> str:
-    compare, limits = measurement.compare, measurement.compare.limits
-    chance = f"({probability(p)}, limit {alpha:.3g})"
+    comparison, margins = measurement.comparison, measurement.comparison.margins
+    significance = f"({probability(p)}, α = {alpha:.3g})"
     if outcome in ("better", "worse"):
-        than = (
-            f"more than {limit(compare, limits.null)}, and that is no chance"
-            if limits.null
-            else "more than chance gives"
-        )
-        side = "more" if outcome == "better" else "less"
-        return f", {f'{side} than half, and that is no chance' if compare.shares else than} {chance}"
+        if comparison.is_share:
+            return f", significantly {'more' if outcome == 'better' else 'less'} than half {significance}"
+        null = f"significantly more than {limit(comparison, margins.null)}" if margins.null else "significant"
+        return f", {null} {significance}"
     if outcome == "equivalent":
-        tie = "next to nothing" if limits.trail == -math.inf else "a tie"
-        return f", {tie}: the interval lies {band(compare)}"
+        tie = "a negligible effect" if margins.inferiority == -math.inf else "a tie"
+        return f", {tie}: the interval lies {band(comparison)}"
     if outcome == "not worse":
-        size = band(compare).removeprefix("within ").removeprefix("±").replace("a factor of", "by a factor of")
-        return f", so {compare.sum[0].label} is not {size} worse, though a tie {band(compare)} is not shown"
-    if estimate.depth < STRATA:
-        lags = "lag" if estimate.depth == 1 else "lags"
-        return f", undecided: {estimate.depth} informative {lags}, and a decision needs {STRATA}"
-    if estimate.share < FLOOR and compare.quantity.success:
-        return f", undecided: with {round(100 * estimate.share)} % of runs solved there is nothing to compare"
-    trails = estimate.effect < limits.trail + 1e-9 and (limits.trail < limits.null or compare.shares)
-    if p > alpha and (trails or estimate.effect > limits.lead - 1e-9):
-        this = "that it is not one half" if compare.shares else "this"
-        return f", undecided: {this} could be chance {chance}"
-    if not limits.tie:
-        return f", undecided: less than {limit(compare, limits.lead)}"
-    inside = limits.tie[0] < estimate.low and estimate.high < limits.tie[1]
-    if estimate.networks < TIE_SEEDS and limits.tie[0] < estimate.low:
-        return f", undecided: fewer than {TIE_SEEDS} seeds do not make a tie"
-    if measurement.differing and inside:
-        return f", undecided: a tie on average, but the cells differ at {places(measurement.differing)}"
-    if limits.trail == -math.inf:
-        return f", undecided: the interval does not lie {band(compare)}, and less than {limit(compare, limits.lead)} is seen"
-    return f", undecided: the interval is too wide for a tie {band(compare)}, the difference too small for a lead"
+        cell = comparison.contrast_terms[0].label
+        size = band(comparison).removeprefix("within ").removeprefix("±")
+        return f", so {cell} is not worse by {size} or more, but a tie {band(comparison)} is not shown"
+    return f", undecided: {_why_undecided(measurement, estimate, p, alpha, significance)}"
+
+
+def _why_undecided(measurement: Measurement, estimate: Estimate, p: float, alpha: float, significance: str) -> str:
+    comparison, margins = measurement.comparison, measurement.comparison.margins
+    if estimate.n_lags < MIN_LAGS:
+        lags = "lag" if estimate.n_lags == 1 else "lags"
+        return f"{estimate.n_lags} informative {lags}, and a decision needs {MIN_LAGS}"
+    if estimate.solve_rate < FLOOR and comparison.quantity.requires_success:
+        return f"only {percent(estimate.solve_rate)} of runs solved, too few to compare"
+    below = estimate.effect < margins.inferiority + 1e-9 and (margins.inferiority < margins.null or comparison.is_share)
+    if p > alpha and (below or estimate.effect > margins.superiority - 1e-9):
+        return (
+            f"not significantly different from one half {significance}"
+            if comparison.is_share
+            else f"not significant {significance}"
+        )
+    if not margins.equivalence:
+        return f"less than {limit(comparison, margins.superiority)}"
+    inside = margins.equivalence[0] < estimate.low and estimate.high < margins.equivalence[1]
+    if estimate.networks < TIE_SEEDS and margins.equivalence[0] < estimate.low:
+        return f"a tie needs at least {TIE_SEEDS} seeds"
+    if measurement.heterogeneous and inside:
+        return f"a tie on average, but the cells differ at {places(measurement.heterogeneous)}"
+    if margins.inferiority == -math.inf:
+        return f"the interval does not lie {band(comparison)}, and the effect is below {limit(comparison, margins.superiority)}"
+    return f"the interval is too wide for a tie {band(comparison)}, and the difference is too small for a lead"

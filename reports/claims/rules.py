@@ -1,22 +1,23 @@
-"""Rules over the outcomes of named contrasts, and the claims that are made of them."""
+"""Rules over the outcomes of named contrasts, and the claims that consist of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reports.statistics.comparison import DELTA, Compare
+from reports.statistics.comparison import Comparison
 
 
 @dataclass(frozen=True)
 class Is:
-    """A rule: the contrast of this name has one of these outcomes. Unknown (None) where it is missing."""
+    """A rule: the named contrast has one of these outcomes. Unknown (None) if the contrast is missing."""
 
     contrast: str
     outcomes: tuple[str, ...]
 
-    def holds(self, found: Mapping[str, str]) -> bool | None:
-        return None if found[self.contrast] == "missing" else found[self.contrast] in self.outcomes
+    def holds(self, outcome_of: Mapping[str, str]) -> bool | None:
+        outcome = outcome_of[self.contrast]
+        return None if outcome == "missing" else outcome in self.outcomes
 
     def leaves(self) -> tuple[Is, ...]:
         return (self,)
@@ -24,13 +25,13 @@ class Is:
 
 @dataclass(frozen=True)
 class Every:
-    """A rule: all of these hold. One that fails settles it, even where others are unknown."""
+    """A rule: all of these hold. False if one fails, even if others are unknown."""
 
     rules: tuple[Rule, ...]
 
-    def holds(self, found: Mapping[str, str]) -> bool | None:
-        parts = [rule.holds(found) for rule in self.rules]
-        return False if False in parts else None if None in parts else True
+    def holds(self, outcome_of: Mapping[str, str]) -> bool | None:
+        results = [rule.holds(outcome_of) for rule in self.rules]
+        return False if False in results else None if None in results else True
 
     def leaves(self) -> tuple[Is, ...]:
         return tuple(leaf for rule in self.rules for leaf in rule.leaves())
@@ -38,13 +39,13 @@ class Every:
 
 @dataclass(frozen=True)
 class Some:
-    """A rule: at least one of these holds. One that holds settles it, even where others are unknown."""
+    """A rule: at least one of these holds. True if one holds, even if others are unknown."""
 
     rules: tuple[Rule, ...]
 
-    def holds(self, found: Mapping[str, str]) -> bool | None:
-        parts = [rule.holds(found) for rule in self.rules]
-        return True if True in parts else None if None in parts else False
+    def holds(self, outcome_of: Mapping[str, str]) -> bool | None:
+        results = [rule.holds(outcome_of) for rule in self.rules]
+        return True if True in results else None if None in results else False
 
     def leaves(self) -> tuple[Is, ...]:
         return tuple(leaf for rule in self.rules for leaf in rule.leaves())
@@ -53,42 +54,43 @@ class Some:
 Rule = Is | Every | Some
 
 
-def leads(contrast: str) -> Is:
+def better(contrast: str) -> Is:
     """a ≻ b."""
     return Is(contrast, ("better",))
 
 
-def trails(contrast: str) -> Is:
-    """b ≻ a."""
+def worse(contrast: str) -> Is:
+    """a ≺ b."""
     return Is(contrast, ("worse",))
 
 
-def ties(contrast: str) -> Is:
+def equivalent(contrast: str) -> Is:
     """a ≈ b."""
     return Is(contrast, ("equivalent",))
 
 
-def keeps_up(contrast: str) -> Is:
+def not_worse(contrast: str) -> Is:
     """a ≽ b."""
     return Is(contrast, ("better", "equivalent", "not worse"))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement from the discussion, what would support it and what would refute it."""
+    """A statement with the rules by which it is supported or refuted."""
 
     id: int
     statement: str
-    origin: str  # the question or answer it comes from
-    compares: tuple[Compare, ...]
+    origin: str  # the question or answer in the discussion that it comes from
+    comparisons: tuple[Comparison, ...]
     supported: Rule
     refuted: Rule
-    premise: Rule | None = None  # what the claim takes for granted
+    premise: Rule | None = None  # what the claim presupposes; without it the verdict is inconclusive
     premise_in_words: str = ""
-    decisive: str = ""  # the contrast whose effect stands for the claim; "": the least favourable one to its a
-    described: tuple[Compare, ...] = ()  # measured and shown beside it, in no rule
+    decisive: str = (
+        ""  # name of the contrast whose effect is shown with the verdict; "": the one least favourable to its a
+    )
+    descriptive: tuple[Comparison, ...] = ()  # measured and shown, but in no rule
     preset: str = "why-gates"  # the study that runs its arms
     literature: str = ""  # with source and mark: [R] read, [M] from memory
-    expects: str = ""  # the verdict that the literature suggests; "": it is open
-    truth: Mapping[str, str] = field(default_factory=dict)  # simulated world -> the verdict that is right there
-    delta: float = DELTA  # smallest difference in solve rate that matters
+    expects: str = ""  # the verdict that the literature suggests; "": open
+    truth: Mapping[str, str] = field(default_factory=dict)  # simulated world -> the correct verdict

@@ -1,85 +1,90 @@
-"""How far a verdict is from another one, and what a rule asks for: sentences about limits."""
+"""Sentences about margins: what a rule requires of a contrast, and how far a verdict is from changing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from reports.claims.findings import amount, band, interval, limit
-from reports.statistics.comparison import Compare
+from reports.claims.findings import band, interval, limit
+from reports.format import amount
+from reports.statistics.comparison import Comparison
 from reports.statistics.contrasts import Estimate, Measurement
 
 
-def relation(compare: Compare, outcomes: Sequence[str]) -> str:
-    """A rule over a contrast, with {} for the places: of what is not simply a difference in solve rates."""
-    limits, measure = compare.limits, f"{compare.measure} of {compare.who} on {{}}"
+def relation(comparison: Comparison, outcomes: Sequence[str]) -> str:
+    """Return what a rule requires of a contrast that is not a plain difference in solve rates, with {} for the places."""
+    margins, measure = comparison.margins, f"{comparison.measure} of {comparison.formula} on {{}}"
     match tuple(outcomes):
         case ("equivalent",):
-            return f"{measure} {band(compare)}" + ("" if limits.inferred else " at every lag")
-        case ("better",) if compare.shares:
-            return f"{measure} above {limit(compare, limits.lead)}"
-        case ("worse",) if compare.shares:
-            return f"{measure} below {limit(compare, limits.trail)}"
+            return f"{measure} {band(comparison)}" + ("" if margins.inferential else " at every lag")
+        case ("better",) if comparison.is_share:
+            return f"{measure} above {limit(comparison, margins.superiority)}"
+        case ("worse",) if comparison.is_share:
+            return f"{measure} below {limit(comparison, margins.inferiority)}"
         case ("better",):
-            return f"{measure} at least {limit(compare, limits.lead)}"
+            return f"{measure} at least {limit(comparison, margins.superiority)}"
         case ("worse",):
-            return f"{measure} {'below' if limits.trail == limits.null else 'at most'} {limit(compare, limits.trail)}"
-    return f"{measure} not as low as {limit(compare, (limits.tie or (limits.trail,))[0])}"
+            sign = "below" if margins.inferiority == margins.null else "at most"
+            return f"{measure} {sign} {limit(comparison, margins.inferiority)}"
+    return f"{measure} above {limit(comparison, (margins.equivalence or (margins.inferiority,))[0])}"
 
 
-def wanting(measurement: Measurement, outcomes: Sequence[str], alpha: float) -> str:
-    """What a contrast would have to show for one of these outcomes, and where it stands."""
-    compare, limits = measurement.compare, measurement.compare.limits
-    estimate = measurement.strict if tuple(outcomes) == ("better",) else measurement.loose
-    if not limits.inferred:
-        return f"Wanted: {compare.question} {band(compare)} at every lag."
+def requirement(measurement: Measurement, outcomes: Sequence[str], alpha: float) -> str:
+    """Return what a contrast needs to have one of these outcomes, and what was observed."""
+    comparison, margins = measurement.comparison, measurement.comparison.margins
+    estimate = measurement.without_ceiling if tuple(outcomes) == ("better",) else measurement.with_ceiling
+    required = f"Required: {comparison.question}"
+    if not margins.inferential:
+        return f"{required} {band(comparison)} at every lag."
     if estimate is None:
-        return f"Wanted: runs that tell something about {compare.question}."
-    stands = f"it stands at {_stands(compare, estimate)}"
+        return f"Required: enough runs on informative lags to estimate {comparison.question}."
+    observed = f"observed: {_effect_with_interval(comparison, estimate)}"
     if tuple(outcomes) == ("better",):
-        return (
-            f"Wanted: {compare.question} at {limit(compare, limits.lead)} or more with p at most {alpha:.2g}; {stands}."
-        )
+        return f"{required} at {limit(comparison, margins.superiority)} or more with p ≤ {alpha:.2g}; {observed}."
     if tuple(outcomes) == ("worse",):
-        return f"Wanted: {compare.question} at {limit(compare, limits.trail)} or less with p at most {alpha:.2g}; {stands}."
-    if "not worse" in outcomes and limits.tie:
-        return f"Wanted: {compare.question} with its interval above {limit(compare, limits.tie[0])}; {stands}."
-    return f"Wanted: {compare.question} with its interval {band(compare)}; {stands}."
+        return f"{required} at {limit(comparison, margins.inferiority)} or less with p ≤ {alpha:.2g}; {observed}."
+    if "not worse" in outcomes and margins.equivalence:
+        return f"{required} with its interval above {limit(comparison, margins.equivalence[0])}; {observed}."
+    return f"{required} with its interval {band(comparison)}; {observed}."
 
 
-def would_open(measurement: Measurement, outcome: str) -> str:
-    """What would take a contrast that a verdict rests on away from it."""
-    compare, limits, estimate = measurement.compare, measurement.compare.limits, measurement.shown(outcome)
-    if estimate is None or not limits.inferred:
+def inconclusive_if(measurement: Measurement, outcome: str) -> str:
+    """Return the change of a contrast that would make a verdict based on it inconclusive; "" for a manipulation check."""
+    comparison, margins = measurement.comparison, measurement.comparison.margins
+    estimate = measurement.estimate_for(outcome)
+    if estimate is None or not margins.inferential:
         return ""
-    stands = f"{compare.question} stands at {_stands(compare, estimate)}; the claim would be open again"
-    if outcome == "better":
-        return f"{stands} below {limit(compare, limits.lead)}, or if that could be chance."
-    if outcome == "worse":
-        return f"{stands} above {limit(compare, limits.trail)}, or if that could be chance."
-    if outcome == "not worse" and limits.tie:
-        return f"{stands} if the interval reached {limit(compare, limits.tie[0])}."
-    return f"{stands} if the interval did not lie {band(compare)}."
-
-
-def slack(measurement: Measurement, outcome: str) -> float:
-    """How far an outcome is from being lost, in units of what matters."""
-    limits, estimate = measurement.compare.limits, measurement.shown(outcome)
-    if estimate is None:
-        return math.inf
-    size = abs(limits.lead) or 0.5
-    low, high = limits.tie or (-math.inf, math.inf)
+    observed = f"{comparison.question} is {_effect_with_interval(comparison, estimate)}"
     match outcome:
         case "better":
-            return min(estimate.low - limits.null, estimate.effect - limits.lead) / size
+            change = f"it were below {limit(comparison, margins.superiority)} or not significant"
         case "worse":
-            return min(limits.null - estimate.high, limits.trail - estimate.effect) / size
+            change = f"it were above {limit(comparison, margins.inferiority)} or not significant"
+        case "not worse" if margins.equivalence:
+            change = f"its interval reached {limit(comparison, margins.equivalence[0])}"
+        case _:
+            change = f"its interval did not lie {band(comparison)}"
+    return f"{observed}; the verdict would be inconclusive if {change}."
+
+
+def distance(measurement: Measurement, outcome: str) -> float:
+    """Return how far an outcome is from its threshold, in units of the superiority margin."""
+    margins, estimate = measurement.comparison.margins, measurement.estimate_for(outcome)
+    if estimate is None:
+        return math.inf
+    unit = abs(margins.superiority) or 0.5
+    low, high = margins.equivalence or (-math.inf, math.inf)
+    match outcome:
+        case "better":
+            return min(estimate.low - margins.null, estimate.effect - margins.superiority) / unit
+        case "worse":
+            return min(margins.null - estimate.high, margins.inferiority - estimate.effect) / unit
         case "not worse":
-            return (estimate.low - low) / size
-    return min(estimate.low - low, high - estimate.high) / size
+            return (estimate.low - low) / unit
+    return min(estimate.low - low, high - estimate.high) / unit
 
 
-def _stands(compare: Compare, estimate: Estimate) -> str:
+def _effect_with_interval(comparison: Comparison, estimate: Estimate) -> str:
     if not estimate.natural:
-        return "a share that is not known"
-    return f"{amount(estimate.natural.estimate, compare.unit)} ({interval(compare, estimate)})"
+        return "an undefined share"
+    return f"{amount(estimate.natural.estimate, comparison.unit, plus=True)} ({interval(comparison, estimate)})"

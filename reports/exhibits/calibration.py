@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.aggregates.lattice import percent
 from reports.aggregates.outcomes import Table
 from reports.claims import WORLDS
 from reports.claims.verdicts import ERROR
 from reports.exhibits import Exhibit, exhibit
 from reports.figures import calibration as figures
+from reports.format import percent
 from reports.statistics import estimators as stats
 from reports.statistics.contrasts import LEVEL
 
@@ -44,8 +44,8 @@ def _errors(table: Table) -> Exhibit:
         f"The worlds: {'; '.join(f'{name}: {WORLDS[name]}' for name in dict.fromkeys(every['world']) if name in WORLDS)}."
     )
     alt = (
-        f"False verdicts, highest: {100 * false['share'].max():.1f} % of studies in world "
-        f"{false.loc[false['share'].idxmax(), 'world']}. Coverage, lowest: {100 * covered['share'].min():.0f} % in world "
+        f"False verdicts, highest: {percent(false['share'].max(), 1)} of studies in world "
+        f"{false.loc[false['share'].idxmax(), 'world']}. Coverage, lowest: {percent(covered['share'].min())} in world "
         f"{covered.loc[covered['share'].idxmin(), 'world']}."
     )
     data = pd.concat([false.assign(what="false verdicts"), covered.assign(what="coverage")])
@@ -63,7 +63,7 @@ def _power(table: Table) -> Exhibit:
         shares = _shares(rows, "found", "studies", [what, "spread"]).rename(columns={what: "at"}).sort_values("at")
         if len(set(shares["at"])) > 1:
             found[what] = shares
-            ends = [f"{100 * row.share:.0f} % at {row.at:g} ({row.spread})" for row in shares.itertuples()]
+            ends = [f"{percent(row.share)} at {row.at:g} ({row.spread})" for row in shares.itertuples()]
             entries.append(f"{figures.AXES[what]}: {', '.join(ends)}")
     if not found:
         return Exhibit((), "", "The simulations vary neither effects nor lags nor seeds.", "")

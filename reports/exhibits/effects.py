@@ -10,12 +10,13 @@ from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, none
 from reports.figures import effects as figures
 from reports.figures import tree
 from reports.figures.style import Look
+from reports.format import percent
 from reports.statistics.contrasts import LEVEL, Contrast, Estimate
 from reports.statistics.quantities import SOLVED
 from reports.text import alt_text as alts
 from reports.text import sentences as prose
 
-INTERVALS = f"{lattice.percent(LEVEL)} intervals"
+INTERVALS = f"{percent(LEVEL)} intervals"
 
 
 def lattice_of(
@@ -31,7 +32,7 @@ def lattice_of(
     if rates.empty:
         return none(NO_CONFIRMATION)
     demands = {group: prose.DEMANDS.get(group, "") for group in dict.fromkeys(rates["group"])}
-    interval = lattice.percent(LEVEL)
+    interval = percent(LEVEL)
     if compact := tree.is_compact(placed, demands):
         caption = (
             "The gate lattice. Left: each cell hangs under the cell it differs from by one change. Right: what the change "

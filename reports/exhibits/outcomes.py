@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from reports.aggregates import lattice
 from reports.aggregates import outcomes as summary
 from reports.aggregates.outcomes import Table
 from reports.exhibits import NO_CONFIRMATION, Exhibit, exhibit, fitting, none, paged
 from reports.figures import outcomes as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
 from reports.figures.style import Look
+from reports.format import percent
 from reports.statistics.contrasts import LEVEL
 from reports.text import alt_text as alts
 
-INTERVALS = f"{lattice.percent(LEVEL)} intervals"
+INTERVALS = f"{percent(LEVEL)} intervals"
 SHARE_SOLVED = Scale("networks that solved it", 0, 1.02)
 
 

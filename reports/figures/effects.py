@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from reports.claims.findings import shown
 from reports.figures.panels import plain_numbers
-from reports.figures.style import FAINT, RULE, WIDTH, Look, short
+from reports.figures.style import FAINT, RULE, WIDTH, Look
+from reports.format import short
 from reports.statistics.contrasts import Contrast
 from reports.statistics.quantities import SOLVED
 

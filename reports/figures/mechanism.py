@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.aggregates.probes import Strip
 from reports.figures.panels import TALLEST, Margins, Scale, beside, colorbar, fixed, image, series
-from reports.figures.style import FAINT, INK, RULE, WIDTH, Look, short
+from reports.figures.style import FAINT, INK, RULE, WIDTH, Look
+from reports.format import short
 
 FLOW = Scale("share of the gradient that is left", 1e-6, 10, log=True, colors="cividis")
 WHENS = {"init": "before training", "half": "half way", "end": "after training"}

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, short, style, svg
+from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, style, svg
+from reports.format import short
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 

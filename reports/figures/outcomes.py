@@ -25,8 +25,8 @@ from reports.figures.panels import (
     plain_numbers,
     task_by_lag,
 )
-from reports.figures.style import FAINT, RULE, WIDTH, Look, short
-from reports.text.sentences import number
+from reports.figures.style import FAINT, RULE, WIDTH, Look
+from reports.format import number, short
 
 NUMBERED = 45
 """Columns of a matrix up to which its numbers can be read."""

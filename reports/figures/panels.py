@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
-from reports.figures.style import INK, RULE, WIDTH, Look, short
+from reports.figures.style import INK, RULE, WIDTH, Look
+from reports.format import short
 
 SCORE_FLOOR = -0.25
 """Scores below are drawn here: a regression can be arbitrarily bad, and how bad is of no interest."""

@@ -8,7 +8,8 @@ from matplotlib.ticker import LogLocator
 
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, image, ink_on, networks, plain_numbers
-from reports.figures.style import FAINT, WIDTH, Look, short
+from reports.figures.style import FAINT, WIDTH, Look
+from reports.format import short
 
 
 def tuning(tune: Table, looks: Mapping[str, Look]) -> Figure:

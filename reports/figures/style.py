@@ -100,8 +100,3 @@ def _light(text: str) -> str:
     text = re.sub(r"(?<![\w.])(\d*[1-9]\d*\.\d\d)\d+", r"\1", text)  # scales, below 1, stay as they are
     text = re.sub(r'(<use xlink:href="#[^"]+") transform="translate\(([\d.]+) 0\)"', r'\1 x="\2"', text)
     return text.replace("DejaVuSans-", "D")
-
-
-def short(label: str, width: int = 26) -> str:
-    """A label that fits."""
-    return label if len(label) <= width else label[: width - 1] + "…"

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from reports.aggregates.lattice import Node, clear, limits, percent, points
+from reports.aggregates.lattice import Node, clear
 from reports.aggregates.outcomes import Table
 from reports.figures.panels import MANY
-from reports.figures.style import FAINT, INK, RULE, WIDTH, Look, short
+from reports.figures.style import FAINT, INK, RULE, WIDTH, Look
+from reports.format import confidence_limits, percent, points, short
 from reports.statistics.contrasts import Estimate
 
 MORE, LESS = "#0072B2", "#D55E00"
@@ -92,7 +93,7 @@ def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Est
     if rate is None:
         text = "·"
     elif node.parent is None or effect is None:
-        color, text = _mix("#8a939c", 0.35 * rate), percent(rate).replace("\N{NO-BREAK SPACE}", "")
+        color, text = _mix("#8a939c", 0.35 * rate), percent(rate).replace(" ", "")
     else:
         bold = clear(effect)
         share = min(1.0, abs(effect.effect))
@@ -172,7 +173,7 @@ def _moves(
             if abs(rate - before) > 0.03:
                 arrow = {"arrowstyle": "-|>", "color": INK if certain else FAINT, "linestyle": "-" if certain else ":"}
                 ax.annotate("", (rate, here), (before, here), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 3})
-            text = f"{points(effect.effect)} ({limits(effect.low, effect.high)}){'' if certain else '  ?'}"
+            text = f"{points(effect.effect)} ({confidence_limits(effect.low, effect.high)}){'' if certain else '  ?'}"
             ax.text(0.5, y - 0.25, text, fontsize=8, ha="center", va="center",
                     color=INK if certain else FAINT, weight="bold" if certain else "normal")  # fmt: skip
         ax.plot(rate, here, marker=look.marker, color=look.color, markersize=7, clip_on=False, zorder=5)

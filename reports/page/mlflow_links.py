@@ -1,4 +1,4 @@
-"""Where the runs behind a finding are: addresses in the MLflow UI that `whygates ui` serves, and filters to paste."""
+"""Links to the runs behind a finding: addresses in the MLflow UI that `whygates ui` serves, and filters for its search field."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,37 +8,42 @@ from urllib.parse import quote
 from reports.statistics.contrasts import Contrast
 
 SERVER = "http://127.0.0.1:5000"
-"""Where `whygates ui` serves by default."""
+"""Default address of `whygates ui`."""
 
 
 class Runs(NamedTuple):
-    """A set of runs."""
+    """A set of runs in MLflow."""
 
     about: str
+    """What the runs are of."""
     filter: str
-    """For the search field of MLflow's table of runs."""
+    """Text for the search field of MLflow's table of runs; empty if no filter can select them."""
     url: str
-    """Empty where the number of the experiment is not known."""
+    """Empty if the number of the experiment is unknown."""
 
 
 def of_claim(tested: Sequence[Contrast], study: Mapping[str, Any]) -> list[Runs]:
-    """The confirmation runs of each cell that a claim compares; of one task where it is about one."""
+    """The confirmation runs of each cell that a claim compares; if it concerns a single task, only those on it."""
     tasks = list(dict.fromkeys(task for contrast in tested for task in contrast.tasks))
     cells = dict.fromkeys(cell for contrast in tested for cell in (contrast.a, contrast.b) if cell)
-    found = []
-    for cell in cells:
-        where = {"kind": "member", "phase": "confirm", "cell": cell} | ({"task": tasks[0]} if len(tasks) == 1 else {})
-        found.append(runs(cell, where, study))
-    return [one for one in found if one.filter]
+    one_task = {"task": tasks[0]} if len(tasks) == 1 else {}
+    links = [runs(cell, {"kind": "member", "phase": "confirm", "cell": cell, **one_task}, study) for cell in cells]
+    return [link for link in links if link.filter]
 
 
-def examples(rows: Sequence[dict[str, Any]], study: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each row with the address of its run."""
+def with_urls(rows: Sequence[dict[str, Any]], study: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Add to each row the address of its run, as `url`.
+
+    :param rows: members with their `hash`.
+    """
     return [row | {"url": runs("", {"hash": str(row["hash"])}, study).url} for row in rows]
 
 
 def runs(about: str, tags: Mapping[str, str], study: Mapping[str, Any]) -> Runs:
-    """The runs with these tags. MLflow knows no escape for quotes: a label with both kinds has no filter."""
+    """The runs with these tags. MLflow cannot escape quotes: a value with both kinds of quotes has no filter.
+
+    :param about: what the runs are of.
+    """
     quoted = {tag: _quoted(value) for tag, value in tags.items()}
     if not all(quoted.values()):
         return Runs(about, "", "")
@@ -51,6 +56,7 @@ def runs(about: str, tags: Mapping[str, str], study: Mapping[str, Any]) -> Runs:
 
 
 def _quoted(value: str) -> str:
+    """The value in quotes that it does not contain; empty if it contains both kinds."""
     for mark in ("'", '"'):
         if mark not in value:
             return f"{mark}{value}{mark}"

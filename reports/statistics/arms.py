@@ -1,4 +1,4 @@
-"""From rows to arms: the table, counted once for each quantity that a question asks for."""
+"""The results table grouped into arms: per quantity, the sums of every cell in every stratum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from reports.statistics import estimators as stats
+from reports.statistics import estimators
 from reports.statistics.quantities import SOLVED, Quantity, solved
 from reports.statistics.strata import Stratum, group_at
 
@@ -20,76 +20,77 @@ Key = tuple[str, Stratum]
 
 @dataclass(frozen=True)
 class Arm:
-    """A quantity of the confirmed networks of one cell in one stratum."""
+    """A quantity, summed over the confirmed networks of one cell in one stratum."""
 
-    total: np.ndarray  # [searches] sum over the networks of a search
-    runs: np.ndarray  # [searches] networks for which it is known
-    squares: float  # sum of squares over all of them
-    ends: tuple[float, float] = (0.0, 1.0)
-    price: float = 0.0  # above 0: what counts is the logarithm of mean × price
+    sums: np.ndarray  # [searches] sum over the networks of a search
+    runs: np.ndarray  # [searches] number of networks with a known value
+    squares: float  # sum of squares over all networks
+    bounds: tuple[float, float] = (0.0, 1.0)  # range of a further network
+    cost: float = 0.0  # above 0: the estimate is log(mean × cost)
 
     @property
-    def units(self) -> int:
-        """What the spread is seen between: searches where there are several, else networks."""
+    def n_units(self) -> int:
+        """The number of independent units: searches if there are several, else networks."""
         return len(self.runs) if len(self.runs) > 1 else int(self.runs.sum())
 
     @cached_property
-    def rate(self) -> stats.Rate:
-        """Mean, its variance and degrees of freedom; at least two units."""
+    def estimate(self) -> estimators.MeanEstimate:
+        """The mean, its variance and degrees of freedom; needs at least two units."""
         if len(self.runs) > 1:
-            fit = stats.search_mean(self.total, self.runs, self.squares, self.ends)
+            fit = estimators.search_mean(self.sums, self.runs, self.squares, self.bounds)
         else:
-            fit = stats.run_mean(float(self.total.sum()), int(self.runs.sum()), self.squares, self.ends)
-        if not self.price:
+            fit = estimators.run_mean(float(self.sums.sum()), int(self.runs.sum()), self.squares, self.bounds)
+        if not self.cost:
             return fit
-        return stats.Rate(math.log(fit.rate * self.price), fit.variance / fit.rate**2, fit.freedom)  # delta method
+        # Delta method.
+        return estimators.MeanEstimate(math.log(fit.mean * self.cost), fit.variance / fit.mean**2, fit.df)
 
     @property
     def mean(self) -> float:
-        return float(self.total.sum() / self.runs.sum())
+        return float(self.sums.sum() / self.runs.sum())
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a table holds."""
+    """The results table grouped into arms, from which the arms of any quantity are computed."""
 
     confirmed: dict[Key, Arm]  # solve rates
     tuned: dict[Key, tuple[int, int]]  # trials solved, trials
     groups: dict[Stratum, str]
     rows: pd.DataFrame  # of confirmed networks
-    units: list[Key]  # one per search of an arm
-    codes: np.ndarray  # [rows] the unit that a row belongs to
-    known: dict[tuple[str, float], dict[Key, Arm]] = field(default_factory=dict)  # counted before
+    units: list[Key]  # [units] the arm of each unit; a unit is one search of an arm
+    codes: np.ndarray  # [rows] index of the row's unit
+    cache: dict[tuple[str, float], dict[Key, Arm]] = field(default_factory=dict)
 
     def arms(self, quantity: Quantity, share: float = 0.0) -> dict[Key, Arm]:
-        """By cell and stratum; of a quantity that has a whole, value − share × whole."""
+        """Return the arms of a quantity; of one with a denominator, the arms of value − share × denominator."""
         key = quantity.name, share
-        if key not in self.known:
-            self.known[key] = self._count(quantity, share)
-        return self.known[key]
+        if key not in self.cache:
+            self.cache[key] = self._arms(quantity, share)
+        return self.cache[key]
 
-    def _count(self, quantity: Quantity, share: float) -> dict[Key, Arm]:
+    def _arms(self, quantity: Quantity, share: float) -> dict[Key, Arm]:
         values = quantity.value(self.rows)
-        price = quantity.price(self.rows) if quantity.price else np.zeros(len(values))
-        ends = quantity.ends
-        if quantity.whole:
-            values, ends = values - share * quantity.whole(self.rows), (-share, 1 - share)
-        kept = np.flatnonzero(np.isfinite(values) & np.isfinite(price))
-        codes, values, price = self.codes[kept], values[kept], price[kept]
+        costs = quantity.cost(self.rows) if quantity.cost else np.zeros(len(values))
+        bounds = quantity.bounds
+        if quantity.denominator:
+            values, bounds = values - share * quantity.denominator(self.rows), (-share, 1 - share)
+        known = np.flatnonzero(np.isfinite(values) & np.isfinite(costs))
+        codes, values, costs = self.codes[known], values[known], costs[known]
         n = len(self.units)
         runs = np.bincount(codes, minlength=n)
-        sums, squares, prices = (np.bincount(codes, weights, n) for weights in (values, values**2, price))
-        found: dict[Key, list[int]] = {}
+        sums, squares, cost_sums = (np.bincount(codes, weights, n) for weights in (values, values**2, costs))
+        units: dict[Key, list[int]] = {}
         for unit in np.flatnonzero(runs).tolist():
-            found.setdefault(self.units[unit], []).append(unit)
+            units.setdefault(self.units[unit], []).append(unit)
         return {
-            key: Arm(sums[own], runs[own], float(squares[own].sum()), ends, float(prices[own].sum() / runs[own].sum()))
-            for key, own in found.items()
+            key: Arm(sums[i], runs[i], float(squares[i].sum()), bounds, float(cost_sums[i].sum() / runs[i].sum()))
+            for key, i in units.items()
         }
 
 
 def evidence(results: pd.DataFrame) -> Evidence:
-    """The table by (phase, cell, stratum, search).
+    """Group the results table by phase, cell, stratum and search.
 
     :param results: as `tables.read` returns it; `search` and `size` may be missing.
     """
@@ -100,20 +101,18 @@ def evidence(results: pd.DataFrame) -> Evidence:
     tuned: dict[Key, tuple[int, int]] = {}
     groups: dict[Stratum, str] = {}
     units: list[Key] = []
-    place = np.full(len(counts), -1)
-    for number, (name, trials, won) in enumerate(zip(counts.index, counts, successes, strict=True)):
+    unit_of_group = np.full(len(counts), -1)
+    for number, (name, trials, solved_trials) in enumerate(zip(counts.index, counts, successes, strict=True)):
         phase, cell, task, lag, size, group, _ = name
         stratum = Stratum(task, lag, None if math.isnan(size) else size)
         if stratum not in groups:
             groups[stratum] = group_at(group, stratum)
         if phase == "confirm":
-            place[number] = len(units)
+            unit_of_group[number] = len(units)
             units.append((cell, stratum))
         else:
-            before = tuned.get((cell, stratum), (0, 0))
-            tuned[cell, stratum] = before[0] + int(won), before[1] + int(trials)
-    confirm = place[numbers] >= 0
-    rows = results.loc[confirm]
-    codes = place[numbers[confirm]]
-    known = Evidence({}, tuned, groups, rows, units, codes)
-    return replace(known, confirmed=known.arms(SOLVED))
+            solved_before, trials_before = tuned.get((cell, stratum), (0, 0))
+            tuned[cell, stratum] = solved_before + int(solved_trials), trials_before + int(trials)
+    confirmed = unit_of_group[numbers] >= 0
+    by_unit = Evidence({}, tuned, groups, results.loc[confirmed], units, unit_of_group[numbers[confirmed]])
+    return replace(by_unit, confirmed=by_unit.arms(SOLVED))

@@ -1,4 +1,4 @@
-"""Questions about cells, declared before any run: what is compared, where, and from which size on a difference matters."""
+"""Comparisons of cells, declared before any run: what is compared, in which strata, and against which margins."""
 
 from __future__ import annotations
 
@@ -10,88 +10,97 @@ from reports.statistics.quantities import SOLVED, Quantity
 from reports.statistics.strata import Stratum, Where, joined
 
 DELTA = 0.2
-"""Smallest difference in solve rate that matters."""
+"""The smallest difference in solve rate of interest."""
 
 
-class Limits(NamedTuple):
-    """What an effect is held against, in the quantity's own numbers: logarithms where its scale is a ratio."""
+class Margins(NamedTuple):
+    """The thresholds of an effect, on the quantity's own scale: logarithms where its scale is a ratio."""
 
-    lead: float = DELTA  # a is better from here on ...
-    null: float = 0.0  # ... if more than chance puts it above this
-    trail: float = -DELTA  # a is worse from here down; −inf: that is not asked
-    tie: tuple[float, float] | None = (-DELTA, DELTA)  # a tie where the whole interval lies inside; None: not asked
-    inferred: bool = True  # False: a check of how the study was made; a tie where every stratum lies inside
+    superiority: float = DELTA  # a is better if the effect is at least this ...
+    null: float = 0.0  # ... and significantly above this
+    inferiority: float = (
+        -DELTA
+    )  # a is worse if the effect is at most this and significantly below the null; −inf: not tested
+    equivalence: tuple[float, float] | None = (-DELTA, DELTA)  # a tie if the interval lies inside; None: not tested
+    inferential: bool = (
+        True  # False: a descriptive manipulation check; a tie if every stratum lies inside `equivalence`
+    )
 
 
-RATES = Limits()
+RATE_MARGINS = Margins()
 
 
 class Term(NamedTuple):
-    """A cell's part in a contrast: its mean in the stratum, or beside it, times a weight."""
+    """A cell's weighted mean in a contrast."""
 
     weight: float
     cell: str
-    option: str = ""  # the same task with this option: "+reset"
-    times: float | None = None  # at this many times the smallest size of the table; None: at the stratum's own
+    option: str = ""  # in the same task with this option: "+reset"
+    size_factor: float | None = None  # at this multiple of the smallest size of the table; None: at the stratum's size
 
     @property
     def label(self) -> str:
         """ "rnn at 8 × the size"."""
-        return self.cell + (f" at {self.times:g} × the size" if self.times not in (None, 1) else "")
+        return self.cell + (f" at {self.size_factor:g} × the size" if self.size_factor not in (None, 1) else "")
 
-    def beside(self, stratum: Stratum) -> Stratum:
-        size = stratum.size if self.times is None or stratum.size is None else self.times * stratum.size
+    def stratum(self, stratum: Stratum) -> Stratum:
+        """Return the stratum of this term's arm, given the stratum of the comparison."""
+        size = stratum.size if self.size_factor is None or stratum.size is None else self.size_factor * stratum.size
         return Stratum(stratum.task + self.option, stratum.lag, size)
 
 
 @dataclass(frozen=True)
-class Compare:
-    """Is a better or worse than b, and where? Without b: is a above what the limits name?"""
+class Comparison:
+    """The declared contrast a − b in a set of strata; without b, a itself against the margins."""
 
     name: str
     a: str
     b: str
     where: tuple[Where, ...]
-    minus: tuple[Where, ...] = ()  # filled: an interaction, the difference on `where` minus the difference here
-    informative: bool = True  # leave lags out that nobody, or everybody, solved while tuning
+    minus: tuple[Where, ...] = ()  # set: an interaction, a − b on `where` minus a − b here
+    informative_only: bool = True  # exclude strata at the floor or ceiling of the tuning trials
     quantity: Quantity = SOLVED
-    limits: Limits = RATES
-    rival: str = ""  # instead of a, where it solved more of its trials while tuning
-    terms: tuple[Term, ...] = ()  # filled: a sum that is not simply a − b
-    whole: tuple[Term, ...] = ()  # filled: the question is what share of this sum the terms are
-    phrase: str = ""  # the finding in words, where the quantity's do not fit
+    margins: Margins = RATE_MARGINS
+    rival: str = ""  # a cell that replaces a if it solved more of its tuning trials
+    terms: tuple[Term, ...] = ()  # set: a linear contrast other than a − b
+    denominator: tuple[Term, ...] = ()  # set: the effect is the share of this sum that the terms are
+    phrase: str = ""  # the finding as a sentence, instead of the quantity's phrase
 
     @property
-    def sum(self) -> tuple[Term, ...]:
+    def contrast_terms(self) -> tuple[Term, ...]:
+        """The terms of the linear contrast: `terms` if declared, else a − b (b − a where lower is better)."""
         if self.terms:
             return self.terms
-        sign = -1 if self.quantity.less else 1
+        sign = -1 if self.quantity.lower_is_better else 1
         return (Term(sign, self.a), Term(-sign, self.b)) if self.b else (Term(sign, self.a),)
 
     @property
-    def shares(self) -> bool:
-        return bool(self.whole) or self.quantity.whole is not None
+    def is_share(self) -> bool:
+        """Whether the effect is a share of a denominator."""
+        return bool(self.denominator) or self.quantity.denominator is not None
 
     @property
     def cells(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(term.cell for term in self.sum))
+        return tuple(dict.fromkeys(term.cell for term in self.contrast_terms))
 
     @property
     def question(self) -> str:
-        sides = [joined(places) if places else "" for places in (self.where, self.minus)]
-        what = "" if self.quantity is SOLVED and not self.shares else f"{self.measure}: "
-        return what + f"{self.who} on {sides[0]}" + (f" minus that on {sides[1]}" if self.minus else "")
+        """A label for readers: "score: lstm − gru on latch"."""
+        where, minus = (joined(places) if places else "" for places in (self.where, self.minus))
+        measure = "" if self.quantity is SOLVED and not self.is_share else f"{self.measure}: "
+        return measure + f"{self.formula} on {where}" + (f" minus that on {minus}" if self.minus else "")
 
     @property
-    def who(self) -> str:
-        if self.shares:
+    def formula(self) -> str:
+        """The cells of the contrast, positive weights first: "lstm − gru", "rnn / lstm"."""
+        if self.is_share:
             return " − ".join(cell for cell in (self.a, self.b) if cell)
-        first_plus = sorted(self.sum, key=lambda term: -term.weight)
-        return (" / " if self.scale == "ratio" else " − ").join(term.label + term.option for term in first_plus)
+        positive_first = sorted(self.contrast_terms, key=lambda term: -term.weight)
+        return (" / " if self.scale == "ratio" else " − ").join(term.label + term.option for term in positive_first)
 
     @property
     def measure(self) -> str:
-        return "share of the lead explained" if self.whole else self.quantity.name
+        return "share of the lead explained" if self.denominator else self.quantity.name
 
     @property
     def scale(self) -> str:
@@ -99,18 +108,19 @@ class Compare:
 
     @property
     def unit(self) -> str:
-        """ "points", "%", "×", or none."""
-        return "×" if self.scale == "ratio" else "%" if self.shares else self.quantity.unit
+        """ "points", "%", "×", or "" for a plain number."""
+        return "×" if self.scale == "ratio" else "%" if self.is_share else self.quantity.unit
 
     @property
     def phrased(self) -> bool:
-        """Not simply a difference in solve rates?"""
+        """Whether it is reported by a phrase of its own, because it is not a difference in solve rates."""
         return bool(self.phrase or self.quantity.phrase)
 
     @property
-    def matters(self) -> float:
-        """The smallest difference, factor or share that matters, as it is shown."""
-        if self.shares:
+    def smallest_effect_of_interest(self) -> float:
+        """The smallest difference, factor or share of interest, on the scale that is shown."""
+        if self.is_share:
             return 0.5
-        edge = self.limits.lead if self.limits.inferred or not self.limits.tie else self.limits.tie[1]
-        return math.exp(edge) if self.scale == "ratio" else edge
+        superiority, _, _, equivalence, inferential = self.margins
+        margin = superiority if inferential or not equivalence else equivalence[1]
+        return math.exp(margin) if self.scale == "ratio" else margin

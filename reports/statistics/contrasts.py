@@ -1,4 +1,4 @@
-"""From evidence to contrasts: which strata a comparison may use, what it measured there, and what may be said of it."""
+"""Measured contrasts: the strata that a comparison uses, its estimates there, and the outcome that they support."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reports.statistics import estimators as stats
+from reports.format import percent
+from reports.statistics import estimators
 from reports.statistics.arms import Arm, Evidence, Key, evidence
-from reports.statistics.comparison import Compare
-from reports.statistics.estimates import LEVEL, Estimate, apart, estimated
+from reports.statistics.comparison import Comparison
+from reports.statistics.estimates import LEVEL, Estimate, estimate_contrast, manipulation_check
 from reports.statistics.quantities import SOLVED
 from reports.statistics.strata import Stratum, Where
 
-__all__ = ["LEVEL", "Compare", "Contrast", "Estimate", "Evidence", "Measurement", "evidence", "measure", "outcome"]
+__all__ = ["LEVEL", "Comparison", "Contrast", "Estimate", "Evidence", "Measurement", "evidence", "measure", "outcome"]
 
-FLOOR, CEILING = 0.05, 0.95  # share solved outside which a lag does not separate cells
-STRATA = 3  # a difference on fewer lags may be the luck of a lag
-TIE_SEEDS = 10  # on fewer, a is seldom "not worse" but for having been ahead by luck
-HETEROGENEITY = 0.05  # a tie on average is no tie where one lag differs at this level (after Holm over the lags)
+FLOOR, CEILING = 0.05, 0.95  # solve rates outside which a stratum does not discriminate between cells
+MIN_LAGS = 3  # smallest number of lags for an outcome: an effect at fewer may not generalise over lags
+TIE_SEEDS = 10  # smallest number of seeds for a tie or "not worse"
+HETEROGENEITY = 0.05  # level of the test of each stratum (after Holm) that excludes a tie
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """What one comparison found, on its natural scale: a − b in solve rate or score, or a / b as a ratio."""
+    """The result of one comparison on its natural scale: a − b, or a / b for a ratio."""
 
     question: str  # "single_network − lstm on recall"
     a: str
@@ -36,161 +37,184 @@ class Contrast:
     p: float | None  # two-sided, of "no difference", after Holm inside the claim
     seeds: int  # smallest number of confirmation seeds per (cell, stratum); 0 when missing
     outcome: str  # better | worse | equivalent | not worse | undecided | missing
-    left_out: tuple[str, ...] = ()  # "recall lag 160: floor, 2 % of trials solved"
-    measure: str = "solve rate"  # what is compared: solve rate, score, largest n, FLOPs to solve, state norm, ...
+    left_out: tuple[str, ...] = ()  # excluded strata with the reason: "recall lag 160: floor, 2 % of trials solved"
+    measure: str = "solve rate"  # the quantity: solve rate, score, largest n, FLOPs to solve, ...
     scale: str = "difference"  # "difference", whose null is 0, or "ratio", whose null is 1
-    matters: float = 0.2  # smallest difference, or factor, that matters
+    matters: float = 0.2  # smallest difference, factor or share of interest
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a comparison measured, before it is known how many others there are."""
+    """The estimates of one comparison, before adjustment for the other comparisons of its claim."""
 
-    compare: Compare
-    absent: tuple[Where, ...] = ()  # the places of a side where the cells nowhere met
-    strict: Estimate | None = None  # for better and worse: lags that everybody solves left out, they only dilute
-    loose: Estimate | None = None  # for equivalent and not worse: they are kept, both can do it
-    floors: tuple[str, ...] = ()
-    ceilings: tuple[str, ...] = ()
-    differing: tuple[Stratum, ...] = ()  # strata with a difference of their own
+    comparison: Comparison
+    missing_places: tuple[Where, ...] = ()  # where no stratum has all of the cells
+    without_ceiling: Estimate | None = None  # for better and worse: strata that every cell solves dilute a difference
+    with_ceiling: Estimate | None = None  # for equivalent and not worse: such strata are evidence of a tie
+    excluded: tuple[str, ...] = ()  # strata in neither estimate, with the reason
+    at_ceiling: tuple[str, ...] = ()  # strata in `with_ceiling` only, with the reason
+    heterogeneous: tuple[Stratum, ...] = ()  # strata with a significant difference of their own
 
     @property
     def missing(self) -> bool:
-        return bool(self.absent)
+        return bool(self.missing_places)
 
-    def shown(self, outcome: str) -> Estimate | None:
-        """What the outcome rests on."""
-        return self.strict if outcome in ("better", "worse") else self.loose
+    def estimate_for(self, outcome: str) -> Estimate | None:
+        """Return the estimate that an outcome is based on."""
+        return self.without_ceiling if outcome in ("better", "worse") else self.with_ceiling
 
-    def grown(self, seeds: int) -> Measurement:
-        strict, loose = (estimate and estimate.grown(seeds) for estimate in (self.strict, self.loose))
-        return replace(self, strict=strict, loose=loose)
+    def projected(self, seeds: int) -> Measurement:
+        """Return the measurement expected at a larger number of seeds."""
+        return replace(
+            self,
+            without_ceiling=self.without_ceiling and self.without_ceiling.projected(seeds),
+            with_ceiling=self.with_ceiling and self.with_ceiling.projected(seeds),
+        )
 
 
-def measure(compare: Compare, evidence: Evidence) -> Measurement:
-    """Choose the strata and estimate the difference on them.
+def measure(comparison: Comparison, evidence: Evidence) -> Measurement:
+    """Select the strata and estimate the contrast on them.
 
-    Strata where all of the cells were confirmed count. Whether a lag is informative is judged on the tuning trials of
-    these cells together, so that confirmation data choose nothing; without tuning rows every lag is. In an interaction
-    the side that is subtracted keeps lags that everybody solves: they show that there is no difference there. Of other
-    quantities than the solve rate all lags are kept that anybody solves: cells may differ where all solve.
+    A stratum needs confirmed networks of all cells. Whether it is informative is decided on the tuning trials of these
+    cells together, so that confirmation data select nothing; without tuning rows every stratum is. The subtracted side of
+    an interaction keeps strata at the ceiling, because they show that there is no difference there. Quantities other
+    than the solve rate keep them too, because cells may differ where all solve.
     """
-    compare = _chosen(compare, evidence)
-    arms = evidence.arms(compare.quantity)
-    sizes = {stratum.size for cell, stratum in evidence.confirmed if cell in compare.cells}
+    comparison = _with_better_rival(comparison, evidence)
+    arms = evidence.arms(comparison.quantity)
+    sizes = {stratum.size for cell, stratum in evidence.confirmed if cell in comparison.cells}
     smallest = min((size for size in sizes if size is not None), default=None)
-    named = compare.where, compare.minus
-    sides = [_met(compare, places, evidence, arms, smallest) for places in named]
-    absent = [place for places, side in zip(named, sides, strict=True) if not side for place in places]
-    if absent:
-        return Measurement(compare, tuple(absent))
-    floors, ceilings = [], []
-    met = sides[0] + sides[1]
-    several = len({stratum.size for stratum in met}) > 1
-    own = {stratum: [arms[term.cell, term.beside(stratum)] for term in compare.sum] for stratum in met}
-    searched = any(min(len(arm.runs) for arm in side) > 1 for side in own.values())
-    few = "only one search was confirmed" if compare.quantity is SOLVED else "known of one search only"
-    hopeless, saturated = set(), set()
-    for stratum in met:
-        label = f"{stratum}" + (f" at size {stratum.size:g}" if several and stratum.size is not None else "")
-        share = _share(compare, stratum, evidence) if compare.informative else None
-        if compare.limits.inferred and searched and any(len(arm.runs) == 1 for arm in own[stratum]):
-            hopeless.add(stratum)
-            floors.append(f"{label}: {few}, its luck cannot be told from the cell's")
-        elif compare.limits.inferred and compare.quantity is not SOLVED and any(arm.units == 1 for arm in own[stratum]):
-            hopeless.add(stratum)
-            floors.append(f"{label}: known of one network only")
-        elif share is not None and share < FLOOR:
-            hopeless.add(stratum)
-            floors.append(f"{label}: floor, {share:.0%} of trials solved".replace("%", " %"))
-        elif share is not None and share > CEILING and stratum in sides[0] and compare.quantity is SOLVED:
-            saturated.add(stratum)
-            ceilings.append(f"{label}: ceiling, {share:.0%} of trials solved".replace("%", " %"))
-    loose = [[stratum for stratum in side if stratum not in hopeless] for side in sides]
-    strict = [[stratum for stratum in side if stratum not in saturated] for side in loose]
-    if not compare.limits.inferred:
-        found, differing = apart(compare, loose[0], evidence)
-        return Measurement(compare, loose=found, floors=tuple(floors), differing=differing)
-    estimates = [estimated(compare, side, evidence) for side in (strict, loose)]
-    differing = _differing(compare, loose[0], evidence)
-    return Measurement(compare, (), estimates[0], estimates[1], tuple(floors), tuple(ceilings), differing)
+    places = comparison.where, comparison.minus
+    sides = [_shared_strata(comparison, side, evidence, arms, smallest) for side in places]
+    missing = [place for side, strata in zip(places, sides, strict=True) if not strata for place in side]
+    if missing:
+        return Measurement(comparison, tuple(missing))
+    shared = sides[0] + sides[1]
+    excluded, at_ceiling = _uninformative(comparison, shared, sides[0], evidence, arms)
+    with_ceiling = [[stratum for stratum in side if stratum not in excluded] for side in sides]
+    without_ceiling = [[stratum for stratum in side if stratum not in at_ceiling] for side in with_ceiling]
+    reasons, ceilings = tuple(excluded.values()), tuple(at_ceiling.values())
+    if not comparison.margins.inferential:
+        estimate, outside = manipulation_check(comparison, with_ceiling[0], evidence)
+        return Measurement(comparison, with_ceiling=estimate, excluded=reasons, heterogeneous=outside)
+    return Measurement(
+        comparison,
+        without_ceiling=estimate_contrast(comparison, without_ceiling, evidence),
+        with_ceiling=estimate_contrast(comparison, with_ceiling, evidence),
+        excluded=reasons,
+        at_ceiling=ceilings,
+        heterogeneous=_heterogeneous(comparison, with_ceiling[0], evidence),
+    )
 
 
-def _chosen(compare: Compare, evidence: Evidence) -> Compare:
-    """With the better of a and its rival, by the trials they solved while tuning where both were tuned."""
-    if not compare.rival:
-        return compare
-    solved: dict[str, tuple[int, int]] = dict.fromkeys((compare.a, compare.rival), (0, 0))
+def _with_better_rival(comparison: Comparison, evidence: Evidence) -> Comparison:
+    """Replace a by its rival if that solved more of its tuning trials in the strata where both were tuned."""
+    if not comparison.rival:
+        return comparison
+    counts: dict[str, tuple[int, int]] = dict.fromkeys((comparison.a, comparison.rival), (0, 0))
     confirmed = {cell for cell, _ in evidence.confirmed}
     strata = {
         stratum
         for stratum, group in evidence.groups.items()
-        if any((stratum, group) in place for place in compare.where)
+        if any((stratum, group) in place for place in comparison.where)
     }
-    for (cell, stratum), (won, trials) in evidence.tuned.items():
-        if cell in solved and all((other, stratum) in evidence.tuned for other in solved) and stratum in strata:
-            solved[cell] = solved[cell][0] + won, solved[cell][1] + trials
-    rates = {cell: won / trials if trials else 0.0 for cell, (won, trials) in solved.items() if cell in confirmed}
-    return replace(compare, a=max(rates, key=rates.__getitem__, default=compare.a))
+    for (cell, stratum), (solved, trials) in evidence.tuned.items():
+        if cell in counts and all((other, stratum) in evidence.tuned for other in counts) and stratum in strata:
+            counts[cell] = counts[cell][0] + solved, counts[cell][1] + trials
+    rates = {cell: solved / trials if trials else 0.0 for cell, (solved, trials) in counts.items() if cell in confirmed}
+    return replace(comparison, a=max(rates, key=rates.__getitem__, default=comparison.a))
 
 
-def _met(
-    compare: Compare, places: tuple[Where, ...], evidence: Evidence, arms: dict[Key, Arm], smallest: float | None
+def _shared_strata(
+    comparison: Comparison, places: tuple[Where, ...], evidence: Evidence, arms: dict[Key, Arm], smallest: float | None
 ) -> list[Stratum]:
-    sized = any(term.times is not None for term in compare.sum)
+    """Return the strata in these places with the arms of all terms."""
+    sized = any(term.size_factor is not None for term in comparison.contrast_terms)
     return [
         stratum
         for stratum, group in evidence.groups.items()
         if any((stratum, group) in place for place in places)
         and (not sized or (smallest is not None and stratum.size == smallest))
-        and all((term.cell, term.beside(stratum)) in arms for term in compare.sum)
+        and all((term.cell, term.stratum(stratum)) in arms for term in comparison.contrast_terms)
     ]
 
 
-def _share(compare: Compare, stratum: Stratum, evidence: Evidence) -> float | None:
-    """Share of the cells' tuning trials that solved; None without tuning rows."""
-    keys = {(term.cell, term.beside(stratum)) for term in compare.sum}
+def _uninformative(
+    comparison: Comparison,
+    shared: Sequence[Stratum],
+    where: Sequence[Stratum],
+    evidence: Evidence,
+    arms: dict[Key, Arm],
+) -> tuple[dict[Stratum, str], dict[Stratum, str]]:
+    """Return the strata to exclude from every estimate, and those at the ceiling, each with the reason."""
+    several_sizes = len({stratum.size for stratum in shared}) > 1
+    of_stratum = {s: [arms[term.cell, term.stratum(s)] for term in comparison.contrast_terms] for s in shared}
+    searched = any(min(len(arm.runs) for arm in own) > 1 for own in of_stratum.values())
+    inferential, solve_rates = comparison.margins.inferential, comparison.quantity is SOLVED
+    one_search = "only one search was confirmed" if solve_rates else "measured in one search only"
+    excluded, at_ceiling = {}, {}
+    for stratum, own in of_stratum.items():
+        size = f" at size {stratum.size:g}" if several_sizes and stratum.size is not None else ""
+        rate = _tuning_solve_rate(comparison, stratum, evidence) if comparison.informative_only else None
+        solved = "" if rate is None else f"{percent(rate)} of trials solved"
+        if inferential and searched and any(len(arm.runs) == 1 for arm in own):
+            excluded[stratum] = f"{stratum}{size}: {one_search}, so the variance between searches is unknown"
+        elif inferential and not solve_rates and any(arm.n_units == 1 for arm in own):
+            excluded[stratum] = f"{stratum}{size}: measured in one network only"
+        elif rate is not None and rate < FLOOR:
+            excluded[stratum] = f"{stratum}{size}: floor, {solved}"
+        elif rate is not None and rate > CEILING and stratum in where and solve_rates:
+            at_ceiling[stratum] = f"{stratum}{size}: ceiling, {solved}"
+    return excluded, at_ceiling
+
+
+def _tuning_solve_rate(comparison: Comparison, stratum: Stratum, evidence: Evidence) -> float | None:
+    """Return the share of the cells' tuning trials that solved; None without tuning rows."""
+    keys = {(term.cell, term.stratum(stratum)) for term in comparison.contrast_terms}
     counts = [evidence.tuned.get(key, (0, 0)) for key in keys]
     trials = sum(trials for _, trials in counts)
     return sum(solved for solved, _ in counts) / trials if trials else None
 
 
-def _differing(compare: Compare, strata: Sequence[Stratum], evidence: Evidence) -> tuple[Stratum, ...]:
-    """Asked only where a tie is symmetric: elsewhere a difference at one lag is what the interval is about."""
-    low, high = compare.limits.tie or (0.0, -1.0)
-    if compare.minus or low != -high or compare.limits.null:
+def _heterogeneous(comparison: Comparison, strata: Sequence[Stratum], evidence: Evidence) -> tuple[Stratum, ...]:
+    """Return the strata with a significant difference; only of symmetric equivalence margins, else none."""
+    low, high = comparison.margins.equivalence or (0.0, -1.0)
+    if comparison.minus or low != -high or comparison.margins.null:
         return ()
-    alone = [estimate for stratum in strata if (estimate := estimated(compare, [[stratum], []], evidence))]
-    adjusted = stats.holm([estimate.p for estimate in alone])
-    return tuple(estimate.strata[0] for estimate, p in zip(alone, adjusted, strict=True) if p <= HETEROGENEITY)
+    single = [estimate for stratum in strata if (estimate := estimate_contrast(comparison, [[stratum], []], evidence))]
+    adjusted = estimators.holm([estimate.p for estimate in single])
+    return tuple(estimate.strata[0] for estimate, p in zip(single, adjusted, strict=True) if p <= HETEROGENEITY)
 
 
 def outcome(measurement: Measurement, p: float, alpha: float) -> str:
-    """What may be said of a versus b, by the limits of the comparison.
+    """Return the outcome of a versus b, by the margins of the comparison.
 
-    better, worse: the difference matters, the adjusted p ≤ α and the interval shown is on one side of the null.
-    equivalent: the interval inside the band of a tie and no lag with a difference of its own. not worse: its lower end
-    above that of the band (not said of an interaction, nor where worse is not asked). All need 3 lags. The last two also
-    need 10 seeds, and runs that solve: two cells that both fail do not tie.
+    - better, worse: the effect reaches its margin, the adjusted p ≤ α and the interval is on one side of the null.
+    - equivalent: the interval is inside the equivalence margins and no stratum differs significantly by itself.
+    - not worse: the lower limit is above the lower equivalence margin (not for an interaction, nor where inferiority is
+      not tested).
 
-    :param p: of `strict`, adjusted inside the claim.
+    All need `MIN_LAGS` lags. The last two also need `TIE_SEEDS` seeds and, where failure is possible, networks that
+    solve: two cells that both fail do not tie.
+
+    :param p: of `without_ceiling`, adjusted inside the claim.
     """
-    compare, strict, loose = measurement.compare, measurement.strict, measurement.loose
-    limits = compare.limits
+    comparison, margins = measurement.comparison, measurement.comparison.margins
+    difference, tie = measurement.without_ceiling, measurement.with_ceiling
     if measurement.missing:
         return "missing"
-    if not limits.inferred:
-        return "equivalent" if loose and not measurement.differing else "undecided"
-    if strict and strict.depth >= STRATA and p <= alpha:
-        if strict.effect > limits.lead - 1e-9 and strict.low > limits.null:
+    if not margins.inferential:
+        return "equivalent" if tie and not measurement.heterogeneous else "undecided"
+    if difference and difference.n_lags >= MIN_LAGS and p <= alpha:
+        if difference.effect > margins.superiority - 1e-9 and difference.low > margins.null:
             return "better"
-        if strict.effect < limits.trail + 1e-9 and strict.high < limits.null:
+        if difference.effect < margins.inferiority + 1e-9 and difference.high < margins.null:
             return "worse"
-    solving = loose and (loose.share >= FLOOR or not compare.quantity.success)
-    if limits.tie and loose and solving and loose.depth >= STRATA and loose.networks >= TIE_SEEDS:
-        low, high = limits.tie
-        if low < loose.low and loose.high < high and not measurement.differing:
+    solving = tie and (tie.solve_rate >= FLOOR or not comparison.quantity.requires_success)
+    if margins.equivalence and tie and solving and tie.n_lags >= MIN_LAGS and tie.networks >= TIE_SEEDS:
+        low, high = margins.equivalence
+        if low < tie.low and tie.high < high and not measurement.heterogeneous:
             return "equivalent"
-        if low < loose.low and limits.trail > -math.inf and not compare.minus:
+        if low < tie.low and margins.inferiority > -math.inf and not comparison.minus:
             return "not worse"
     return "undecided"

@@ -1,4 +1,4 @@
-"""From arms to estimates: a weighted sum over arms with its interval, p, and the numbers that a reader is shown."""
+"""Estimates of contrasts: a weighted sum over arms with its interval and p value."""
 
 from __future__ import annotations
 
@@ -7,51 +7,55 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats as distributions
 
-from reports.statistics import estimators as stats
+from reports.statistics import estimators
 from reports.statistics.arms import Arm, Evidence, Key
-from reports.statistics.comparison import Compare, Term
+from reports.statistics.comparison import Comparison, Term
 from reports.statistics.quantities import SOLVED
 from reports.statistics.strata import Stratum
 
 LEVEL = 0.90
-"""Level of every interval shown: the one that ≈ and ≽ are decided on, so that what is shown cannot contradict it."""
-LARGEST_LOG = 50.0  # a factor beyond e⁵⁰ is no number to show
+"""Confidence level of every interval shown: also the one that ties are decided on, so that the two cannot disagree."""
+LEVEL_QUANTILE = float(distributions.norm.ppf((1 + LEVEL) / 2))
+"""Half width of an interval at LEVEL in standard errors of a normal distribution."""
+MAX_LOG = 50.0  # logarithms of factors are clipped to ± this
+
+Sides = Sequence[Sequence[Stratum]]
+"""The strata of `where` and those of `minus`."""
 
 
 class Estimate(NamedTuple):
-    """A sum over arms, as its limits measure it: a ratio is a logarithm, a share is what is left above one half."""
+    """An estimated contrast on the scale of its margins: a logarithm for a ratio, part − ½ × whole for a share."""
 
     effect: float
-    low: float
+    low: float  # interval at LEVEL
     high: float
-    p: float  # of the limits' null
+    p: float  # two-sided, of `null`
     strata: tuple[Stratum, ...]
-    depth: int  # lags, counted once per task whatever the sizes; of the smaller side of an interaction
-    seeds: int  # smallest number per (cell, stratum) that were confirmed
-    searches: int  # smallest number per (cell, stratum); 1: the spread between searches is not in the interval
-    share: float  # of the runs of these cells that solved
-    networks: int = (
-        0  # smallest number per (cell, stratum) that it is known of; of a quantity known of few, all of them
-    )
+    n_lags: int  # (task, lag) pairs, whatever the sizes; of the smaller side of an interaction
+    seeds: int  # smallest number of confirmed networks per (cell, stratum)
+    searches: int  # smallest number per (cell, stratum); 1: the interval excludes the variance between searches
+    solve_rate: float  # of all networks of these arms
+    networks: int = 0  # smallest number per (cell, stratum) with a known value; if subsampled, their total
     null: float = 0.0
-    natural: stats.Interval | None = None  # effect, low and high as shown; None: no share of nothing
+    natural: estimators.Interval | None = None  # on the scale that is shown; None: the share is undefined
 
-    def grown(self, seeds: int) -> Estimate:
-        """The same difference as `seeds` seeds would show it, if it and its spread stay what they are."""
+    def projected(self, seeds: int) -> Estimate:
+        """Return the estimate expected at a larger number of seeds, if the effect and variance stay the same."""
         seeds = max(seeds, self.seeds)
         shrink = math.sqrt(self.seeds / seeds)
-        error = shrink * (self.high - self.low) / (2 * 1.645)  # 1.645: LEVEL of a normal distribution
+        stderr = shrink * (self.high - self.low) / (2 * LEVEL_QUANTILE)
         return self._replace(
             low=self.effect - shrink * (self.effect - self.low),
             high=self.effect + shrink * (self.high - self.effect),
-            p=math.erfc(abs(self.effect - self.null) / max(error, 1e-12) / math.sqrt(2)),
+            p=math.erfc(abs(self.effect - self.null) / max(stderr, 1e-12) / math.sqrt(2)),
             seeds=seeds,
             networks=self.networks * seeds // self.seeds,
         )
 
 
-class _Sum(NamedTuple):
+class _WeightedSum(NamedTuple):
     """Σ wᵢ xᵢ over arms."""
 
     arms: list[Arm]
@@ -62,106 +66,107 @@ class _Sum(NamedTuple):
         return min(len(arm.runs) for arm in self.arms)
 
     @property
-    def fit(self) -> stats.ClusterT | None:
-        """None where an arm has one run only: nothing is known of its spread."""
-        return stats.cluster_t([arm.rate for arm in self.arms], self.weights) if self._spread else None
-
-    @property
-    def _spread(self) -> bool:
-        return all(arm.units > 1 for arm in self.arms)
+    def fit(self) -> estimators.ClusterT | None:
+        """The estimate with its standard error; None where an arm has a single unit, whose variance is unknown."""
+        if any(arm.n_units < 2 for arm in self.arms):
+            return None
+        return estimators.cluster_t([arm.estimate for arm in self.arms], self.weights)
 
 
-def _sum(compare: Compare, sides: Sequence[Sequence[Stratum]], evidence: Evidence, share: float = 0.0) -> _Sum:
-    """The terms on the one side minus those on the other; of a question about a share, part − share × whole."""
-    own = share if compare.quantity.whole else 0.0
-    arms = evidence.arms(compare.quantity, own)
+def _weighted_sum(comparison: Comparison, sides: Sides, evidence: Evidence, share: float = 0.0) -> _WeightedSum:
+    """Return the mean over `where` of the terms minus that over `minus`; of a share, of part − share × whole."""
+    arms = evidence.arms(comparison.quantity, share if comparison.quantity.denominator else 0.0)
+    whole = tuple(Term(-share * term.weight, *term[1:]) for term in comparison.denominator)
     weights: dict[Key, float] = {}
     for sign, side in zip((1, -1), sides, strict=True):
-        for term in compare.sum + tuple(Term(-share * t.weight, *t[1:]) for t in compare.whole):
+        for term in comparison.contrast_terms + whole:
             for stratum in side:
-                key = term.cell, term.beside(stratum)
+                key = term.cell, term.stratum(stratum)
                 weights[key] = weights.get(key, 0.0) + sign * term.weight / len(side)
-    used = {key: weight for key, weight in weights.items() if weight}
-    return _Sum([arms[key] for key in used], np.array(list(used.values())))
+    nonzero = {key: weight for key, weight in weights.items() if weight}
+    return _WeightedSum([arms[key] for key in nonzero], np.array(list(nonzero.values())))
 
 
-def estimated(compare: Compare, sides: Sequence[Sequence[Stratum]], evidence: Evidence) -> Estimate | None:
-    """Searches are the units where every arm has several, else runs."""
+def estimate_contrast(comparison: Comparison, sides: Sides, evidence: Evidence) -> Estimate | None:
+    """Return the estimated contrast; None without strata or where the variance is unknown.
+
+    The units are searches where every arm has several, else networks. Solve rates of networks are compared by MOVER
+    intervals and a permutation test, everything else by the cluster t.
+    """
     plus, minus = sides
-    if not plus or (compare.minus and not minus):
+    if not plus or (comparison.minus and not minus):
         return None
-    null, strata = compare.limits.null, (*plus, *minus)
-    total = _sum(compare, sides, evidence, 0.5 if compare.shares else 0.0)
+    null, strata = comparison.margins.null, (*plus, *minus)
+    total = _weighted_sum(comparison, sides, evidence, 0.5 if comparison.is_share else 0.0)
     runs = np.array([arm.runs.sum() for arm in total.arms])
     fit = total.fit
-    if compare.quantity is SOLVED and total.searches == 1:
-        solved = np.array([arm.total.sum() for arm in total.arms])
-        interval = stats.mover(solved, runs, total.weights, LEVEL)
-        if len(compare.sum) == 2 and not minus:
-            above = total.weights > 0
-            p = stats.permutation_p(solved[above], runs[above], solved[~above], runs[~above])
-        else:  # that two differences are equal does not make the cells exchangeable: no permutation
+    if comparison.quantity is SOLVED and total.searches == 1:
+        solved = np.array([arm.sums.sum() for arm in total.arms])
+        interval = estimators.mover(solved, runs, total.weights, LEVEL)
+        if len(comparison.contrast_terms) == 2 and not minus:
+            positive = total.weights > 0
+            p = estimators.permutation_p(solved[positive], runs[positive], solved[~positive], runs[~positive])
+        else:  # labels are not exchangeable under the null of an interaction, so there is no permutation test
             p = fit.p if fit else 1.0
     elif fit is None:
         return None
     else:
-        interval, p = fit.interval(LEVEL), fit.against(null)
-    if compare.quantity is SOLVED:
+        interval, p = fit.interval(LEVEL), fit.p_value(null)
+    if comparison.quantity is SOLVED:
         bound = round(float(np.abs(total.weights).sum() / 2), 9)
-        interval = stats.Interval(*(min(max(end, -bound), bound) for end in interval))
-    keys = {(term.cell, term.beside(stratum)) for term in compare.sum for stratum in strata}
-    rates = [evidence.confirmed[key] for key in keys]
+        interval = estimators.Interval(*(min(max(limit, -bound), bound) for limit in interval))
+    keys = {(term.cell, term.stratum(stratum)) for term in comparison.contrast_terms for stratum in strata}
+    confirmed = [evidence.confirmed[key] for key in keys]
     return Estimate(
         *interval,
         p=p,
         strata=strata,
-        depth=min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side),
-        seeds=int(min(arm.runs.sum() for arm in rates)),
-        networks=int(runs.sum() if compare.quantity.few else runs.min()),
+        n_lags=min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side),
+        seeds=int(min(arm.runs.sum() for arm in confirmed)),
+        networks=int(runs.sum() if comparison.quantity.subsampled else runs.min()),
         searches=total.searches,
-        share=float(sum(arm.total.sum() for arm in rates) / sum(arm.runs.sum() for arm in rates)),
+        solve_rate=float(sum(arm.sums.sum() for arm in confirmed) / sum(arm.runs.sum() for arm in confirmed)),
         null=null,
-        natural=_natural(compare, sides, evidence, fit, interval),
+        natural=_natural_scale(comparison, sides, evidence, fit, interval),
     )
 
 
-def _natural(
-    compare: Compare,
-    sides: Sequence[Sequence[Stratum]],
+def _natural_scale(
+    comparison: Comparison,
+    sides: Sides,
     evidence: Evidence,
-    fit: stats.ClusterT | None,
-    interval: stats.Interval,
-) -> stats.Interval | None:
-    """As a reader sees it: a factor, a share of the whole, or the difference itself."""
-    if compare.shares:
-        part, difference, total = (_sum(compare, sides, evidence, share).fit for share in (0.0, 1.0, -1.0))
-        return (
-            stats.fieller(part, difference, total, fit.quantile(LEVEL))
-            if fit and part and difference and total
-            else None
-        )
-    if compare.scale == "ratio":
-        return _factors(interval)
-    return interval
+    fit: estimators.ClusterT | None,
+    interval: estimators.Interval,
+) -> estimators.Interval | None:
+    """Return the interval on the scale that is shown: a factor, a share of the whole, or the difference itself."""
+    if comparison.is_share:
+        part, difference, total = (_weighted_sum(comparison, sides, evidence, share).fit for share in (0.0, 1.0, -1.0))
+        if not (fit and part and difference and total):
+            return None
+        return estimators.fieller(part, difference, total, fit.quantile(LEVEL))
+    return _factors(interval) if comparison.scale == "ratio" else interval
 
 
-def _factors(interval: stats.Interval) -> stats.Interval:
-    return stats.Interval(*(math.exp(min(max(x, -LARGEST_LOG), LARGEST_LOG)) for x in interval))
+def _factors(logarithms: estimators.Interval) -> estimators.Interval:
+    return estimators.Interval(*(math.exp(min(max(x, -MAX_LOG), MAX_LOG)) for x in logarithms))
 
 
-def apart(
-    compare: Compare, strata: Sequence[Stratum], evidence: Evidence
+def manipulation_check(
+    comparison: Comparison, strata: Sequence[Stratum], evidence: Evidence
 ) -> tuple[Estimate | None, tuple[Stratum, ...]]:
-    """How far the cells are apart in each stratum, and where that is no tie: how they were made, so nothing is inferred."""
+    """Return the range of the contrast over strata, and the strata where it is outside the equivalence margin.
+
+    Descriptive: the limits of the estimate are the smallest and largest stratum, its p is 1.
+    """
     if not strata:
         return None, ()
-    arms = evidence.arms(compare.quantity)
-    parts = [[(term.weight, arms[term.cell, term.beside(stratum)]) for term in compare.sum] for stratum in strata]
-    offs = [sum(weight * arm.mean for weight, arm in own) for own in parts]
-    low, high = compare.limits.tie or (0.0, 0.0)
-    differing = tuple(stratum for stratum, off in zip(strata, offs, strict=True) if not low <= off <= high)
-    seeds = min(int(arm.runs.sum()) for own in parts for _, arm in own)
-    ends = stats.Interval(float(np.mean(offs)), min(offs), max(offs))
-    natural = _factors(ends) if compare.scale == "ratio" else ends
-    found = Estimate(*ends, 1.0, tuple(strata), len(strata), seeds, 2, 1.0, seeds, natural=natural)
-    return found, differing
+    arms = evidence.arms(comparison.quantity)
+    terms = comparison.contrast_terms
+    parts = [[(term.weight, arms[term.cell, term.stratum(stratum)]) for term in terms] for stratum in strata]
+    effects = [sum(weight * arm.mean for weight, arm in part) for part in parts]
+    low, high = comparison.margins.equivalence or (0.0, 0.0)
+    outside = tuple(stratum for stratum, effect in zip(strata, effects, strict=True) if not low <= effect <= high)
+    seeds = min(int(arm.runs.sum()) for part in parts for _, arm in part)
+    spread = estimators.Interval(float(np.mean(effects)), min(effects), max(effects))
+    natural = _factors(spread) if comparison.scale == "ratio" else spread
+    return Estimate(*spread, 1.0, tuple(strata), len(strata), seeds, 2, 1.0, seeds, natural=natural), outside

@@ -1,4 +1,4 @@
-"""Where cells meet: groups of tasks, the lags and sizes of a task, and the parts of these that a claim names."""
+"""Strata (task, lag, size), groups of tasks, and the sets of strata that a comparison is restricted to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from reports.format import listed
+
 CONTROL = "control"
-"""The group of runs that only show a cause, such as `continual_adding+reset`; no claim and no answer counts them."""
+"""The group of control tasks, such as `continual_adding+reset`: in no group of a claim."""
 
 GROUPS = {
     "n_back": "short",
@@ -26,14 +28,14 @@ GROUPS = {
     "counting": "count",
     "parity": "state",
 }
-"""Base name of a task -> its group, what it separates (the table's `group` column wins where it is filled)."""
+"""Base name of a task -> its group, as its class declares it; used where the table's `group` column is empty."""
 
 SHORT = {"n_back": 2, "adding": 10}
-"""Tasks that are in the group `short` up to this lag: at such distances everybody should tie."""
+"""Base name of a task -> the largest lag at which it is in the group `short`, where all cells should tie."""
 
 
 class Stratum(NamedTuple):
-    """One (task, lag, size): where two cells meet on equal terms. `str()` gives "recall lag 20"."""
+    """A task at one lag and size, within which cells are compared. `str()` gives "recall lag 20"."""
 
     task: str
     lag: float
@@ -45,31 +47,25 @@ class Stratum(NamedTuple):
 
 @dataclass(frozen=True)
 class Where:
-    """The strata of a group, or of one task, from a lag up to a lag. A task is named by its whole label with options."""
+    """The strata of a group, or of one task (its full label with options), within a range of lags."""
 
     group: str = ""
     task: str = ""
-    longest: float = math.inf
-    shortest: float = -math.inf
+    max_lag: float = math.inf
+    min_lag: float = -math.inf
 
-    def __contains__(self, member: tuple[Stratum, str]) -> bool:
-        stratum, group = member
-        inside = self.shortest <= stratum.lag <= self.longest
+    def __contains__(self, stratum_and_group: tuple[Stratum, str]) -> bool:
+        stratum, group = stratum_and_group
+        inside = self.min_lag <= stratum.lag <= self.max_lag
         return inside and (stratum.task == self.task if self.task else group == self.group)
 
     def __str__(self) -> str:
-        ends = f" from lag {self.shortest:g}" if self.shortest > -math.inf else ""
-        ends += f" up to lag {self.longest:g}" if self.longest < math.inf else ""
-        return (self.task or self.group) + ends
+        lags = f" from lag {self.min_lag:g}" if self.min_lag > -math.inf else ""
+        lags += f" up to lag {self.max_lag:g}" if self.max_lag < math.inf else ""
+        return (self.task or self.group) + lags
 
 
-def listed(words: Sequence[str], last: str) -> str:
-    """ "a, b and c", each once."""
-    *head, tail = dict.fromkeys(words)
-    return f"{', '.join(head)} {last} {tail}" if head else tail
-
-
-def joined(places: Sequence[Where], tasks: str = "", last: str = "and") -> str:
+def joined(places: Sequence[Where], tasks: str = "", last: str = " and ") -> str:
     """ "latch, erase and order from lag 20": groups with the same ends together; `tasks` follows the names of groups."""
     alike: dict[tuple[str, str], list[str]] = {}
     for place in places:
@@ -79,20 +75,20 @@ def joined(places: Sequence[Where], tasks: str = "", last: str = "and") -> str:
 
 
 def base_name(label: str) -> str:
-    """The registered name under a label: `continual_adding+reset` -> `continual_adding`."""
+    """Return a label without its options: `continual_adding+reset` -> `continual_adding`."""
     return label.split("+", 1)[0]
 
 
 def group_of(label: str) -> str:
-    """The group of a task where the table does not say; empty where the task is not known."""
+    """Return the group of a task label; "" for an unknown task."""
     return CONTROL if "reset" in label.split("+")[1:] else GROUPS.get(base_name(label), "")
 
 
 def group_at(group: str, stratum: Stratum) -> str:
-    """The group of a task at a lag: at a short one, some tasks of other groups are in `short`."""
-    longest = SHORT.get(base_name(stratum.task))
-    if longest is None or group == CONTROL:
+    """Return the group of a stratum, given its task's group: at small lags, the tasks in `SHORT` are in `short`."""
+    max_lag = SHORT.get(base_name(stratum.task))
+    if max_lag is None or group == CONTROL:
         return group
-    if stratum.lag <= longest:
+    if stratum.lag <= max_lag:
         return "short"
     return "" if group == "short" else group

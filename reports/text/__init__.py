@@ -1,1 +1,1 @@
-"""The report's sentences, made from numbers."""
+"""Sentences and alternative texts, generated from numbers."""

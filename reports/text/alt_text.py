@@ -1,122 +1,129 @@
-"""Figures in words, for those who cannot see them: what stands in each, as plain text (the templates escape it)."""
+"""Alternative text of figures: their content as plain text, for readers who cannot see them (the templates escape it)."""
 
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-from reports.aggregates.lattice import Node, limits, points
+from reports.aggregates.lattice import Node
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.claims.findings import shown
+from reports.format import confidence_limits, duration, listed, percent, points
 from reports.statistics.contrasts import Contrast, Estimate
-from reports.text.sentences import group_name, listed
+from reports.text.sentences import group_name
 
 MOST = 40
-"""Entries that are read out: who wants all of them has the figure's data."""
-
-
-def told(entries: Sequence[str]) -> str:
-    """`a; b; c`, up to what can be listened to."""
-    more = f"; and {len(entries) - MOST:,} more, in the figure's data" if len(entries) > MOST else ""
-    return "; ".join(entries[:MOST]) + more
+"""Most entries of an alternative text; all values are in the figure's data."""
 
 
 def rates(rates: Table) -> str:
-    """The solve rates in words, for those who cannot see the figure."""
+    """The number of solved runs per cell, task and lag."""
     panels = []
-    for (task, lag), own in parts(rates, ["task", "lag"]):
-        counts = [f"{row['cell']} {row['solved']} of {row['seeds']}" for _, row in own.iterrows()]
+    for (task, lag), rows in parts(rates, ["task", "lag"]):
+        counts = [f"{row['cell']} {row['solved']} of {row['seeds']}" for _, row in rows.iterrows()]
         panels.append(f"{task}, lag {lag:g}: {', '.join(counts)}")
-    return f"Networks that solved their task. {told(panels)}."
+    return f"Networks that solved their task. {_joined(panels)}."
 
 
 def lattice(placed: Sequence[Node], effects: Mapping[tuple[str, str], Estimate]) -> str:
-    """The lattice in words."""
+    """The parent of each cell, and the effect of the change on the solve rate in each group of tasks."""
     edges = []
     for node in placed:
         if node.parent is None:
             edges.append(f"{node.cell} is a root")
             continue
-        moves = [
-            f"{group_name(group)} {points(estimate.effect)} points ({limits(estimate.low, estimate.high)})"
+        by_group = [
+            f"{group_name(group)} {points(estimate.effect)} points ({confidence_limits(estimate.low, estimate.high)})"
             for (cell, group), estimate in effects.items()
             if cell == node.cell
         ]
-        edges.append(f"{node.cell} from {node.parent} ({node.change}): {', '.join(moves) or 'not compared'}")
-    return f"A tree of cells with the effect of each single change on the solve rate. {told(edges)}."
+        edges.append(f"{node.cell} from {node.parent} ({node.change}): {', '.join(by_group) or 'not compared'}")
+    return f"A tree of cells with the effect of each single change on the solve rate. {_joined(edges)}."
 
 
 def scores(confirm: Table) -> str:
-    """The spread of test scores in words."""
-    spread = []
-    for (task, cell), own in parts(confirm, ["task", "cell"]):
-        low, middle, high = own["score"].min(), own["score"].median(), own["score"].max()
-        spread.append(f"{cell} on {task} {low:.2f} to {high:.2f}, median {middle:.2f}")
-    return f"Test scores of single confirmation networks. {told(spread)}."
+    """The range and median of the test scores per task and cell."""
+    ranges = []
+    for (task, cell), rows in parts(confirm, ["task", "cell"]):
+        low, median, high = rows["score"].min(), rows["score"].median(), rows["score"].max()
+        ranges.append(f"{cell} on {task} {low:.2f} to {high:.2f}, median {median:.2f}")
+    return f"Test scores of single confirmation networks. {_joined(ranges)}."
 
 
 def ends(what: str, quartiles: Table) -> str:
-    """Where the median of a curve starts and ends at the longest lag, in words."""
-    ends = []
-    for (task,), rows in parts(quartiles, ["task"]):
-        longest = rows["lag"].max()
+    """The first and the last median of each cell's curve at the longest lag.
+
+    :param what: what the curves show; begins the text.
+    :param quartiles: task, lag, cell, step, middle; `lag` is NaN for curves over all lags.
+    """
+    panels = []
+    for (task,), curves in parts(quartiles, ["task"]):
+        longest = curves["lag"].max()
         cells = []
-        for (cell,), own in parts(rows if isnan(longest) else pick(rows, lag=longest), ["cell"]):
-            middle = own.sort_values("step")["middle"].tolist()
-            cells.append(f"{cell} {middle[0]:.3g} to {middle[-1]:.3g}")
-        ends.append(f"{task}{'' if isnan(longest) else f', lag {longest:g}'}: {', '.join(cells)}")
-    return f"{what}: median at the start and at the end. {told(ends)}."
+        for (cell,), curve in parts(curves if isnan(longest) else pick(curves, lag=longest), ["cell"]):
+            medians = curve.sort_values("step")["middle"].tolist()
+            cells.append(f"{cell} {medians[0]:.3g} to {medians[-1]:.3g}")
+        panels.append(f"{task}{'' if isnan(longest) else f', lag {longest:g}'}: {', '.join(cells)}")
+    return f"{what}: median at the start and at the end. {_joined(panels)}."
 
 
 def tuning(tune: Table) -> str:
-    """How many trials solved, in words."""
+    """The number of solved trials per cell and task."""
     counts = [
-        f"{cell} on {task}: {int(own['solved'].sum())} of {len(own)} trials"
-        for (task, cell), own in parts(tune, ["task", "cell"])
+        f"{cell} on {task}: {int(rows['solved'].sum())} of {len(rows)} trials"
+        for (task, cell), rows in parts(tune, ["task", "cell"])
     ]
-    return f"Trials of the search against learning rate. Solved: {told(counts)}."
+    return f"Trials of the search against learning rate. Solved: {_joined(counts)}."
 
 
 def contrasts(tested: Sequence[Contrast]) -> str:
-    """The contrasts of a claim in words."""
-    return f"Effects with their intervals. {told([f'{c.question}: {shown(c)}, {c.outcome}' for c in tested])}."
+    """The contrasts of a claim: effect, interval and outcome."""
+    entries = [f"{contrast.question}: {shown(contrast)}, {contrast.outcome}" for contrast in tested]
+    return f"Effects with their intervals. {_joined(entries)}."
 
 
 def flow(flows: Table) -> str:
-    """What is left of the gradient at the largest distance, before and after training."""
+    """The share of the gradient that remains at the largest distance, before and after training."""
     entries = []
-    whole = pick(flows, path="whole")
-    for (task, cell), own in parts(whole, ["task", "cell"]):
-        k = own["step"].max()
-        far = pick(own, step=k).set_index("when")["middle"]
-        stages = [f"{far[when]:.2g} {name}" for when, name in (("init", "before"), ("end", "after")) if when in far]
-        entries += [f"{cell} on {task} {k:g} steps back: {listed(stages)}"] if stages else []
-    return f"Share of the gradient that is left, before and after training. {told(entries)}."
+    for (task, cell), rows in parts(pick(flows, path="whole"), ["task", "cell"]):
+        distance = rows["step"].max()
+        by_stage = pick(rows, step=distance).set_index("when")["middle"]
+        stages = [
+            f"{by_stage[when]:.2g} {name}" for when, name in (("init", "before"), ("end", "after")) if when in by_stage
+        ]
+        entries += [f"{cell} on {task} {distance:g} steps back: {listed(stages)}"] if stages else []
+    return f"Share of the gradient that remains, before and after training. {_joined(entries)}."
 
 
 def saturation(gates: Table) -> str:
-    """How open gates are."""
+    """The mean value of each gate at each kind of event."""
     entries = [
-        f"{cell} {gate}: {', '.join(f'{row.event} {row.mean:.2f}' for row in own.itertuples())}"
-        for (cell, gate), own in parts(gates, ["cell", "gate"])
+        f"{cell} {gate}: {', '.join(f'{row.event} {row.mean:.2f}' for row in rows.itertuples())}"
+        for (cell, gate), rows in parts(gates, ["cell", "gate"])
     ]
-    return f"Mean openness of each gate at each kind of event, 0 closed, 1 open. {told(entries)}."
+    return f"Mean value of each gate at each kind of event, 0 closed, 1 open. {_joined(entries)}."
 
 
 def importance(shares: Table) -> str:
-    """The setting that mattered most, per task and cell."""
+    """The hyperparameter with the largest share of the objective's variance, per task and cell."""
     top = shares.sort_values("share", ascending=False, kind="stable").drop_duplicates(["task", "cell"]).sort_index()
     entries = [
-        f"{row.cell} on {row.task}: {row.setting.replace('_', ' ')}, {100 * row.share:.0f} %"
+        f"{row.cell} on {row.task}: {row.setting.replace('_', ' ')}, {percent(row.share)}"
         if row.share > row.noise
         else f"{row.cell} on {row.task}: none above chance"
         for row in top.itertuples()
     ]
-    return f"The hyperparameter that goes with most of the objective's variance. {told(entries)}."
+    return f"The hyperparameter that explains most of the objective's variance. {_joined(entries)}."
 
 
-def costs(points: Table) -> str:
-    """Cost and success, per cell and size."""
+def costs(networks: Table) -> str:
+    """Solve rate, parameters and training time per cell and size."""
     entries = [
-        f"{row.cell}: {100 * row.rate:.0f} % solve with {row.parameters:,.0f} parameters, {row.seconds:,.3g} seconds"
-        for row in points.itertuples()
+        f"{row.cell}: {percent(row.rate)} solved with {row.parameters:,.0f} parameters in {duration(row.seconds)}"
+        for row in networks.itertuples()
     ]
-    return f"Cost beside success. {told(entries)}."
+    return f"Cost and solve rate. {_joined(entries)}."
+
+
+def _joined(entries: Sequence[str]) -> str:
+    """`a; b; c`, at most MOST entries."""
+    more = f"; and {len(entries) - MOST:,} more, in the figure's data" if len(entries) > MOST else ""
+    return "; ".join(entries[:MOST]) + more

@@ -1,6 +1,6 @@
-"""A made-up study that looks like a real one: for tests only, never data.
+"""Synthetic tables of a study, for tests only.
 
-Each cell has a chance of solving each task that falls with the lag and with the distance from a good learning rate.
+The probability that a network solves its task decreases with the lag and with the distance from a good learning rate.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ TASKS = {
         "options": {},
     },
 }
-REACH = {  # the lag at which half of the well-tuned networks solve the task
+HALF_SOLVED_LAG = {  # the lag at which half of the well-tuned networks solve the task
     ("rnn", "recall"): 12,
     ("single_network", "recall"): 10,
     ("lstm_no_forget", "recall"): 110,
@@ -51,7 +51,7 @@ REACH = {  # the lag at which half of the well-tuned networks solve the task
     ("lstm", "continual_adding"): 70,
     ("gru", "continual_adding"): 90,
 }
-LATTICE = {  # for a study of many cells: child -> parent, with a change as long as they come
+LATTICE = {  # further cells of a large study: child -> parent
     "identity_rnn": None,
     "lstm_no_input": "lstm",
     "lstm_no_output": "lstm",
@@ -72,7 +72,13 @@ LATTICE = {  # for a study of many cells: child -> parent, with a change as long
     "min_gru": None,
 }
 MANY_CELLS = CELLS | {
-    name: (parent, f"what {name} changes: c' = MLP(x, h, c) + c" if parent else "", "somebody 2026", ["f", "i"], 30)
+    name: (
+        parent,
+        f"a long description of {name}: c' = MLP(x, h, c) + c" if parent else "",
+        "Author 2026",
+        ["f", "i"],
+        30,
+    )
     for name, parent in LATTICE.items()
 }
 MANY_TASKS = {
@@ -94,6 +100,8 @@ MANY_TASKS = {
 
 
 class Synthetic(NamedTuple):
+    """The three tables of a study."""
+
     results: pd.DataFrame
     curves: pd.DataFrame
     study: dict[str, Any]
@@ -107,7 +115,12 @@ def study(
     seed: int = 0,
     cells: dict[str, tuple[Any, ...]] | None = None,
 ) -> Synthetic:
-    """A study of five cells on two tasks. The default has the size of the demo."""
+    """A study of five cells on two tasks, by default as large as the demo.
+
+    :param lags: the lags of each task.
+    :param confirm: confirmation networks per arm, divided evenly among the searches.
+    :param cells: label -> parent, change, reference, gates, hidden units.
+    """
     cells = cells or CELLS
     lags = lags or {"recall": [20], "continual_adding": [10, 20]}
     random = np.random.default_rng(seed)
@@ -128,9 +141,9 @@ def study(
                         row = _member(random, curves, cell, task, lag, search, None, best, "confirm", number, hidden)
                         rows.append(row)
                         if not row["diverged"]:
-                            own = np.random.default_rng([seed, int(row["hash"], 16)])
-                            row |= synthetic_probes.columns(own, cell, task, lag, row["score"], bool(gates))
-                            curves += synthetic_probes.points(own, row, gates, trace=number == 0)
+                            probe_random = np.random.default_rng([seed, int(row["hash"], 16)])
+                            row |= synthetic_probes.columns(probe_random, cell, task, lag, row["score"], bool(gates))
+                            curves += synthetic_probes.points(probe_random, row, gates, trace=number == 0)
     return Synthetic(
         pd.DataFrame(rows).astype({"trial": "Int64"}),
         pd.DataFrame(curves, columns=["hash", "step", "metric", "value"]),
@@ -139,12 +152,12 @@ def study(
 
 
 def many(searches: int = 2, trials: int = 2, confirm: int = 2) -> Synthetic:
-    """Every cell on every task, as small as that can be: 6 members in each of 759 arms."""
+    """Every cell on every task, with 6 members in each of 759 arms."""
     return study({task: lags for task, (_, lags) in MANY_TASKS.items()}, searches, trials, confirm, 0, MANY_CELLS)
 
 
 def write(folder: Path, tables: Synthetic) -> Path:
-    """The three tables in a folder, as the tracker exports them."""
+    """Write the three tables into a folder, as the tracker exports them."""
     folder.mkdir(parents=True, exist_ok=True)
     tables.results.to_csv(folder / "results.csv", index=False)
     tables.curves.to_csv(folder / "curves.csv", index=False)
@@ -167,7 +180,7 @@ def _member(
 ) -> dict[str, Any]:
     distance = abs(np.log10(rate) + 2.3)
     diverged = bool(random.random() < (0.25 if rate > 0.015 and cell in ("rnn", "lstm_no_forget") else 0.01))
-    ease = 3.5 * np.log(_reach(cell, task) / lag) - 2 * distance
+    ease = 3.5 * np.log(_half_solved_lag(cell, task) / lag) - 2 * distance
     chance = 1 / (1 + np.exp(-ease))
     solved = bool(random.random() < chance) and not diverged
     share = float(np.clip(random.beta(4, 4) * (1.3 - 0.3 * ease / 4), 0.1, 0.95))
@@ -208,6 +221,7 @@ def _member(
         "solved": int(solved),
         "steps": BUDGET,
         "steps_to_solve": steps,
+        "finished_at": ended,
         "censored": int(not solved),
         "diverged": int(diverged),
         "seconds": round(0.002 * ended + random.uniform(0, 0.3), 2),
@@ -224,9 +238,9 @@ def _member(
     }
 
 
-def _reach(cell: str, task: str) -> float:
-    """A cell that is not in the table has a reach of its own, 5 to 80."""
-    return REACH.get((cell, task)) or 5 * 16 ** (sum((cell + task).encode()) % 29 / 28)
+def _half_solved_lag(cell: str, task: str) -> float:
+    """The lag at which half of the networks solve the task; for other cells 5 to 80, derived from the names."""
+    return HALF_SOLVED_LAG.get((cell, task)) or 5 * 16 ** (sum((cell + task).encode()) % 29 / 28)
 
 
 def _task(task: str) -> dict[str, Any]:

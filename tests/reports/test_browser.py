@@ -1,4 +1,4 @@
-"""The report in a real browser: it loads whole, fits, can be read by keyboard, in the dark and on paper."""
+"""The report in a browser: it loads without errors, fits the window, and works by keyboard, in dark mode and in print."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
-from tests.reports import synthetic_study as synthetic
+from tests.reports import synthetic_study
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
@@ -31,13 +31,13 @@ CONTRAST = """() => {
   }
   return worst;
 }"""
-"""The least contrast of text on what lies behind it (WCAG 2)."""
+"""The smallest contrast ratio of text against its background (WCAG 2)."""
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    tables = synthetic.study({"recall": [20], "continual_adding": [20]}, searches=2, trials=6, confirm=2)
-    folder = synthetic.write(tmp_path_factory.mktemp("tables"), tables)
+    tables = synthetic_study.study({"recall": [20], "continual_adding": [20]}, searches=2, trials=6, confirm=2)
+    folder = synthetic_study.write(tmp_path_factory.mktemp("tables"), tables)
     return build(folder, tmp_path_factory.mktemp("report") / "out").as_uri()
 
 
@@ -53,7 +53,7 @@ def browser() -> Iterator:
 
 @pytest.fixture
 def page(browser, address: str) -> Iterator:
-    """The report, wide and in the light; whatever it complains about fails the test."""
+    """The report in a wide window and light mode; any error or console message fails the test."""
     messages: list[str] = []
     opened = browser.new_page(viewport={"width": 1280, "height": 800})
     opened.on("console", lambda message: messages.append(message.text))
@@ -66,22 +66,22 @@ def page(browser, address: str) -> Iterator:
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_it_loads_whole_and_fits(page, width: int) -> None:
+def test_page_loads_completely_and_fits_the_window(page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert page.locator("img").count() >= 15
     assert page.get_by_role("heading", level=1).is_visible()
-    for name in ("Verdicts", "Claim by claim", "Why: the mechanism", "Cost", "Tuning", "Methods", "Threats"):
+    for name in ("Verdicts", "Claim by claim", "Mechanism", "Cost", "Tuning", "Methods", "Threats to validity"):
         assert page.get_by_role("heading", name=name, exact=True).is_visible()
 
 
-def test_links_lead_somewhere(page, address: str) -> None:
-    lost = page.evaluate(
+def test_every_link_has_a_target(page, address: str) -> None:
+    broken = page.evaluate(
         "[...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.hash.slice(1)).filter(id => !document.getElementById(id))"
     )
-    assert lost == []
+    assert broken == []
     folder = Path(address.removeprefix("file://")).parent
     files = page.evaluate(
         "[...document.querySelectorAll('a')].map(a => a.getAttribute('href')).filter(h => !/^(#|data:|http:)/.test(h))"
@@ -90,7 +90,7 @@ def test_links_lead_somewhere(page, address: str) -> None:
     assert all((folder / name).is_file() for name in files)
 
 
-def test_it_can_be_read_by_keyboard(page) -> None:
+def test_page_works_by_keyboard(page) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
@@ -103,12 +103,12 @@ def test_it_can_be_read_by_keyboard(page) -> None:
     assert page.locator("#untested section.claim").first.is_visible()
 
 
-def test_a_link_to_what_is_folded_unfolds_it(page) -> None:
+def test_link_into_a_folded_section_unfolds_it(page) -> None:
     page.locator("table.fit a", has_text="Complementary gates suffice").click()
     assert page.locator("#claim-12").is_visible()
 
 
-def test_a_screen_reader_finds_its_way(page) -> None:
+def test_page_has_landmarks_scopes_and_alternative_texts(page) -> None:
     assert [page.get_by_role(role).count() for role in ("main", "navigation")] == [1, 1]
     assert page.evaluate("[...document.querySelectorAll('th')].every(th => th.scope)")
     assert page.evaluate("[...document.images].every(i => i.alt.length > 20)")
@@ -116,7 +116,7 @@ def test_a_screen_reader_finds_its_way(page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out(page, scheme: str) -> None:
+def test_text_has_enough_contrast(page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     worst = page.evaluate(CONTRAST)
@@ -125,7 +125,7 @@ def test_text_stands_out(page, scheme: str) -> None:
     assert dark == (scheme == "dark")
 
 
-def test_on_paper_everything_is_unfolded(page) -> None:
+def test_print_unfolds_everything(page) -> None:
     page.emulate_media(media="print")
     assert not page.get_by_role("navigation").is_visible()
     assert page.locator("#untested section.claim").first.is_visible()

@@ -14,7 +14,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def construct():
-    """Construct a task as a study file does, whose values no type checker has seen (not even that of the test run)."""
+    """Construct a task without the type checks of the test run, as with the values of a study file."""
 
     def construct(cls, **options):
         inspect.unwrap(cls.__init__)(cls.__new__(cls), **options)

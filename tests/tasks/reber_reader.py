@@ -1,4 +1,4 @@
-"""The embedded Reber grammar once more, to check the tasks against: an automaton read off the figure in the paper."""
+"""An independent implementation of the embedded Reber grammar: an automaton after the figure in the paper."""
 
 EDGES = {
     ("inside", "B"): "0",
@@ -14,7 +14,7 @@ EDGES = {
 def read(text: str) -> tuple[list[set[str]], list[int], list[str]]:
     """The symbols that may follow each one, the steps before the outer symbol returns, and the inner strings.
 
-    `text` is one embedded string after the other; the last may be cut. Raises KeyError where it is not."""
+    `text` is one embedded string after the other; the last may be cut. Raises KeyError if it is not of the grammar."""
     legal, returns, inner = [], [], []
     state, outer = "start", ""
     for step, symbol in enumerate(text):

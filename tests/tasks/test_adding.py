@@ -1,17 +1,13 @@
-"""Adding, judged from its inputs alone."""
+"""Adding: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator
 
 from tasks import Batch
 from tasks.adding import Adding
-
-
-def draw(task: Adding, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
+from tests.tasks.batches import draw
 
 
 def constant(value: float, batch: Batch) -> torch.Tensor:
@@ -20,7 +16,7 @@ def constant(value: float, batch: Batch) -> torch.Tensor:
 
 @settings(max_examples=40, deadline=None)
 @given(lag=st.integers(2, 120), seed=st.integers(0, 2**40))
-def test_one_mark_in_each_half_and_their_sum(lag, seed):
+def test_target_is_sum_of_one_marked_value_in_each_half(lag, seed):
     batch = draw(Adding(), 3, lag, seed)
     assert len(batch.inputs) == lag
     assert ((batch.inputs[..., 0] >= 0) & (batch.inputs[..., 0] <= 1)).all()
@@ -36,7 +32,7 @@ def test_one_mark_in_each_half_and_their_sum(lag, seed):
 
 @settings(max_examples=40, deadline=None)
 @given(lag=st.integers(22, 130), seed=st.integers(0, 2**40))
-def test_hs97_follows_the_paper(lag, seed):
+def test_hs97_sequences_follow_the_paper(lag, seed):
     batch = draw(Adding(variant="hs97"), 4, lag, seed)
     assert len(batch.inputs) == lag + lag // 10
     for i in range(4):
@@ -59,22 +55,8 @@ def test_hs97_follows_the_paper(lag, seed):
         assert batch.events["mark"][:, i].nonzero().flatten().tolist() == marked
 
 
-def test_marks_may_be_anywhere_they_are_allowed():
-    first, second = draw(Adding(), 4000, 9).events["mark"].int().T.topk(2).indices.sort(-1).values.T
-    assert first.unique().tolist() == [0, 1, 2, 3]
-    assert second.unique().tolist() == [4, 5, 6, 7, 8]
-    batch = draw(Adding(variant="hs97"), 20_000, 60)
-    marked = batch.events["mark"]
-    assert marked[:30].any(1).all()
-    assert not marked[30:].any()
-    assert (batch.weight.sum(1) > 0).nonzero().flatten().tolist() == list(range(59, 66))
-    # One of the first ten (1/10 each), then one of 29 others; so late marks are in 1/29 of the sequences.
-    assert marked[20:].float().mean(1).tolist()[:9] == pytest.approx([1 / 29] * 9, abs=0.006)
-    assert marked[0].float().mean().item() == pytest.approx(0.1 + 0.9 / 29, abs=0.01)
-
-
 @pytest.mark.parametrize(("variant", "lag"), [("halves", 10), ("hs97", 22), ("hs97", 100)])
-def test_trivial_loss_by_simulation(variant, lag):
+def test_trivial_loss_equals_simulated_loss_of_the_mean(variant, lag):
     task = Adding(variant=variant)
     batch = draw(task, 40_000, lag)
     outputs = constant(0.5 if task.hs97 else 1.0, batch)
@@ -82,14 +64,14 @@ def test_trivial_loss_by_simulation(variant, lag):
     assert task.score(outputs, *batch[1:3]).item() == pytest.approx(0, abs=0.002)
 
 
-def test_trivial_losses_that_are_published_here():
+def test_trivial_losses_equal_those_in_the_docstring():
     assert Adding().trivial_loss(50) == pytest.approx(0.1667, abs=5e-5)
     assert Adding(variant="hs97").trivial_loss(100) == pytest.approx(0.0392, abs=5e-5)
     assert Adding(variant="hs97").trivial_loss(100_000) == pytest.approx(0.0396, abs=5e-5)
 
 
 @pytest.mark.parametrize("variant", ["halves", "hs97"])
-def test_adding_up_solves_it_and_half_of_it_scores_half(variant):
+def test_sum_of_marked_values_solves_and_one_value_alone_scores_half(variant):
     task = Adding(variant=variant)
     batch = draw(task, 5000, 40)
     value, marked = batch.inputs[..., 0], batch.inputs[..., 1] == 1
@@ -99,7 +81,7 @@ def test_adding_up_solves_it_and_half_of_it_scores_half(variant):
     assert task.solved(outputs, *batch[1:3])
     last = len(value) - 1 - marked.flip(0).int().argmax(0)
     mean = 0 if task.hs97 else 0.5
-    late = value.gather(0, last.unsqueeze(0)) + mean  # knows the second, assumes the mean of the first
+    late = value.gather(0, last.unsqueeze(0)) + mean  # the second value, and the mean in place of the first
     outputs = (offset + gain * late).expand(len(value), -1).unsqueeze(-1)
     assert task.score(outputs, *batch[1:3]).item() == pytest.approx(
         0.5, abs=0.07
@@ -107,15 +89,15 @@ def test_adding_up_solves_it_and_half_of_it_scores_half(variant):
     assert not task.solved(outputs, *batch[1:3])
 
 
-def test_the_value_at_the_query_tells_nothing():
+def test_value_at_the_query_is_uncorrelated_with_the_target():
     task = Adding(variant="hs97")
     batch = draw(task, 20_000, 30)
     target = batch.targets[..., 0].T[batch.weight.T > 0]
-    seen = batch.inputs[..., 0].T[batch.weight.T > 0]
-    assert abs(torch.corrcoef(torch.stack([seen, target]))[0, 1]) < 0.03
+    value = batch.inputs[..., 0].T[batch.weight.T > 0]
+    assert abs(torch.corrcoef(torch.stack([value, target]))[0, 1]) < 0.03
 
 
-def test_the_criteria():
+def test_criteria_have_the_documented_thresholds():
     halves, hs97 = Adding(), Adding(variant="hs97")
     batch = draw(halves, 500, 30)
     assert halves.solved(batch.targets + 0.099, *batch[1:3])
@@ -129,7 +111,7 @@ def test_the_criteria():
         assert hs97.solved(outputs, *batch[1:3]).item() is solved
 
 
-def test_options_and_lags(construct):
+def test_invalid_options_and_lags_raise(construct):
     with pytest.raises(ValueError, match=r"option 'variant' is 'plain'; allowed: 'halves', 'hs97'"):
         construct(Adding, variant="plain")
     with pytest.raises(ValueError, match=r"lag is 21; allowed for 'adding': at least 22"):

@@ -1,4 +1,4 @@
-"""Streams of embedded Reber strings, judged by an automaton of the tests' own."""
+"""Streams of embedded Reber strings, checked against an automaton that the tests define."""
 
 import pytest
 import torch
@@ -6,19 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from tasks import Batch
 from tasks.continual_reber import ContinualReber
+from tests.tasks.batches import draw_windows
 from tests.tasks.reber_reader import read
 
 NAMES = "BTPSXVE"
-
-
-def draw(batch: int, lag: int, windows: int, seed: int = 0, reset: bool = False) -> Batch:
-    """`windows` windows of the same streams, one after the other."""
-    source = ContinualReber(reset=reset).stream(Generator().manual_seed(seed), batch, lag)
-    parts = [source.next() for _ in range(windows)]
-    events = {name: torch.cat([part.events[name] for part in parts]) for name in parts[0].events}
-    return Batch(*(torch.cat([part[i] for part in parts]) for i in range(3)), events)
 
 
 def letters(sequence: Tensor) -> str:
@@ -28,8 +20,8 @@ def letters(sequence: Tensor) -> str:
 
 @settings(max_examples=30, deadline=None)
 @given(lag=st.integers(5, 60), seed=st.integers(0, 2**40))
-def test_a_stream_is_string_after_string_across_windows(lag, seed):
-    stream = draw(2, lag, 4, seed)
+def test_streams_are_consecutive_strings_across_windows(lag, seed):
+    stream = draw_windows(ContinualReber(), 2, lag, 4, seed)
     assert len(stream.inputs) == 240
     assert (stream.weight == 1).all()
     for i in range(2):
@@ -45,8 +37,8 @@ def test_a_stream_is_string_after_string_across_windows(lag, seed):
         assert stream.events["cue"][:, i].nonzero().flatten().tolist() == cues
 
 
-def test_outer_symbols_are_alike_often_and_tell_nothing_of_the_next():
-    stream = draw(200, 5, 40)
+def test_outer_symbols_are_uniform_and_independent():
+    stream = draw_windows(ContinualReber(), 200, 5, 40)
     cues = stream.inputs[stream.events["cue"]]
     assert cues[:, 1].mean().item() == pytest.approx(0.5, abs=0.01)
     by_stream = [stream.inputs[:, i][stream.events["cue"][:, i]][:, 1] for i in range(200)]
@@ -55,25 +47,25 @@ def test_outer_symbols_are_alike_often_and_tell_nothing_of_the_next():
 
 
 @pytest.mark.parametrize("lag", [5, 20])
-def test_the_trivial_loss_by_simulation(lag):
+def test_trivial_loss_equals_simulated_loss_of_the_best_constant(lag):
     task = ContinualReber()
-    stream = draw(500, lag, 30)
+    stream = draw_windows(ContinualReber(), 500, lag, 30)
     late = [part[600:] for part in stream[:3]]
     constant = late[1].mean((0, 1)).logit().expand_as(late[1])
     assert task.loss(constant, *late[1:]).item() == pytest.approx(task.trivial_loss(lag), rel=0.005)
     assert task.score(constant, *late[1:]).item() == pytest.approx(0, abs=0.03)
 
 
-def test_who_keeps_the_first_or_the_previous_outer_symbol_scores_nothing():
+def test_first_or_previous_outer_symbol_scores_zero():
     task = ContinualReber()
-    stream = draw(300, 6, 10)
+    stream = draw_windows(ContinualReber(), 300, 6, 10)
     truth = 2 * stream.targets - 1
     first, previous = truth.clone(), truth.clone()
     for i in range(300):
         cues, before = list(letters(stream.inputs[:, i][stream.events["cue"][:, i]])), "T"
         for step, cue in zip(stream.events["due"][:, i].nonzero().flatten().tolist(), cues, strict=False):
-            for outputs, said in ((first, cues[0]), (previous, before)):
-                outputs[step, i, 1:3] = torch.tensor([1.0, -1]) if said == "T" else torch.tensor([-1.0, 1])
+            for outputs, symbol in ((first, cues[0]), (previous, before)):
+                outputs[step, i, 1:3] = torch.tensor([1.0, -1]) if symbol == "T" else torch.tensor([-1.0, 1])
             before = cue
     late = slice(60, None)
     judged = stream.targets[late], stream.weight[late]
@@ -84,35 +76,35 @@ def test_who_keeps_the_first_or_the_previous_outer_symbol_scores_nothing():
         assert not task.solved(outputs[late], *judged)
 
 
-def test_the_probe_is_the_error_free_length_of_long_streams():
+def test_extra_test_measures_error_free_steps_of_long_streams():
     task = ContinualReber()
-    windows, measure, least = task.extra_tests(Generator().manual_seed(0), 5)["error_free_steps"]
+    windows, measure, threshold = task.extra_tests(Generator().manual_seed(0), 5)["error_free_steps"]
     targets, weight = (torch.cat([window[i] for window in windows]) for i in (1, 2))
     inputs = torch.cat([window.inputs for window in windows])
     assert inputs.shape == (102_000, 10, 7)
     assert weight[:2000].sum() == 0
     assert (weight[2000:] == 1).all()
-    assert least == 1000
+    assert threshold == 1000
     outputs = 2 * targets - 1
     assert measure(outputs, targets, weight) == 100_000
     outputs[2500, :5] *= -1
     outputs[2700:, 0] *= -1
     outputs[:2000] = -1  # the warm-up does not count
     assert measure(outputs, targets, weight) == (5 * 500 + 5 * 100_000) / 10
-    outputs[2000] = 0  # what is not above ½ is not said
+    outputs[2000] = 0  # a probability of ½ is not above ½
     assert measure(outputs, targets, weight) == 0
     legal, *_ = read(letters(inputs[:5000, 3]))  # over more than one window
-    found = [{name for name, may in zip(NAMES, row, strict=True) if may} for row in targets[:5000, 3]]
-    assert found == legal
+    targeted = [{name for name, may in zip(NAMES, row, strict=True) if may} for row in targets[:5000, 3]]
+    assert targeted == legal
 
 
-def test_solving_takes_a_thousand_steps_without_an_error_on_average():
+def test_criterion_is_a_mean_of_1000_steps_without_an_error():
     task = ContinualReber()
-    stream = draw(60, 5, 20)
+    stream = draw_windows(ContinualReber(), 60, 5, 20)
     for wrong, solved in ((20, True), (21, False)):  # of 60 streams, half way: 1,200 − 600 · 20/60 = 1,000
         outputs = 2 * stream.targets - 1
         outputs[600, :wrong] *= -1
-        outputs[900, :wrong] *= -1  # no matter
+        outputs[900, :wrong] *= -1  # a later error has no effect
         assert task.error_free_steps(outputs, *stream[1:3]).item() == pytest.approx(1200 - 10 * wrong)
         assert task.solved(outputs, *stream[1:3]).item() is solved
     short = [part[:300] for part in stream[:3]]
@@ -122,11 +114,13 @@ def test_solving_takes_a_thousand_steps_without_an_error_on_average():
         assert task.solved(outputs, *short[1:]).item() is solved
 
 
-def test_the_control_resets_the_model_where_a_string_begins():
-    events = draw(8, 5, 1).events
+def test_control_resets_the_model_where_a_string_starts():
+    events = draw_windows(ContinualReber(), 8, 5, 1).events
     assert torch.equal(ContinualReber(reset=True).reset(events), events["start"])
     assert ContinualReber().reset(events) is None
-    assert torch.equal(draw(8, 5, 2, reset=True).inputs, draw(8, 5, 2).inputs)  # only the model is helped
+    assert torch.equal(
+        draw_windows(ContinualReber(reset=True), 8, 5, 2).inputs, draw_windows(ContinualReber(), 8, 5, 2).inputs
+    )  # only the model's state is reset
 
 
 def test_evaluation_judges_the_last_1200_of_1500_steps():
@@ -134,7 +128,7 @@ def test_evaluation_judges_the_last_1200_of_1500_steps():
     assert (batch, (warm_up + windows) * 60, windows * 60) == (64, 1500, 1200)
 
 
-def test_options_and_lags(construct):
+def test_invalid_options_and_lags_raise(construct):
     with pytest.raises(ValueError, match=r"option 'reset' is 1; allowed: False, True"):
         construct(ContinualReber, reset=1)
     with pytest.raises(ValueError, match=r"lag is 4; allowed for 'continual_reber': at least 5"):

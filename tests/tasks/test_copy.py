@@ -1,17 +1,13 @@
-"""Copy, judged from its inputs alone."""
+"""Copy: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks import Batch
 from tasks.copy import Copy
-
-
-def draw(task: Copy, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
+from tests.tasks.batches import draw
 
 
 def letters(sequence: list[list[float]]) -> str:
@@ -19,13 +15,13 @@ def letters(sequence: list[list[float]]) -> str:
     return "".join("abcdefgh.!"[step.index(1)] for step in sequence)
 
 
-def say(guess: Tensor) -> Tensor:
+def outputs_for(guess: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(guess, 8).float()
 
 
 @settings(max_examples=40, deadline=None)
 @given(symbols=st.integers(1, 15), variable=st.booleans(), lag=st.integers(1, 80), seed=st.integers(0, 2**40))
-def test_a_sequence_is_what_the_definition_says(symbols, variable, lag, seed):
+def test_sequences_follow_the_definition(symbols, variable, lag, seed):
     task = Copy(symbols=symbols, variable=variable)
     batch = draw(task, 3, lag, seed)
     for i in range(3):
@@ -45,30 +41,30 @@ def test_a_sequence_is_what_the_definition_says(symbols, variable, lag, seed):
 
 
 @pytest.mark.parametrize("variable", [False, True])
-def test_reading_the_sequence_solves_it(variable):
+def test_reading_the_sequence_solves(variable):
     task = Copy(symbols=6, variable=variable)
     batch = draw(task, 100, 9)
-    found = torch.zeros_like(batch.targets)
+    recalled = torch.zeros_like(batch.targets)
     for i in range(100):
         text = letters(batch.inputs[:, i].tolist())
         for offset, letter in enumerate(text[:6]):
-            found[text.index("!") + 1 + offset, i] = "abcdefgh".index(letter)
-    assert task.score(20 * say(found), *batch[1:3]) == 1
-    assert task.solved(20 * say(found), *batch[1:3])
+            recalled[text.index("!") + 1 + offset, i] = "abcdefgh".index(letter)
+    assert task.score(20 * outputs_for(recalled), *batch[1:3]) == 1
+    assert task.solved(20 * outputs_for(recalled), *batch[1:3])
 
 
-def test_shortcuts_score_nothing_or_one_symbol_in_n():
+def test_shortcuts_score_zero_or_1_over_n():
     task = Copy(symbols=5)
     batch = draw(task, 8000, 12)
     symbol = batch.inputs[..., :8].argmax(-1)
     constant = torch.full_like(batch.targets, 3)
-    assert task.score(say(constant), *batch[1:3]).item() == pytest.approx(0, abs=0.01)
-    for place in (0, 2, 4):  # the first, third or last symbol, said every time
+    assert task.score(outputs_for(constant), *batch[1:3]).item() == pytest.approx(0, abs=0.01)
+    for place in (0, 2, 4):  # the first, third or last symbol, at every recall step
         guess = symbol[place].expand_as(batch.targets)
-        assert task.score(say(guess), *batch[1:3]).item() == pytest.approx(1 / 5, abs=0.01)
+        assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(1 / 5, abs=0.01)
 
 
-def test_a_variable_lag_has_no_timer():
+def test_cue_has_a_constant_hazard_if_the_lag_varies():
     blanks = draw(Copy(symbols=3, variable=True), 40_000, 10).events["cue"].int().argmax(0) - 3
     assert blanks.min() == 10
     assert blanks.max() == 60
@@ -76,16 +72,16 @@ def test_a_variable_lag_has_no_timer():
         assert (blanks == n).sum() / (blanks >= n).sum() == pytest.approx(0.1, abs=0.02)
 
 
-def test_the_criterion_counts_symbols():
+def test_criterion_counts_symbols():
     task = Copy(symbols=4)
     batch = draw(task, 250, 3)
     for wrong, solved in ((9, True), (10, False)):
         guess = batch.targets.clone()
         guess[-1, :wrong] = (guess[-1, :wrong] + 1) % 8
-        assert task.solved(say(guess), *batch[1:3]).item() is solved
+        assert task.solved(outputs_for(guess), *batch[1:3]).item() is solved
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert Copy().sizes(5) == (10, 8)
     assert Copy().steps(30) == 51
     assert Copy(symbols=3, variable=True).steps(30) == 87

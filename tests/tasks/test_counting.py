@@ -1,4 +1,4 @@
-"""Counting, judged from its inputs alone."""
+"""Counting: batches checked against the definition, from inputs alone."""
 
 import re
 from functools import cache
@@ -9,14 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from tasks import Batch
 from tasks.counting import Counting
+from tests.tasks.batches import draw
 
 both = pytest.mark.parametrize("symbols", [2, 3])
-
-
-def draw(task: Counting, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
 
 
 def letters(task: Counting, sequence: Tensor) -> str:
@@ -28,13 +24,13 @@ def letters(task: Counting, sequence: Tensor) -> str:
 
 @cache
 def legal(prefix: str, last: str) -> frozenset[str]:
-    """What may follow, found by trying: a symbol may where some string of the language goes on so."""
+    """The symbols that may follow a prefix: those with which some string of the language continues it."""
     strings = ["S" + "".join(letter * n for letter in "abc"[: "abc".index(last) + 1]) + "T" for n in range(1, 30)]
     return frozenset(s[len(prefix)] for s in strings if s.startswith(prefix) and len(s) > len(prefix))
 
 
-def say(task: Counting, sets: list[list[set[str]]], T: int) -> Tensor:
-    """Outputs that say a set at every step of every sequence."""
+def outputs_for(task: Counting, sets: list[list[set[str]]], T: int) -> Tensor:
+    """Outputs whose positive logits are a given set at every step of every sequence."""
     names = "abc"[: task.symbols] + "T"
     outputs = torch.full((T, len(sets), len(names)), -1.0)
     for i, sequence in enumerate(sets):
@@ -46,7 +42,7 @@ def say(task: Counting, sets: list[list[set[str]]], T: int) -> Tensor:
 
 @settings(max_examples=30, deadline=None)
 @given(symbols=st.sampled_from([2, 3]), lag=st.integers(2, 25), seed=st.integers(0, 2**40))
-def test_strings_are_of_the_language_and_targets_what_may_follow(symbols, lag, seed):
+def test_strings_are_of_the_language_and_targets_are_the_symbols_that_may_follow(symbols, lag, seed):
     task = Counting(symbols=symbols)
     batch = draw(task, 3, lag, seed)
     assert batch.inputs.shape == (1 + symbols * lag, 3, symbols + 1)
@@ -63,7 +59,7 @@ def test_strings_are_of_the_language_and_targets_what_may_follow(symbols, lag, s
         assert batch.events["turn"][:, i].nonzero().flatten().tolist() == turns
 
 
-def test_every_n_is_alike_often():
+def test_n_is_uniformly_distributed():
     batch = draw(Counting(), 20_000, 8)
     n = (batch.inputs[..., 1].sum(0)).long()
     assert (n.bincount()[1:] / 20_000).tolist() == pytest.approx([1 / 8] * 8, abs=0.01)
@@ -71,7 +67,7 @@ def test_every_n_is_alike_often():
 
 @both
 @pytest.mark.parametrize("lag", [3, 20])
-def test_the_trivial_loss_by_simulation(symbols, lag):
+def test_trivial_loss_equals_simulated_loss_of_the_best_constant(symbols, lag):
     task = Counting(symbols=symbols)
     batch = draw(task, 20_000, lag)
     constant = batch.targets[batch.weight > 0].mean(0).logit().expand_as(batch.targets)
@@ -80,7 +76,7 @@ def test_the_trivial_loss_by_simulation(symbols, lag):
 
 
 @both
-def test_a_counter_solves_it_and_who_cannot_count_is_right_once_in_lag(symbols):
+def test_counter_solves_and_predictor_without_memory_scores_1_over_lag(symbols):
     task, lag = Counting(symbols=symbols), 10
     batch = draw(task, 4000, lag)
     T, last = len(batch.inputs), "abc"[symbols - 1]
@@ -93,22 +89,18 @@ def test_a_counter_solves_it_and_who_cannot_count_is_right_once_in_lag(symbols):
         after = {"S": {"a"}, "a": {"a", "b"}, "b": {"b"} if stay else {"c"} if symbols == 3 else {"T"}}
         return [(after | {"c": {"c"} if stay else {"T"}})[letter] for letter in text]
 
-    def order_blind(text):  # knows how many there were of each, but S's prefix is all the same: it counts
-        return [legal("".join(sorted(text[: t + 1])), last) for t in range(len(text))]
-
-    for say_sets, score in (
+    for sets_for, score in (
         (counter, 1),
-        (order_blind, 1),
         (lambda text: without_memory(text, True), 0),
         (lambda text: without_memory(text, False), 1 / lag),
     ):
-        outputs = say(task, [say_sets(text) for text in texts], T)
+        outputs = outputs_for(task, [sets_for(text) for text in texts], T)
         assert task.score(outputs, *batch[1:3]).item() == pytest.approx(score, abs=0.02)
         assert task.solved(outputs, *batch[1:3]).item() is (score == 1)
 
 
-def test_a_timer_that_sees_the_symbols_is_right_at_powers_of_two():
-    """It knows the time and the last symbol, not n; saying the end at steps 2, 4, 8, 16 is the best that it can do."""
+def test_timer_is_correct_at_powers_of_two_only():
+    """Given the time and the last symbol but not n, the best rule predicts the end at steps 2, 4, 8, 16."""
     task, lag = Counting(), 10
     batch = draw(task, 4000, lag)
 
@@ -116,53 +108,30 @@ def test_a_timer_that_sees_the_symbols_is_right_at_powers_of_two():
         end = {2, 4, 8, 16}
         return [{"S": {"a"}, "a": {"a", "b"}, "b": {"T"} if t in end else {"b"}}[s] for t, s in enumerate(text)]
 
-    outputs = say(task, [timer(letters(task, batch.inputs[:, i])) for i in range(4000)], len(batch.inputs))
+    outputs = outputs_for(task, [timer(letters(task, batch.inputs[:, i])) for i in range(4000)], len(batch.inputs))
     assert task.score(outputs, *batch[1:3]).item() == pytest.approx(4 / lag, abs=0.03)
 
 
 @both
-def test_the_probe_finds_the_largest_n(symbols):
-    probe = Counting(symbols=symbols).extra_tests(Generator(), 4)["largest_n"]
-    (every,) = probe.windows
-    assert (every.inputs[..., 1].sum(0) == torch.arange(1, 41)).all()
-    assert len(every.inputs) == 1 + symbols * 40
-    assert probe.least == 8
-    right = 2 * every.targets - 1
-    assert probe.measure(right, *every[1:3]) == 40
+def test_extra_test_measures_the_largest_n(symbols):
+    extra = Counting(symbols=symbols).extra_tests(Generator(), 4)["largest_n"]
+    (strings,) = extra.windows
+    assert (strings.inputs[..., 1].sum(0) == torch.arange(1, 41)).all()
+    assert len(strings.inputs) == 1 + symbols * 40
+    assert extra.threshold == 8
+    right = 2 * strings.targets - 1
+    assert extra.measure(right, *strings[1:3]) == 40
     for wrong in (0, 6, 39):
         outputs = right.clone()
         outputs[1, wrong] *= -1
         outputs[1, 30] *= -1  # a later error does not matter
-        assert probe.measure(outputs, *every[1:3]) == min(wrong, 30)
+        assert extra.measure(outputs, *strings[1:3]) == min(wrong, 30)
     outputs = right.clone()
     outputs[-1, :-1] *= -1  # the steps after an end do not count
-    assert probe.measure(outputs, *every[1:3]) == 40
+    assert extra.measure(outputs, *strings[1:3]) == 40
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 2])
-def test_a_step_is_right_where_all_symbols_are(wrong):
-    task = Counting()
-    batch = draw(task, 5, 3)
-    outputs = (2 * batch.targets - 1) * 0.01
-    assert task.right(outputs, batch.targets).all()
-    outputs[2, 1, wrong] *= -1
-    right = task.right(outputs, batch.targets)
-    assert not right[2, 1]
-    assert right.sum() == right.numel() - 1
-    outputs[2, 1, wrong] = torch.nan
-    assert torch.equal(task.right(outputs, batch.targets), right)
-
-
-def test_the_loss_is_the_surprise_at_the_set():
-    task = Counting()
-    targets, weight = torch.tensor([[[1.0, 1, 0]]]), torch.ones(1, 1)
-    outputs = torch.tensor([[[2.0, -1, 0.5]]])
-    p = 1 / (1 + torch.exp(-outputs[0, 0]))
-    expected = -(p[0].log() + p[1].log() + (1 - p[2]).log())
-    assert task.loss(outputs, targets, weight).item() == pytest.approx(expected.item(), rel=1e-6)
-
-
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert Counting().sizes(5) == (3, 3)
     assert Counting(symbols=3).sizes(5) == (4, 4)
     with pytest.raises(ValueError, match=r"option 'symbols' is 4; allowed: 2, 3"):

@@ -1,4 +1,4 @@
-"""Embedded Reber strings, judged by an automaton of the tests' own."""
+"""Embedded Reber strings, checked against an automaton that the tests define."""
 
 from collections import Counter
 
@@ -6,17 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks import Batch
 from tasks.embedded_reber import EmbeddedReber
+from tests.tasks.batches import draw
 from tests.tasks.reber_reader import read
 
 NAMES = "BTPSXVE"
-
-
-def draw(batch: int, lag: int, seed: int = 0) -> Batch:
-    return EmbeddedReber().stream(Generator().manual_seed(seed), batch, lag).next()
 
 
 def letters(sequence: Tensor) -> str:
@@ -26,7 +22,7 @@ def letters(sequence: Tensor) -> str:
     return "".join(NAMES[step.argmax()] for step in shown)
 
 
-def say(sets: list[list[set[str]]], T: int) -> Tensor:
+def outputs_for(sets: list[list[set[str]]], T: int) -> Tensor:
     outputs = torch.full((T, len(sets), 7), -1.0)
     for i, sequence in enumerate(sets):
         for step, symbols in enumerate(sequence):
@@ -37,8 +33,8 @@ def say(sets: list[list[set[str]]], T: int) -> Tensor:
 
 @settings(max_examples=40, deadline=None)
 @given(lag=st.integers(5, 60), seed=st.integers(0, 2**40))
-def test_strings_are_of_the_grammar_and_targets_what_it_allows(lag, seed):
-    batch = draw(3, lag, seed)
+def test_strings_are_of_the_grammar_and_targets_are_the_symbols_it_allows(lag, seed):
+    batch = draw(EmbeddedReber(), 3, lag, seed)
     T = len(batch.inputs)
     assert lag + 24 == T
     for i in range(3):
@@ -56,9 +52,9 @@ def test_strings_are_of_the_grammar_and_targets_what_it_allows(lag, seed):
         assert batch.events["start"][:, i].nonzero().flatten().tolist() == [0]
 
 
-def test_coins_are_fair_and_few_strings_are_cut():
+def test_branches_have_probability_one_half_and_few_strings_are_cut():
     """At the shortest lag every branch of the grammar is taken half of the time."""
-    batch = draw(20_000, 5)
+    batch = draw(EmbeddedReber(), 20_000, 5)
     texts = [letters(batch.inputs[:, i]) for i in range(20_000)]
     cut = sum(not read(text)[1] for text in texts) / 20_000
     assert 0 < cut < 1 / 400
@@ -70,9 +66,9 @@ def test_coins_are_fair_and_few_strings_are_cut():
             assert share == pytest.approx(0.5 ** (choices + 1), abs=0.005), inner
 
 
-def test_long_inner_strings_end_at_no_time_that_can_be_known():
+def test_end_of_a_long_inner_string_is_unpredictable():
     lag = 20
-    batch = draw(20_000, lag)
+    batch = draw(EmbeddedReber(), 20_000, lag)
     lengths = [len(inner) for i in range(20_000) for *_, (inner,) in [read(letters(batch.inputs[:, i]))]]
     counts = torch.tensor(lengths).bincount(minlength=45)
     assert min(lengths) == lag
@@ -81,31 +77,31 @@ def test_long_inner_strings_end_at_no_time_that_can_be_known():
 
 
 @pytest.mark.parametrize("lag", [5, 20])
-def test_the_trivial_loss_by_simulation(lag):
+def test_trivial_loss_equals_simulated_loss_of_the_best_constant(lag):
     task = EmbeddedReber()
-    batch = draw(20_000, lag)
+    batch = draw(EmbeddedReber(), 20_000, lag)
     constant = batch.targets[batch.weight > 0].mean(0).logit().expand_as(batch.targets)
     assert task.loss(constant, *batch[1:3]).item() == pytest.approx(task.trivial_loss(lag), rel=0.005)
     assert task.score(constant, *batch[1:3]).item() == pytest.approx(0, abs=0.03)
 
 
-def test_an_automaton_solves_it_and_who_forgets_the_outer_symbol_scores_nothing():
+def test_automaton_solves_and_shortcuts_for_the_outer_symbol_score_zero():
     task, lag = EmbeddedReber(), 8
-    batch = draw(4000, lag)
+    batch = draw(EmbeddedReber(), 4000, lag)
     T = len(batch.inputs)
     texts = [letters(batch.inputs[:, i]) for i in range(4000)]
-    right = [read(text)[0] for text in texts]
-    outputs = say(right, T)
+    legal = [read(text)[0] for text in texts]
+    outputs = outputs_for(legal, T)
     assert task.score(outputs, *batch[1:3]) == 1
     assert task.solved(outputs, *batch[1:3])
 
     def score(symbol_for):
-        """The outer symbol replaced by what a shortcut takes it for; everything else is right."""
-        guess = [[*sets] for sets in right]
+        """The score if a shortcut replaces the outer symbol and all else is correct."""
+        guess = [[*sets] for sets in legal]
         for text, sets in zip(texts, guess, strict=True):
             for step in read(text)[1]:
                 sets[step] = {symbol_for(text, step)}
-        outputs = say(guess, T)
+        outputs = outputs_for(guess, T)
         assert not task.solved(outputs, *batch[1:3])
         return task.score(outputs, *batch[1:3]).item()
 
@@ -122,20 +118,20 @@ def test_an_automaton_solves_it_and_who_forgets_the_outer_symbol_scores_nothing(
     assert counted < 0.7  # the outer symbol is one of those counted
 
 
-def test_one_symbol_too_many_is_not_solved_and_score_looks_at_the_outer_one_only():
+def test_criterion_requires_every_symbol_and_score_only_the_outer_one():
     task = EmbeddedReber()
-    batch = draw(50, 6)
+    batch = draw(EmbeddedReber(), 50, 6)
     outputs = 2 * batch.targets - 1
     outputs[3, 4] *= -1  # inside
     assert not task.solved(outputs, *batch[1:3])
     assert task.score(outputs, *batch[1:3]) == 1
     outputs = 2 * batch.targets - 1
-    outputs[..., 3] = torch.where(batch.events["due"], 0.5, outputs[..., 3])  # S, too, is said to follow
+    outputs[..., 3] = torch.where(batch.events["due"], 0.5, outputs[..., 3])  # S, too, has a probability above ½
     assert not task.solved(outputs, *batch[1:3])
     assert task.score(outputs, *batch[1:3]) == 1
 
 
-def test_lags():
+def test_sizes_and_smallest_lag():
     assert EmbeddedReber().sizes(9) == (7, 7)
     with pytest.raises(ValueError, match=r"lag is 4; allowed for 'embedded_reber': at least 5"):
         EmbeddedReber().steps(4)

@@ -1,22 +1,17 @@
-"""Multiplication, judged from its inputs alone."""
+"""Multiplication: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator
 
-from tasks import Batch
 from tasks.multiplication import Multiplication
-
-
-def draw(task: Multiplication, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
+from tests.tasks.batches import draw
 
 
 @settings(max_examples=40, deadline=None)
 @given(lag=st.integers(2, 120), seed=st.integers(0, 2**40))
-def test_one_mark_in_each_half_and_their_product(lag, seed):
+def test_target_is_product_of_one_marked_value_in_each_half(lag, seed):
     batch = draw(Multiplication(), 3, lag, seed)
     assert len(batch.inputs) == lag
     assert ((batch.inputs[..., 0] >= 0) & (batch.inputs[..., 0] <= 1)).all()
@@ -30,7 +25,7 @@ def test_one_mark_in_each_half_and_their_product(lag, seed):
 
 @settings(max_examples=40, deadline=None)
 @given(lag=st.integers(22, 130), seed=st.integers(0, 2**40))
-def test_hs97_follows_the_paper(lag, seed):
+def test_hs97_sequences_follow_the_paper(lag, seed):
     batch = draw(Multiplication(variant="hs97"), 4, lag, seed)
     for i in range(4):
         pairs = batch.inputs[:, i].tolist()
@@ -48,24 +43,24 @@ def test_hs97_follows_the_paper(lag, seed):
 
 
 @pytest.mark.parametrize(("variant", "lag"), [("halves", 10), ("hs97", 22), ("hs97", 100)])
-def test_trivial_loss_by_simulation(variant, lag):
+def test_trivial_loss_equals_simulated_loss_of_the_mean(variant, lag):
     task = Multiplication(variant=variant)
     batch = draw(task, 60_000, lag)
-    seen = batch.targets[batch.weight > 0]
-    assert seen.var().item() == pytest.approx(task.trivial_loss(lag), rel=0.02)
-    mean = seen.mean().expand_as(batch.targets)
+    counted = batch.targets[batch.weight > 0]
+    assert counted.var().item() == pytest.approx(task.trivial_loss(lag), rel=0.02)
+    mean = counted.mean().expand_as(batch.targets)
     assert task.loss(mean, *batch[1:3]).item() == pytest.approx(task.trivial_loss(lag), rel=0.02)
     assert task.score(mean, *batch[1:3]).item() == pytest.approx(0, abs=0.002)
 
 
-def test_trivial_losses_that_are_published_here():
+def test_trivial_losses_equal_those_in_the_docstring():
     assert Multiplication().trivial_loss(50) == pytest.approx(0.0486, abs=5e-5)
     assert Multiplication(variant="hs97").trivial_loss(100) == pytest.approx(0.0592, abs=5e-5)
     assert Multiplication(variant="hs97").trivial_loss(10**6) == pytest.approx(0.0577, abs=5e-5)
 
 
 @pytest.mark.parametrize("variant", ["halves", "hs97"])
-def test_multiplying_solves_it_and_adding_or_half_of_it_does_not(variant):
+def test_product_solves_and_sum_or_one_value_alone_do_not(variant):
     task = Multiplication(variant=variant)
     batch = draw(task, 5000, 40)
     value, marked = batch.inputs[..., 0], batch.inputs[..., 1] == 1
@@ -88,18 +83,18 @@ def test_multiplying_solves_it_and_adding_or_half_of_it_does_not(variant):
         assert max(scores["late"], scores["added"]) < 0.9
 
 
-def test_the_value_at_the_query_tells_nothing():
+def test_value_at_the_query_is_uncorrelated_with_the_target():
     task = Multiplication(variant="hs97")
     batch = draw(task, 20_000, 30)
     target = batch.targets[..., 0].T[batch.weight.T > 0]
-    seen = batch.inputs[..., 0].T[batch.weight.T > 0]
-    assert abs(torch.corrcoef(torch.stack([seen, target]))[0, 1]) < 0.03
+    value = batch.inputs[..., 0].T[batch.weight.T > 0]
+    assert abs(torch.corrcoef(torch.stack([value, target]))[0, 1]) < 0.03
     ends = batch.weight.sum(1).nonzero().flatten().tolist()
     assert ends == list(range(29, 33))  # and its step is one of several
 
 
 @pytest.mark.parametrize("variant", ["halves", "hs97"])
-def test_the_criterion_counts_errors_above_four_hundredths(variant):
+def test_criterion_counts_errors_above_4_hundredths(variant):
     task = Multiplication(variant=variant)
     batch = draw(task, 2000, 30)
     assert task.solved(batch.targets + 0.039, *batch[1:3])
@@ -109,7 +104,7 @@ def test_the_criterion_counts_errors_above_four_hundredths(variant):
         assert task.solved(outputs, *batch[1:3]).item() is solved
 
 
-def test_options_and_lags(construct):
+def test_invalid_options_and_lags_raise(construct):
     with pytest.raises(ValueError, match=r"option 'variant' is 'plain'; allowed: 'halves', 'hs97'"):
         construct(Multiplication, variant="plain")
     with pytest.raises(ValueError, match=r"lag is 21; allowed for 'multiplication': at least 22"):

@@ -1,26 +1,22 @@
-"""N-back, judged from its inputs alone."""
+"""N-back: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks import Batch
 from tasks.n_back import NBack
+from tests.tasks.batches import draw
 
 
-def draw(task: NBack, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
-
-
-def say(guess: Tensor, alphabet: int = 4) -> Tensor:
+def outputs_for(guess: Tensor, alphabet: int = 4) -> Tensor:
     return torch.nn.functional.one_hot(guess, alphabet).float()
 
 
 @settings(max_examples=40, deadline=None)
 @given(alphabet=st.integers(2, 9), lag=st.integers(1, 70), seed=st.integers(0, 2**40))
-def test_a_sequence_is_what_the_definition_says(alphabet, lag, seed):
+def test_sequences_follow_the_definition(alphabet, lag, seed):
     batch = draw(NBack(alphabet=alphabet), 3, lag, seed)
     for i in range(3):
         symbols = [step.index(1) for step in batch.inputs[:, i].tolist()]
@@ -32,25 +28,27 @@ def test_a_sequence_is_what_the_definition_says(alphabet, lag, seed):
     assert batch.inputs.shape[-1] == alphabet
 
 
-def test_symbols_are_alike_often():
+def test_symbols_are_uniformly_distributed():
     batch = draw(NBack(alphabet=5), 4000, 3)
     assert batch.inputs.mean((0, 1)).tolist() == pytest.approx([0.2] * 5, abs=0.005)
 
 
 @pytest.mark.parametrize("lag", [1, 2, 8])
-def test_a_queue_solves_it_and_one_of_another_length_scores_nothing(lag):
+def test_queue_of_length_lag_solves_and_other_lengths_score_zero(lag):
     task = NBack()
     batch = draw(task, 2000, lag)
     symbol = batch.inputs.argmax(-1)
-    for shift in range(lag + 2):  # 0 is the memoryless one, which says what it sees
-        outputs = say(symbol.roll(shift, 0))
+    for shift in range(lag + 2):  # 0 repeats the current symbol
+        outputs = outputs_for(symbol.roll(shift, 0))
         assert task.score(outputs, *batch[1:3]).item() == pytest.approx(float(shift == lag), abs=0.02)
         assert task.solved(outputs, *batch[1:3]).item() is (shift == lag)
-    first = say(symbol[:1].expand_as(symbol))
-    assert task.score(first, *batch[1:3]).item() == pytest.approx(1 / 50, abs=0.02)  # right at the first that counts
+    first = outputs_for(symbol[:1].expand_as(symbol))
+    assert task.score(first, *batch[1:3]).item() == pytest.approx(
+        1 / 50, abs=0.02
+    )  # correct at the first step that counts
 
 
-def test_the_criterion():
+def test_criterion_has_the_documented_threshold():
     task = NBack()
     batch = draw(task, 100, 2)
     for wrong, solved in ((49, True), (50, False)):  # of 5,000
@@ -58,10 +56,10 @@ def test_the_criterion():
         guess[-1, :wrong] = (guess[-1, :wrong] + 1) % 4
         if wrong == 50:
             guess[-2, :1] = (guess[-2, :1] + 1) % 4
-        assert task.solved(say(guess), *batch[1:3]).item() is solved
+        assert task.solved(outputs_for(guess), *batch[1:3]).item() is solved
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert NBack(alphabet=7).sizes(3) == (7, 7)
     assert NBack().steps(3) == 53
     assert NBack(alphabet=7).trivial_loss(3) == pytest.approx(torch.tensor(7.0).log().item())

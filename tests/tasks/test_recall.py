@@ -1,21 +1,17 @@
-"""Recall, judged from its inputs alone: every test reads the sequences as a person would."""
+"""Recall: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks import Batch
 from tasks.recall import Recall
-
-
-def draw(task: Recall, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
+from tests.tasks.batches import draw
 
 
 def answer(task: Recall, sequence: list[list[float]]) -> tuple[int, int, int]:
-    """(cue step, query step, the answer) of one sequence, by reading it step by step."""
+    """(cue step, query step, target) of one sequence, read step by step."""
     held = None
     for step, features in enumerate(sequence):
         *symbols, query = features
@@ -48,7 +44,7 @@ def one_hot(guess: Tensor, task: Recall, T: int) -> Tensor:
     lag=st.integers(1, 90),
     seed=st.integers(0, 2**40),
 )
-def test_a_sequence_is_what_the_definition_says(alphabet, variant, lag, seed):
+def test_sequences_follow_the_definition(alphabet, variant, lag, seed):
     task = Recall(alphabet=alphabet, variant=variant)
     batch = draw(task, 3, lag, seed)
     for i in range(3):
@@ -63,23 +59,23 @@ def test_a_sequence_is_what_the_definition_says(alphabet, variant, lag, seed):
 
 
 @pytest.mark.parametrize("variant", ["flagged", "plain"])
-def test_reading_the_sequence_solves_it(variant):
+def test_reading_the_sequence_solves(variant):
     task = Recall(alphabet=5, variant=variant)
     batch = draw(task, 200, 15)
-    found = torch.tensor([answer(task, s)[2] for s in batch.inputs.transpose(0, 1).tolist()])
-    outputs = 20 * one_hot(found, task, len(batch.inputs))
+    answers = torch.tensor([answer(task, s)[2] for s in batch.inputs.transpose(0, 1).tolist()])
+    outputs = 20 * one_hot(answers, task, len(batch.inputs))
     assert task.score(outputs, *batch[1:3]) == 1
     assert task.solved(outputs, *batch[1:3])
 
 
-def test_distractors_are_of_the_cues_own_alphabet():
+def test_cues_and_distractors_are_uniform_over_the_same_alphabet():
     batch = draw(Recall(alphabet=4), 4000, 10)
     for event in ("cue", "distractor"):
         frequency = batch.inputs[batch.events[event]][:, :4].mean(0)
         torch.testing.assert_close(frequency, torch.full((4,), 0.25), atol=0.03, rtol=0)
 
 
-def test_plain_cues_are_no_distractors_and_alike_often():
+def test_plain_cues_are_uniform_and_never_distractors():
     batch = draw(Recall(alphabet=6, variant="plain"), 4000, 10)
     assert (batch.inputs[batch.events["distractor"]][:, :2] == 0).all()
     torch.testing.assert_close(batch.inputs[0, :, :2].mean(0), torch.full((2,), 0.5), atol=0.03, rtol=0)
@@ -87,25 +83,25 @@ def test_plain_cues_are_no_distractors_and_alike_often():
 
 
 @pytest.mark.parametrize("variant", ["flagged", "plain"])
-def test_the_query_comes_at_no_time_that_can_be_known(variant):
+def test_query_has_a_constant_hazard(variant):
     task, lag = Recall(variant=variant), 20
     batch = draw(task, 40_000, lag)
     cue, query = (batch.events[name].int().argmax(0) for name in ("cue", "query"))
     wait = query - cue - lag
     assert wait.min() == 0
     assert wait.max() == 50
-    assert wait.double().mean() == pytest.approx(8.76, abs=0.15)  # 9, less what the cut at 50 takes
-    # Once the lag is over, a query that has not come is as likely at the next step as at any other: no timer helps.
+    assert wait.double().mean() == pytest.approx(8.76, abs=0.15)  # 9, less the effect of the truncation at 50
+    # From lag steps after the cue on, the query has the same probability at every step.
     for n in range(0, 26, 5):
         assert (wait == n).sum() / (wait >= n).sum() == pytest.approx(0.1, abs=0.02)
-    # The time of the query tells next to nothing about the step of the cue beyond what the lag says, and reverse.
+    # Beyond the lag, the steps of cue and query are nearly independent.
     for step in cue.unique():
         assert wait[cue == step].bincount().max() / (cue == step).sum() < 0.13
     assert query.bincount().max() / len(query) < 0.11
 
 
 @pytest.mark.parametrize("alphabet", [2, 4, 9])
-def test_shortcuts_score_next_to_nothing(alphabet):
+def test_shortcuts_have_the_documented_scores(alphabet):
     task, lag = Recall(alphabet=alphabet), 20
     batch = draw(task, 20_000, lag)
     T = len(batch.inputs)
@@ -117,7 +113,7 @@ def test_shortcuts_score_next_to_nothing(alphabet):
     }
     for guess in shortcuts.values():
         assert abs(task.score(one_hot(guess, task, T), *batch[1:3]).item()) < 0.03
-    # Whoever takes any one step for the cue, or a timer that looks back from the query, is right once in ten.
+    # Any one of the first ten steps is the cue, or lag steps before the query, in one of ten sequences.
     ten_percent = {
         "first symbol": symbols[0],
         "step five": symbols[5],
@@ -127,7 +123,7 @@ def test_shortcuts_score_next_to_nothing(alphabet):
         assert task.score(one_hot(guess, task, T), *batch[1:3]).item() == pytest.approx(0.1, abs=0.03)
 
 
-def test_the_criteria():
+def test_criteria_have_the_documented_thresholds():
     flagged = Recall()
     batch = draw(flagged, 1000, 5)
     right = one_hot(batch.targets[0], flagged, len(batch.inputs))
@@ -137,14 +133,14 @@ def test_the_criteria():
         assert flagged.solved(outputs, *batch[1:3]).item() is solved
     plain = Recall(variant="plain")
     batch = draw(plain, 1000, 5)
-    for sure, solved in ((0.81, True), (0.79, False)):
+    for probability, solved in ((0.81, True), (0.79, False)):
         right = one_hot(batch.targets[0], plain, len(batch.inputs))
-        outputs = (right * sure + (1 - right) * (1 - sure)).log()
-        outputs[:, 1:] = 30 * right[:, 1:]  # one sequence that is not certain decides
+        outputs = (right * probability + (1 - right) * (1 - probability)).log()
+        outputs[:, 1:] = 30 * right[:, 1:]  # the other sequences are certain
         assert plain.solved(outputs, *batch[1:3]).item() is solved
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert Recall(alphabet=7).sizes(10) == (9, 7)
     assert Recall(alphabet=7, variant="plain").sizes(10) == (10, 2)
     assert Recall().steps(100) == 160

@@ -1,17 +1,13 @@
-"""Selective copy, judged from its inputs alone."""
+"""Selective copy: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Tensor
 
-from tasks import Batch
 from tasks.selective_copy import SelectiveCopy
-
-
-def draw(task: SelectiveCopy, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
+from tests.tasks.batches import draw
 
 
 def letters(sequence: Tensor) -> str:
@@ -19,13 +15,13 @@ def letters(sequence: Tensor) -> str:
     return "".join("abcdefgh.!"[step.argmax()] for step in sequence)
 
 
-def say(guess: Tensor) -> Tensor:
+def outputs_for(guess: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(guess, 8).float()
 
 
 @settings(max_examples=40, deadline=None)
 @given(symbols=st.integers(1, 12), lag=st.integers(1, 80), seed=st.integers(0, 2**40))
-def test_a_sequence_is_what_the_definition_says(symbols, lag, seed):
+def test_sequences_follow_the_definition(symbols, lag, seed):
     task = SelectiveCopy(symbols=symbols)
     batch = draw(task, 3, lag, seed)
     assert len(batch.inputs) == 2 * symbols + lag + 51
@@ -44,7 +40,7 @@ def test_a_sequence_is_what_the_definition_says(symbols, lag, seed):
         assert batch.events["write"][:, i].nonzero().flatten().tolist() == places
 
 
-def test_a_symbol_has_any_number_of_noise_steps_before_it():
+def test_number_of_blanks_before_a_symbol_is_uniform():
     batch = draw(SelectiveCopy(symbols=1), 60_000, 5)
     blanks = batch.events["cue"].int().argmax(0) - 1
     place = batch.events["write"].int().argmax(0)
@@ -60,14 +56,14 @@ def test_a_symbol_has_any_number_of_noise_steps_before_it():
     torch.testing.assert_close(counts / counts.sum(), expected, atol=0.01, rtol=0)
 
 
-def test_the_cue_comes_at_no_time_that_can_be_known():
+def test_cue_has_a_constant_hazard():
     blanks = draw(SelectiveCopy(symbols=3), 40_000, 10).events["cue"].int().argmax(0) - 3
     assert (blanks.min(), blanks.max()) == (10, 60)
     for n in (10, 15, 30):
         assert (blanks == n).sum() / (blanks >= n).sum() == pytest.approx(0.1, abs=0.02)
 
 
-def test_reading_solves_it_and_shortcuts_do_not():
+def test_reading_solves_and_shortcuts_do_not():
     n, lag = 4, 30
     task = SelectiveCopy(symbols=n)
     batch = draw(task, 4000, lag)
@@ -85,13 +81,13 @@ def test_reading_solves_it_and_shortcuts_do_not():
         "always the last": (written[-1:].expand_as(due), 1 / n),
     }
     for name, (guess, score) in guesses.items():
-        assert task.score(say(guess), *batch[1:3]).item() == pytest.approx(score, abs=0.03), name
-        assert task.solved(say(guess), *batch[1:3]).item() is (name == "in order")
-    for distance in (10, 20, 30):  # a delay line of any length, such as does for `copy`
-        assert task.score(say(shown.roll(distance, 0)), *batch[1:3]).item() < 0.12
+        assert task.score(outputs_for(guess), *batch[1:3]).item() == pytest.approx(score, abs=0.03), name
+        assert task.solved(outputs_for(guess), *batch[1:3]).item() is (name == "in order")
+    for distance in (10, 20, 30):  # a delay line, which solves `copy`
+        assert task.score(outputs_for(shown.roll(distance, 0)), *batch[1:3]).item() < 0.12
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert SelectiveCopy().sizes(5) == (10, 8)
     assert SelectiveCopy().steps(5) == 64
     with pytest.raises(ValueError, match=r"option 'symbols' is 101; allowed: whole numbers from 1 to 100"):

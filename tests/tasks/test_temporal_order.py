@@ -1,4 +1,4 @@
-"""Temporal order, judged from its inputs alone."""
+"""Temporal order: batches checked against the definition, from inputs alone."""
 
 import pytest
 import torch
@@ -6,14 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from tasks import Batch
 from tasks.temporal_order import TemporalOrder
+from tests.tasks.batches import draw
 
 PLACES = {2: [(0.10, 0.20), (0.50, 0.60)], 3: [(0.10, 0.20), (0.33, 0.43), (0.66, 0.76)]}
-
-
-def draw(task: TemporalOrder, batch: int, lag: int, seed: int = 0) -> Batch:
-    return task.stream(Generator().manual_seed(seed), batch, lag).next()
 
 
 def letters(sequence: list[list[float]]) -> str:
@@ -27,13 +23,13 @@ def order(text: str) -> int:
     return int("".join("01"["XY".index(letter)] for letter in text if letter in "XY"), 2)
 
 
-def say(task: TemporalOrder, guess: Tensor, T: int) -> Tensor:
+def outputs_for(task: TemporalOrder, guess: Tensor, T: int) -> Tensor:
     return torch.nn.functional.one_hot(guess, 2**task.symbols).float().expand(T, *guess.shape, -1)
 
 
 @settings(max_examples=40, deadline=None)
 @given(symbols=st.sampled_from([2, 3]), lag=st.integers(10, 150), seed=st.integers(0, 2**40))
-def test_a_sequence_is_what_the_definition_says(symbols, lag, seed):
+def test_sequences_follow_the_definition(symbols, lag, seed):
     task = TemporalOrder(symbols=symbols)
     batch = draw(task, 3, lag, seed)
     assert len(batch.inputs) == lag + lag // 10
@@ -55,7 +51,7 @@ def test_a_sequence_is_what_the_definition_says(symbols, lag, seed):
 
 
 @pytest.mark.parametrize("symbols", [2, 3])
-def test_everything_that_varies_varies_evenly(symbols):
+def test_random_parts_are_uniformly_distributed(symbols):
     task = TemporalOrder(symbols=symbols)
     batch = draw(task, 20_000, 100)
     classes = batch.targets[0].bincount(minlength=2**symbols) / 20_000
@@ -71,28 +67,28 @@ def test_everything_that_varies_varies_evenly(symbols):
 
 
 @pytest.mark.parametrize("symbols", [2, 3])
-def test_reading_the_sequence_solves_it(symbols):
+def test_reading_the_sequence_solves(symbols):
     task = TemporalOrder(symbols=symbols)
     batch = draw(task, 300, 30)
-    found = torch.tensor([order(letters(s)) for s in batch.inputs.transpose(0, 1).tolist()])
-    outputs = 20 * say(task, found, len(batch.inputs))
+    classes = torch.tensor([order(letters(s)) for s in batch.inputs.transpose(0, 1).tolist()])
+    outputs = 20 * outputs_for(task, classes, len(batch.inputs))
     assert task.score(outputs, *batch[1:3]) == 1
     assert task.solved(outputs, *batch[1:3])
 
 
 @pytest.mark.parametrize(("symbols", "accuracy"), [(2, 0.75), (3, 0.5)])
-def test_who_counts_without_order_scores_nothing(symbols, accuracy):
+def test_counts_without_order_score_zero(symbols, accuracy):
     task = TemporalOrder(symbols=symbols)
     batch = draw(task, 20_000, 20)
     ys = (batch.inputs.argmax(-1) == 5).sum(0)
     guess = 2**ys - 1  # for every count one class that has it: X…XY…Y
-    outputs = say(task, guess, len(batch.inputs))
+    outputs = outputs_for(task, guess, len(batch.inputs))
     assert task.accuracy(outputs, *batch[1:3]).item() == pytest.approx(accuracy, abs=0.01)
     assert task.score(outputs, *batch[1:3]).item() == pytest.approx(0, abs=0.03)
 
 
 @pytest.mark.parametrize("symbols", [2, 3])
-def test_who_remembers_the_last_or_the_first_symbol_only_scores_nothing(symbols):
+def test_first_or_last_symbol_alone_scores_zero(symbols):
     task = TemporalOrder(symbols=symbols)
     batch = draw(task, 20_000, 20)
     coin = torch.randint(2 ** (symbols - 1), (20_000,), generator=Generator().manual_seed(1))
@@ -101,44 +97,44 @@ def test_who_remembers_the_last_or_the_first_symbol_only_scores_nothing(symbols)
     guesses = {
         "last, the rest by chance": 2 * coin + last,
         "first, the rest by chance": coin + (first << (symbols - 1)),
-        "last, and never all alike": torch.where(last == 1, 1, 2**symbols - 2),
-        "first, and never all alike": torch.where(first == 1, 2 ** (symbols - 1), 2 ** (symbols - 1) - 1),
-        "always the same": torch.ones_like(truth),
+        "last, and never all equal": torch.where(last == 1, 1, 2**symbols - 2),
+        "first, and never all equal": torch.where(first == 1, 2 ** (symbols - 1), 2 ** (symbols - 1) - 1),
+        "constant": torch.ones_like(truth),
     }
     for guess in guesses.values():
-        assert task.score(say(task, guess, len(batch.inputs)), *batch[1:3]).item() < 0.03
+        assert task.score(outputs_for(task, guess, len(batch.inputs)), *batch[1:3]).item() < 0.03
 
 
-def test_a_batch_without_one_kind_is_judged_by_the_other():
+def test_score_ignores_an_empty_group_of_sequences():
     task = TemporalOrder()
     targets = torch.tensor([[1, 2, 1, 2]])
     weight = torch.ones(1, 4)
-    assert task.score(say(task, targets[0], 1), targets, weight) == 1
-    assert task.score(say(task, torch.tensor([1, 1, 1, 1]), 1), targets, weight) == 0
-    assert task.score(say(task, torch.tensor([0, 3]), 1), torch.tensor([[0, 3]]), torch.ones(1, 2)) == 1
+    assert task.score(outputs_for(task, targets[0], 1), targets, weight) == 1
+    assert task.score(outputs_for(task, torch.tensor([1, 1, 1, 1]), 1), targets, weight) == 0
+    assert task.score(outputs_for(task, torch.tensor([0, 3]), 1), torch.tensor([[0, 3]]), torch.ones(1, 2)) == 1
 
 
-@pytest.mark.parametrize(("sure", "solved"), [(0.85, True), (0.79, False), (0.69, False)])
-def test_the_criterion(sure, solved):
-    """With four classes a probability of p on the right one is a mean error of (1 − p)/2: below 0.1 asks p > 0.8."""
+@pytest.mark.parametrize(("probability", "solved"), [(0.85, True), (0.79, False), (0.69, False)])
+def test_criterion_has_the_documented_threshold(probability, solved):
+    """With four classes a probability p of the target is a mean error of (1 − p)/2, which is below 0.1 if p > 0.8."""
     task = TemporalOrder()
     batch = draw(task, 100, 20)
-    right = say(task, batch.targets[0], len(batch.inputs))
-    outputs = (right * sure + (1 - right) * (1 - sure) / 3).log()
+    right = outputs_for(task, batch.targets[0], len(batch.inputs))
+    outputs = (right * probability + (1 - right) * (1 - probability) / 3).log()
     assert task.solved(outputs, *batch[1:3]).item() is solved
 
 
-def test_one_large_error_is_too_many():
+def test_criterion_allows_no_error_of_0_3():
     task = TemporalOrder()
     batch = draw(task, 100, 20)
-    right = say(task, batch.targets[0], len(batch.inputs))
-    for sure, solved in ((0.71, True), (0.69, False)):
+    right = outputs_for(task, batch.targets[0], len(batch.inputs))
+    for probability, solved in ((0.71, True), (0.69, False)):
         outputs = 30 * right
-        outputs[:, 0] = (right[:, 0] * sure + (1 - right[:, 0]) * (1 - sure) / 3).log()
+        outputs[:, 0] = (right[:, 0] * probability + (1 - right[:, 0]) * (1 - probability) / 3).log()
         assert task.solved(outputs, *batch[1:3]).item() is solved
 
 
-def test_sizes_and_options(construct):
+def test_sizes_follow_options_and_invalid_options_raise(construct):
     assert TemporalOrder().sizes(50) == (8, 4)
     assert TemporalOrder(symbols=3).sizes(50) == (8, 8)
     with pytest.raises(ValueError, match=r"option 'symbols' is 4; allowed: 2, 3"):

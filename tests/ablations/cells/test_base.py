@@ -1,49 +1,28 @@
-"""The contract, on every cell of the catalogue, and the registry. Equations are checked in `test_equations.py`."""
+"""The registry of cells, the catalogue, and what cells inherit from their base class.
+
+The contract of every cell is in tests/ablations/contract/test_cells.py.
+"""
 
 import re
 import types
+from pathlib import Path
 
 import pytest
-import torch
 
 from ablations.cells import base, catalogue, recurrence
-from ablations.contract.cells import CHECKS
-
-CELLS = [pytest.param(cell, id=name) for name, cell in catalogue().items()]
-GATES = [pytest.param(cell, gate, id=f"{name}-{gate}") for name, cell in catalogue().items() for gate in cell.gates]
-every_cell = pytest.mark.parametrize("cls", CELLS)
-every_gate = pytest.mark.parametrize(("cls", "gate"), GATES)
 
 
-@every_cell
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_it_keeps_the_contract(cls, check):
-    check(cls)
-
-
-@every_gate
-def test_an_override_hides_what_is_behind_it(cls, gate, draw):
-    problem = draw(cls, K=1, T=2, B=2, I=2, H=2)
-    values = problem.scan(record=[gate]).recorded[gate].detach()
-    outputs = problem.scan(override={gate: values}).outputs
-    own = [w for name, w in problem.w.items() if name.endswith(f"_{gate}")]
-    if not own:  # both of janet's gates are of s: test_identities.py overrides both
-        assert cls.name == "janet"
-        return
-    assert all(g is None for g in torch.autograd.grad(outputs.sum(), own, allow_unused=True))
-
-
-def test_the_catalogue_has_every_cell_after_its_parent():
+def test_the_catalogue_lists_every_cell_after_its_parent():
     assert catalogue().keys() == base.registry.keys()
     names = list(catalogue())
     assert all(names.index(cls.parent) < names.index(name) for name, cls in catalogue().items() if cls.parent)
 
 
-def test_equations_are_the_indented_lines():
+def test_equations_are_the_indented_lines_of_the_docstring():
     assert catalogue()["rnn"].equations() == "h' = tanh(W x + U h + b)"
 
 
-def test_a_recurrence_is_the_parents_with_the_change():
+def test_a_recurrence_is_that_of_the_parent_with_the_equations_that_change():
     assert [line.split("  ")[0] for line in recurrence(catalogue()["lstm_no_forget"])] == [
         "i",
         "z",
@@ -61,8 +40,8 @@ def test_a_recurrence_is_the_parents_with_the_change():
     assert letters == ["i", "f", "z", "c'", "m", "h'"]
 
 
-def test_the_parameters_of_a_layer_by_hand():
-    count = {name: kind().parameters(2, 3) for name, kind in catalogue().items()}
+def test_the_number_of_parameters_equals_a_count_by_hand():
+    count = {name: cell().parameters(2, 3) for name, cell in catalogue().items()}
     assert count["identity_rnn"] == count["rnn"] == 2 * 3 + 3 * 3 + 3
     assert count["lstm_static_leak"] == 3 * count["rnn"] + 3
     assert count["lstm_static_gates"] == count["rnn"] + 3 * 3
@@ -76,7 +55,7 @@ def test_the_parameters_of_a_layer_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("lstm_coupled", {"peephole": 1}, "option 'peephole' is 1; allowed: true, false"),
         ("single_network", {"depth": 0}, "option 'depth' is 0; allowed: whole numbers from 1 to 16"),
@@ -88,29 +67,30 @@ def test_the_parameters_of_a_layer_by_hand():
         ("lstm_static_gates", {"leak": "0.9"}, "option 'leak' is '0.9'"),
     ],
 )  # fmt: skip
-def test_an_option_that_does_not_fit_is_named(name, options, said):
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_an_invalid_option_is_refused_with_the_allowed_values(name, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         catalogue()[name](**options)
 
 
 def define(qualified: str, **body):
+    """A subclass of Cell with the given class body."""
     body = {"__module__": __name__, "reference": "", **body}
     return types.new_class(qualified, (base.Cell,), exec_body=lambda space: space.update(body))
 
 
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("qualified", ["Again", "LSTM"])
-def test_a_name_that_is_taken_is_refused_with_both_places(qualified):
-    held = catalogue()["lstm"]
+def test_a_name_that_is_taken_is_refused_with_both_files(qualified):
+    registered = catalogue()["lstm"]
     with pytest.raises(ValueError, match="'lstm'") as raised:
         define(qualified, name="lstm")
-    for part in ("LSTM", qualified, "lstm.py", "test_cells.py"):
+    for part in ("LSTM", qualified, "lstm.py", Path(__file__).name):
         assert part in str(raised.value)
-    assert catalogue()["lstm"] is held
+    assert catalogue()["lstm"] is registered
 
 
 @pytest.mark.usefixtures("registries")
-def test_a_cell_enters_the_catalogue_by_being_defined_below_its_parent():
+def test_a_new_cell_is_in_the_catalogue_after_its_parent():
     child = define("Child", name="child", parent="rnn")
     names = list(catalogue())
     assert catalogue()["child"] is child
@@ -119,13 +99,13 @@ def test_a_cell_enters_the_catalogue_by_being_defined_below_its_parent():
 
 @pytest.mark.usefixtures("registries")
 def test_an_abstract_cell_is_not_registered():
-    known = catalogue()
+    before = catalogue()
     define("Nameless")
-    assert catalogue() == known
+    assert catalogue() == before
 
 
 @pytest.mark.usefixtures("registries")
-def test_a_cell_that_is_defined_again_in_its_place_takes_it():
+def test_a_cell_that_is_defined_again_replaces_the_first():
     first = define("Child", name="child")
     second = define("Child", name="child")
     assert second is not first
@@ -133,7 +113,7 @@ def test_a_cell_that_is_defined_again_in_its_place_takes_it():
 
 
 @pytest.mark.usefixtures("registries")
-def test_a_cell_with_an_unknown_parent_is_named():
+def test_a_cell_with_an_unknown_parent_is_refused():
     class Orphan(catalogue()["rnn"]):
         name = "orphan"
         parent = "nobody"

@@ -34,8 +34,8 @@ def test_studies_are_listed_with_their_questions(tmp_path: Path) -> None:
 def test_cells_are_a_tree_with_the_change_on_each_branch(tmp_path: Path) -> None:
     shown = whygates("cells", "--inputs", "4", "--hidden", "16", cwd=tmp_path).stdout
     assert re.search(r"├── lstm  1,344 parameters .*\n(│ .*\n)*│   ├── lstm_peephole  1,392 parameters", shown)
-    assert re.search(r"lstm_peephole .*\n│   │   the gates see the memory c\n", shown)
-    assert re.search(r"│   │   └── lstm_full_recurrence .*\n│   │       the gates see the previous gates\n", shown)
+    assert re.search(r"lstm_peephole .*\n│   │   peepholes: the gates receive the memory c\n", shown)
+    assert re.search(r"│   │   └── lstm_full_recurrence .*\n│   │       the gates receive the previous gates\n", shown)
     assert "options: depth=1, width=1, activation=tanh" in shown
     assert shown.count("peephole=False") == 1  # where it comes from, not wherever it is inherited
 

@@ -24,7 +24,7 @@ def close(a, b):
 def test_a_population_of_any_shape_is_its_members_one_by_one(cls, sizes, seed, draw):
     problem = draw(cls, **sizes, seed=seed)
     outputs, final, _ = problem.scan()
-    expected, expected_final = problem.alone()
+    expected, expected_final = problem.loop()
     close(outputs, expected)
     close(final, expected_final)
 

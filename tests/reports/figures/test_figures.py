@@ -14,7 +14,6 @@ from reports.exhibits import calibration
 from reports.exhibits.csv_data import csv_text
 from reports.figures import effects, outcomes, style, tree
 from reports.statistics.contrasts import Contrast, Estimate
-from reports.text import sentences as prose
 from tests.reports import synthetic_study as synthetic
 
 CELLS = list(synthetic.CELLS)
@@ -112,38 +111,10 @@ def test_a_lattice_that_goes_in_a_circle_loses_no_cell() -> None:
 
 
 def estimate(effect: float, low: float, high: float) -> Estimate:
-    return Estimate(effect, low, high, p=0.01, strata=(), depth=3, seeds=6, networks=6, searches=2, share=0.5)
+    return Estimate(effect, low, high, p=0.01, strata=(), n_lags=3, seeds=6, networks=6, searches=2, solve_rate=0.5)
 
 
 NO_FORGET = lattice.Node("lstm_no_forget", "lstm", "no forget gate", 1)
-
-
-@pytest.mark.parametrize(
-    ("high", "matters", "place"),
-    [
-        (
-            -0.6,
-            "The forget gate (without: −83 points on erase tasks, −97 to −60) matters.",
-            "Taking away the forget gate costs on erase (−83) tasks, and helps on count (+50) tasks.",
-        ),
-        (
-            0.1,
-            "The one change that was measured takes no more from the solve rate than chance could.",
-            "In no group of tasks does a single change lose clearly.",
-        ),
-    ],
-)
-def test_an_effect_is_told_with_its_certainty(high: float, matters: str, place: str) -> None:
-    effects = {
-        ("lstm_no_forget", "erase"): estimate(-0.834, -0.97, high),
-        ("lstm_no_forget", "count"): estimate(0.5, 0.3, 0.7),
-    }
-    assert prose.what_matters([NO_FORGET], effects) == matters
-    assert prose.where([NO_FORGET], effects, {}) == place
-
-
-def test_nothing_is_said_of_cells_without_parents() -> None:
-    assert "no part's effect can be told" in prose.what_matters([lattice.Node("rnn", None, "", 0)], {})
 
 
 def texts(figure) -> list[str]:
@@ -257,11 +228,3 @@ def test_the_appendix_pools_what_was_simulated(tmp_path) -> None:
     assert all(one.shown for one in shown.values())
     assert "10.0 % of studies in world latch" in shown["calibration_errors"].alt
     assert "30 % at 0.2 (seeds), 90 % at 0.4 (seeds)" in shown["calibration_power"].alt
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (float("nan"), "–"), (0.01234, "0.0123"), (3.0, "3"), (12345.0, "12,345"), (7.7e7, "7.70 × 10⁷")],
-)
-def test_numbers_read_well(value: float | None, text: str) -> None:
-    assert prose.number(value) == text

@@ -11,14 +11,24 @@ from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from reports.statistics import estimators as stats
+from reports.statistics import estimators
 from reports.statistics.arms import Arm
 
 DIFFERENCE = np.array([1.0, -1.0])
 
 
-def drawn(rate: float, correlation: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Solved runs out of 4 in each search, runs of one search correlated."""
+def search_rate(solved: np.ndarray, runs: np.ndarray) -> estimators.MeanEstimate:
+    """The solve rate with searches as the units."""
+    return estimators.search_mean(solved, runs, float(solved.sum()), (0.0, 1.0))
+
+
+def run_rate(solved: int, runs: int) -> estimators.MeanEstimate:
+    """The solve rate with runs as the units."""
+    return estimators.run_mean(solved, runs, solved, (0.0, 1.0))
+
+
+def correlated_counts(rate: float, correlation: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Sample the solved runs of 4 in each search, with this intraclass correlation."""
     size = 1 / correlation - 1
     return rng.binomial(4, rng.beta(rate * size, (1 - rate) * size, shape))
 
@@ -29,100 +39,100 @@ def drawn(rate: float, correlation: float, shape: tuple[int, ...], rng: np.rando
 )
 def test_wilson_published(successes, n, low, high):
     """Newcombe 1998, Statistics in Medicine 17:857, table I."""
-    limits = stats.wilson(np.array([successes]), np.array([n]), 0.95)
+    limits = estimators.wilson(np.array([successes]), np.array([n]), 0.95)
     assert np.concatenate(limits) == pytest.approx([low, high], abs=6e-5)
 
 
 def test_mover_published():
     """Newcombe 1998, Statistics in Medicine 17:873, table II (a): 56/70 − 48/80."""
-    interval = stats.mover(np.array([56, 48]), np.array([70, 80]), DIFFERENCE, 0.95)
+    interval = estimators.mover(np.array([56, 48]), np.array([70, 80]), DIFFERENCE, 0.95)
     assert interval == pytest.approx((0.2, 0.0524, 0.3339), abs=6e-5)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.sampled_from([0.8, 0.9, 0.99]))
 def test_mover_of_one_stratum_is_newcombes(a, b, level):
-    ours = stats.mover(np.array([a, b]), np.array([20, 20]), DIFFERENCE, level)
+    ours = estimators.mover(np.array([a, b]), np.array([20, 20]), DIFFERENCE, level)
     theirs = confint_proportions_2indep(a, 20, b, 20, method="newcomb", compare="diff", alpha=1 - level)
     assert ours[1:] == pytest.approx(theirs)
 
 
-def test_mover_keeps_a_width_where_all_agree():
-    interval = stats.mover(np.array([20, 20, 20, 0, 0, 0]), np.full(6, 20), np.repeat([1, -1], 3) / 3, 0.9)
+def test_mover_has_a_positive_width_at_rates_of_0_and_1():
+    interval = estimators.mover(np.array([20, 20, 20, 0, 0, 0]), np.full(6, 20), np.repeat([1, -1], 3) / 3, 0.9)
     assert interval.estimate == pytest.approx(1)
     assert 0.85 < interval.low < 0.97
-    level = stats.mover(np.array([20, 20]), np.array([20, 20]), DIFFERENCE, 0.9)
+    level = estimators.mover(np.array([20, 20]), np.array([20, 20]), DIFFERENCE, 0.9)
     assert level.estimate == 0
     assert level.low < -0.1
     assert level.high > 0.1
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (0.9, 0.5), (0.97, 0.97)])
-def test_mover_covers(a, b):
+def test_mover_has_its_coverage(a, b):
     """Mean over three strata of 20 against 20 runs: the 90 % interval covers in 88 % of cases or more."""
     rng = np.random.default_rng(0)
     solved = rng.binomial(20, np.repeat([a, b], 3), (800, 6))
     weights = np.repeat([1, -1], 3) / 3
-    intervals = [stats.mover(row, np.full(6, 20), weights, 0.9) for row in solved]
+    intervals = [estimators.mover(row, np.full(6, 20), weights, 0.9) for row in solved]
     assert np.mean([one.low <= a - b <= one.high for one in intervals]) > 0.88
 
 
 @settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_permutation_of_one_stratum_is_fishers(a, b):
-    ours = stats.permutation_p(np.array([a]), np.array([12]), np.array([b]), np.array([12]))
+    ours = estimators.permutation_p(np.array([a]), np.array([12]), np.array([b]), np.array([12]))
     assert ours == pytest.approx(distributions.fisher_exact([[a, 12 - a], [b, 12 - b]]).pvalue)
 
 
 def test_permutation_is_exact():
-    """Against every way to deal out the labels, with strata of different sizes."""
+    """Against the enumeration of all permutations of the labels, with strata of different sizes."""
     a, b = [np.array([1, 1, 1]), np.array([1, 0])], [np.array([1, 0, 0, 0]), np.array([0, 0, 1])]
 
-    def deals(x: np.ndarray, y: np.ndarray) -> list[float]:
+    def differences(x: np.ndarray, y: np.ndarray) -> list[float]:
         runs, n = np.concatenate([x, y]), len(x)
-        chosen = itertools.combinations(range(len(runs)), n)
-        return [runs[list(one)].mean() - np.delete(runs, list(one)).mean() for one in chosen]
+        labels_a = itertools.combinations(range(len(runs)), n)
+        return [runs[list(i)].mean() - np.delete(runs, list(i)).mean() for i in labels_a]
 
-    means = np.add.outer(deals(a[0], b[0]), deals(a[1], b[1]))
+    means = np.add.outer(differences(a[0], b[0]), differences(a[1], b[1]))
     observed = sum(x.mean() - y.mean() for x, y in zip(a, b, strict=True))
     counts = [np.array([f(x) for x in side]) for side in (a, b) for f in (np.sum, len)]
-    assert stats.permutation_p(*counts) == pytest.approx(np.mean(np.abs(means) >= abs(observed) - 1e-9))
+    assert estimators.permutation_p(*counts) == pytest.approx(np.mean(np.abs(means) >= abs(observed) - 1e-9))
 
 
-def test_permutation_at_the_ends():
+def test_permutation_at_rates_of_0_and_1():
     none, all_, n = np.zeros(3), np.full(3, 20), np.full(3, 20)
-    assert stats.permutation_p(all_, n, none, n) < 1e-30
-    assert stats.permutation_p(all_, n, all_, n) == 1
-    assert stats.permutation_p(none, n, none, n) == 1
+    assert estimators.permutation_p(all_, n, none, n) < 1e-30
+    assert estimators.permutation_p(all_, n, all_, n) == 1
+    assert estimators.permutation_p(none, n, none, n) == 1
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.97])
-def test_permutation_rejects_no_more_than_it_says(rate):
+def test_permutation_holds_its_level(rate):
     rng = np.random.default_rng(2)
     solved, n = rng.binomial(20, rate, (2, 1500, 4)), np.full(4, 20)
-    p = np.array([stats.permutation_p(a, n, b, n) for a, b in zip(*solved, strict=True)])
+    p = np.array([estimators.permutation_p(a, n, b, n) for a, b in zip(*solved, strict=True)])
     assert np.mean(p <= 0.05) < 0.06
 
 
 def test_cluster_t_of_one_stratum_is_welchs():
     a, b, runs = np.array([4, 2, 3, 0, 4]), np.array([1, 0, 3, 0, 1]), np.full(5, 4)
-    ours = stats.cluster_t([stats.search_rate(x, runs) for x in (a, b)], DIFFERENCE)
+    ours = estimators.cluster_t([search_rate(x, runs) for x in (a, b)], DIFFERENCE)
     theirs = distributions.ttest_ind(a / 4, b / 4, equal_var=False)
-    assert (ours.p, ours.freedom) == pytest.approx((theirs.pvalue, theirs.df))
+    assert (ours.p, ours.df) == pytest.approx((theirs.pvalue, theirs.df))
     assert ours.interval(0.9)[1:] == pytest.approx(tuple(theirs.confidence_interval(0.9)))
 
 
 @pytest.mark.parametrize("solved", [0, 4])
-def test_searches_that_agree_are_not_certain(solved):
-    rate = stats.search_rate(np.full(5, solved), np.full(5, 4))
-    assert rate.rate == solved / 4
+def test_variance_is_positive_where_all_searches_agree(solved):
+    rate = search_rate(np.full(5, solved), np.full(5, 4))
+    assert rate.mean == solved / 4
     assert rate.variance == pytest.approx((0.5 / 21) * (20.5 / 21) / 20)
 
 
-def test_cluster_t_decides_the_plain_case():
+def test_cluster_t_is_significant_for_20_of_20_against_0_of_20():
     """20 of 20 against 0 of 20 on three lags is a difference, though no search mean varies."""
-    arms = [stats.search_rate(np.full(5, solved), np.full(5, 4)) for solved in (4, 4, 4, 0, 0, 0)]
-    fit = stats.cluster_t(arms, np.repeat([1, -1], 3) / 3)
+    arms = [search_rate(np.full(5, solved), np.full(5, 4)) for solved in (4, 4, 4, 0, 0, 0)]
+    fit = estimators.cluster_t(arms, np.repeat([1, -1], 3) / 3)
     assert fit.estimate == pytest.approx(1)
     assert fit.p < 1e-10
     assert 0.9 < fit.interval(0.9).low < 1
@@ -130,49 +140,52 @@ def test_cluster_t_decides_the_plain_case():
 
 @pytest.mark.parametrize("rate", [0.5, 0.8, 0.97])
 @pytest.mark.parametrize("correlation", [0.05, 0.3, 0.9])
-def test_cluster_t_rejects_no_more_than_it_says(rate, correlation):
-    """Three lags, 5 searches × 4 seeds, from nearly independent seeds to searches that are all or nothing."""
+def test_cluster_t_holds_its_level_and_coverage(rate, correlation):
+    """Three lags, 5 searches × 4 seeds, from nearly independent to perfectly correlated seeds."""
     rng = np.random.default_rng(3)
-    solved, weights = drawn(rate, correlation, (800, 6, 5), rng), np.repeat([1, -1], 3) / 3
-    fits = [stats.cluster_t([stats.search_rate(arm, np.full(5, 4)) for arm in study], weights) for study in solved]
+    solved, weights = correlated_counts(rate, correlation, (800, 6, 5), rng), np.repeat([1, -1], 3) / 3
+    fits = [estimators.cluster_t([search_rate(arm, np.full(5, 4)) for arm in study], weights) for study in solved]
     assert np.mean([fit.p <= 0.05 for fit in fits]) < 0.07
     assert np.mean([fit.interval(0.9).low <= 0 <= fit.interval(0.9).high for fit in fits]) > 0.88
 
 
-def test_runs_as_units_are_searches_of_one():
+def test_runs_as_units_equal_searches_of_one_run():
     runs = np.array([1, 1, 0, 1, 0, 1])
-    assert stats.run_rate(4, 6) == pytest.approx(stats.search_rate(runs, np.ones(6)))
+    assert run_rate(4, 6) == pytest.approx(search_rate(runs, np.ones(6)))
 
 
-def test_means_of_numbers_are_compared_as_welch_does():
+def test_cluster_t_of_means_is_welchs_where_the_floor_does_not_bind():
     """Searches that differ widely: the floor does not bind."""
     rng = np.random.default_rng(6)
     a, b = (rng.uniform(0, 1, (5, 4)) * np.linspace(0.1, most, 5)[:, None] for most in (1.0, 0.6))
-    rates = [stats.search_mean(x.sum(1), np.full(5, 4), float((x**2).sum()), (0.0, 1.0)) for x in (a, b)]
-    fit, theirs = stats.cluster_t(rates, DIFFERENCE), distributions.ttest_ind(a.mean(1), b.mean(1), equal_var=False)
-    assert (fit.p, fit.freedom) == pytest.approx((theirs.pvalue, theirs.df))
+    rates = [estimators.search_mean(x.sum(1), np.full(5, 4), float((x**2).sum()), (0.0, 1.0)) for x in (a, b)]
+    fit, theirs = (
+        estimators.cluster_t(rates, DIFFERENCE),
+        distributions.ttest_ind(a.mean(1), b.mean(1), equal_var=False),
+    )
+    assert (fit.p, fit.df) == pytest.approx((theirs.pvalue, theirs.df))
 
 
 @pytest.mark.parametrize("ends", [(0.0, 1.0), (-0.5, 0.5), (0.0, 4.6)])
-def test_the_floor_is_half_a_run_at_either_end(ends):
+def test_variance_floor_adds_half_a_run_at_each_bound(ends):
     """Twenty equal runs beside two that weigh half as much; their variance, by numpy, over the number of runs."""
     value = ends[0] + 0.8 * (ends[1] - ends[0])
     weights, values = np.array([1.0] * 20 + [0.5] * 2), np.array([value] * 20 + [*ends])
     expected = np.cov(values, aweights=weights, ddof=0) / 20
-    ours = stats.search_mean(np.full(5, 4 * value), np.full(5, 4), 20 * value**2, ends)
-    assert (ours.rate, ours.variance) == pytest.approx((value, float(expected)))
-    assert stats.run_mean(20 * value, 20, 20 * value**2, ends).variance == pytest.approx(float(expected))
+    ours = estimators.search_mean(np.full(5, 4 * value), np.full(5, 4), 20 * value**2, ends)
+    assert (ours.mean, ours.variance) == pytest.approx((value, float(expected)))
+    assert estimators.run_mean(20 * value, 20, 20 * value**2, ends).variance == pytest.approx(float(expected))
 
 
 @settings(deadline=None)
 @given(st.floats(-3, 3), st.floats(0.5, 3), st.floats(0.05, 0.4), st.floats(0.05, 0.4), st.floats(-0.9, 0.9))
 def test_fieller_is_the_inverted_test(part, whole, s, t, correlation):
-    """A ratio is inside exactly where part − ratio × whole is within so many standard errors of 0."""
+    """A ratio is in the interval exactly if part − ratio × whole is within `quantile` standard errors of 0."""
     both = correlation * s * t
     errors = [np.sqrt(s**2 + r**2 * t**2 - 2 * r * both) for r in (0, 1, -1)]
-    fits = [stats.ClusterT(part - r * whole, error, 10) for r, error in zip((0, 1, -1), errors, strict=True)]
+    fits = [estimators.ClusterT(part - r * whole, error, 10) for r, error in zip((0, 1, -1), errors, strict=True)]
     quantile = 1.8
-    interval = stats.fieller(*fits, quantile)
+    interval = estimators.fieller(*fits, quantile)
     assert (interval is None) == (whole <= quantile * t)
     if interval:
         assert interval.estimate == pytest.approx(part / whole)
@@ -183,45 +196,45 @@ def test_fieller_is_the_inverted_test(part, whole, s, t, correlation):
                 assert (far < quantile) == inside
 
 
-def test_fieller_covers_a_share():
-    """Two correlated means from ten pairs, the whole five standard errors from 0: 90 % intervals hold the true .6."""
+def test_fieller_interval_of_a_share_has_its_coverage():
+    """Two correlated means of ten pairs, the denominator five standard errors from 0, the true share .6."""
     rng = np.random.default_rng(7)
-    held, shown = 0, 0
+    covered, defined = 0, 0
     for _ in range(1500):
         whole = rng.normal(1, 0.6, 10)
         part = 0.6 * whole + rng.normal(0, 0.3, 10)
         fits = []
         for r in (0.0, 1.0, -1.0):
             values = part - r * whole
-            fits.append(stats.ClusterT(values.mean(), values.std(ddof=1) / np.sqrt(10), 9))
-        interval = stats.fieller(*fits, fits[0].quantile(0.9))
-        shown += interval is not None
-        held += interval is not None and interval.low <= 0.6 <= interval.high
-    assert shown > 1450
-    assert 0.88 < held / shown < 0.93
+            fits.append(estimators.ClusterT(values.mean(), values.std(ddof=1) / np.sqrt(10), 9))
+        interval = estimators.fieller(*fits, fits[0].quantile(0.9))
+        defined += interval is not None
+        covered += interval is not None and interval.low <= 0.6 <= interval.high
+    assert defined > 1450
+    assert 0.88 < covered / defined < 0.93
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.6, 0.9])
-def test_ratios_of_censored_means_reject_no_more_than_they_say(rate):
-    """Steps to solve, cut at the budget, of two equal cells: three lags, 5 searches × 4 seeds, searches correlated."""
+def test_ratio_of_censored_means_holds_its_level(rate):
+    """Steps to solve of two equal cells, censored at the budget: three lags, 5 correlated searches × 4 seeds."""
     rng = np.random.default_rng(8)
     weights = np.repeat([1, -1], 3) / 3
     rejected = []
     for _ in range(500):
         chance = rng.beta(3 * rate, 3 * (1 - rate), (6, 5, 1))
         shares = np.where(rng.random((6, 5, 4)) < chance, rng.uniform(0.1, 0.5, (6, 5, 4)), 1.0)
-        arms = [Arm(x.sum(1), np.full(5, 4), float((x**2).sum()), (0.0, 1.0), price=7.0).rate for x in shares]
-        fit = stats.cluster_t(arms, weights)
+        arms = [Arm(x.sum(1), np.full(5, 4), float((x**2).sum()), (0.0, 1.0), cost=7.0).estimate for x in shares]
+        fit = estimators.cluster_t(arms, weights)
         rejected.append(fit.p <= 0.05)
     assert np.mean(rejected) < 0.08
 
 
-def test_interaction_rejects_no_more_than_it_says():
+def test_interaction_holds_its_level():
     """Two groups of three lags, the cells .3 apart in both: the difference of the differences is 0."""
     rng = np.random.default_rng(5)
     weights = np.repeat([1, -1, -1, 1], 3) / 3
     solved = rng.binomial(20, np.repeat([0.9, 0.6, 0.7, 0.4], 3), (1000, 12))
-    p = np.array([stats.cluster_t([stats.run_rate(x, 20) for x in row], weights).p for row in solved])
+    p = np.array([estimators.cluster_t([run_rate(x, 20) for x in row], weights).p for row in solved])
     assert np.mean(p <= 0.05) < 0.07
     assert np.mean(p <= 0.5) > 0.4
 
@@ -230,22 +243,22 @@ def test_interaction_rejects_no_more_than_it_says():
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_is_statsmodels(p):
     expected = multipletests(p, method="holm")[1] if p else []
-    assert stats.holm(p) == pytest.approx(list(expected))
+    assert estimators.holm(p) == pytest.approx(list(expected))
 
 
 def test_mean_interval():
     values = np.array([0.1, 0.4, 0.4, 0.9])
     expected = distributions.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert stats.mean_interval(values, 0.95)[1:] == pytest.approx(tuple(expected))
-    assert stats.mean_interval(np.array([0.3]), 0.95) == (0.3, -np.inf, np.inf)
-    assert stats.mean_interval(np.full(3, 0.3), 0.95) == pytest.approx((0.3, 0.3, 0.3))
+    assert estimators.mean_interval(values, 0.95)[1:] == pytest.approx(tuple(expected))
+    assert estimators.mean_interval(np.array([0.3]), 0.95) == (0.3, -np.inf, np.inf)
+    assert estimators.mean_interval(np.full(3, 0.3), 0.95) == pytest.approx((0.3, 0.3, 0.3))
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=30))
 def test_kaplan_meier_is_statsmodels(runs):
     steps, censored = (np.array(column) for column in zip(*runs, strict=True))
-    ours = stats.kaplan_meier(steps, censored)
+    ours = estimators.kaplan_meier(steps, censored)
     theirs = SurvfuncRight(steps.astype(float), (~censored).astype(int))
     share = dict(zip(theirs.surv_times, 1 - theirs.surv_prob, strict=True))
     assert ours.solved == pytest.approx([share[step] for step in ours.steps])
@@ -255,20 +268,20 @@ def test_kaplan_meier_is_statsmodels(runs):
     assert ours.median == (half[0] if half else None)
 
 
-def test_kaplan_meier_at_the_ends():
-    nobody = stats.kaplan_meier(np.full(20, 3000), np.ones(20))
-    assert (len(nobody.steps), nobody.median) == (0, None)
-    everybody = stats.kaplan_meier(np.full(20, 100), np.zeros(20))
-    assert everybody.solved.tolist() == [1]
-    assert everybody.low[0] == pytest.approx(0.8389, abs=1e-4)  # Wilson at 20 of 20
-    few = stats.kaplan_meier(np.array([100] + [3000] * 19), np.array([False] + [True] * 19))
+def test_kaplan_meier_of_no_and_of_all_solved_runs():
+    unsolved = estimators.kaplan_meier(np.full(20, 3000), np.ones(20))
+    assert (len(unsolved.steps), unsolved.median) == (0, None)
+    all_solved = estimators.kaplan_meier(np.full(20, 100), np.zeros(20))
+    assert all_solved.solved.tolist() == [1]
+    assert all_solved.low[0] == pytest.approx(0.8389, abs=1e-4)  # Wilson at 20 of 20
+    few = estimators.kaplan_meier(np.array([100] + [3000] * 19), np.array([False] + [True] * 19))
     assert (few.median, few.median_low, few.median_high) == (None, None, None)
 
 
-def test_kaplan_meier_median_covers():
-    """Exponential times cut at a budget of 3: the interval of the median covers ln 2 as often as it says."""
+def test_kaplan_meier_median_interval_has_its_coverage():
+    """Exponential times censored at a budget of 3; the true median is ln 2."""
     rng = np.random.default_rng(4)
     times = rng.exponential(size=(400, 20))
-    curves = [stats.kaplan_meier(np.minimum(row, 3), row >= 3, 0.9) for row in times]
+    curves = [estimators.kaplan_meier(np.minimum(row, 3), row >= 3, 0.9) for row in times]
     covered = [(one.median_low or np.inf) <= np.log(2) <= (one.median_high or np.inf) for one in curves]
     assert np.mean(covered) > 0.86

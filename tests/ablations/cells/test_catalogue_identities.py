@@ -1,4 +1,4 @@
-"""Cells that must be one another: with a gate pinned, with a weight at nothing, or as they start."""
+"""Cells of the catalogue that equal each other with a gate overridden or a weight at 0, and gates with known values."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def close(a, b):
 
 @pytest.fixture
 def pair(draw):
-    """A problem for each of two cells: the second has the first's input, state, and weights of the same name."""
+    """Draw a problem for each of two cells, with the same input, state and weights of the same name."""
 
     def pair(first, second, **options):
         one, other = draw(catalogue()[first]), draw(lambda: catalogue()[second](**options))
@@ -35,14 +35,14 @@ def ones(problem):
 
 
 @pytest.mark.parametrize(("gate", "name"), [("f", "lstm_no_forget"), ("i", "lstm_no_input"), ("o", "lstm_no_output")])
-def test_a_gate_held_open_is_no_gate(gate, name, pair):
+def test_a_cell_without_a_gate_equals_the_lstm_with_that_gate_at_one(gate, name, pair):
     full, less = pair("lstm", name)
     close(full.scan(override={gate: ones(full)}).outputs, less.scan().outputs)
     assert missing(full, less) == {f"{kind}_{gate}" for kind in "WUb"}
     assert not missing(less, full)
 
 
-def test_coupled_gates_are_an_input_gate_of_one_minus_f(pair):
+def test_coupled_gates_equal_the_lstm_with_an_input_gate_of_one_minus_f(pair):
     full, coupled = pair("lstm", "lstm_coupled")
     free = coupled.scan(record=["f"])
     values = {"f": free.recorded["f"], "i": 1 - free.recorded["f"]}
@@ -50,18 +50,18 @@ def test_coupled_gates_are_an_input_gate_of_one_minus_f(pair):
     assert (full.scan().outputs != free.outputs).all()
 
 
-def test_a_static_leak_is_a_forget_gate_that_sees_nothing(pair):
+def test_a_static_leak_equals_a_forget_gate_with_weights_of_zero(pair):
     full, leak = pair("lstm", "lstm_static_leak")
     assert missing(full, leak) == {"W_f", "U_f"}
     with torch.no_grad():
         full.w["W_f"].zero_()
         full.w["U_f"].zero_()
     close(full.scan().outputs, leak.scan().outputs)
-    found, expected = (dict(zip(p.w, p.gradients(p.scan().outputs), strict=False)) for p in (leak, full))
-    close(found["b_f"], expected["b_f"])
+    gradients, expected = (dict(zip(p.w, p.gradients(p.scan().outputs), strict=False)) for p in (leak, full))
+    close(gradients["b_f"], expected["b_f"])
 
 
-def test_static_gates_are_gates_that_see_nothing(pair):
+def test_static_gates_equal_gates_with_weights_of_zero(pair):
     full, static = pair("lstm", "lstm_static_gates")
     assert missing(full, static) == {f"{kind}_{g}" for kind in "WU" for g in "ifo"}
     with torch.no_grad():
@@ -71,7 +71,7 @@ def test_static_gates_are_gates_that_see_nothing(pair):
 
 
 @pytest.mark.parametrize("name", ["lstm_static_leak", "lstm_static_gates"])
-def test_a_fixed_leak_is_a_learned_one_of_that_value(name, pair):
+def test_a_fixed_leak_equals_a_learned_leak_of_that_value(name, pair):
     learned, fixed = pair(name, name, leak=0.9)
     assert missing(learned, fixed) == {"b_f"}
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_a_fixed_leak_is_a_learned_one_of_that_value(name, pair):
     assert (fixed.scan(record=["f"]).recorded["f"] == 0.9).all()
 
 
-def test_without_peepholes_the_peephole_lstm_is_the_lstm(pair):
+def test_the_peephole_lstm_with_peepholes_of_zero_equals_the_lstm(pair):
     plain, peeping = pair("lstm", "lstm_peephole")
     assert missing(peeping, plain) == {"P_i", "P_f", "P_o"}
     with torch.no_grad():
@@ -89,13 +89,13 @@ def test_without_peepholes_the_peephole_lstm_is_the_lstm(pair):
     close(peeping.scan().outputs, plain.scan().outputs)
 
 
-def test_the_peephole_lstm_is_the_lstm_with_that_option(pair):
+def test_the_peephole_lstm_equals_the_lstm_with_that_option(pair):
     named, optional = pair("lstm_peephole", "lstm", peephole=True)
     assert list(named.w) == list(optional.w)
     assert torch.equal(named.scan().outputs, optional.scan().outputs)
 
 
-def test_without_gates_of_the_step_before_full_recurrence_is_the_peephole_lstm(pair):
+def test_full_gate_recurrence_with_weights_of_zero_equals_the_peephole_lstm(pair):
     plain, full = pair("lstm_peephole", "lstm_full_recurrence")
     assert missing(full, plain) == {f"R_{a}{b}" for a in "ifo" for b in "ifo"}
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_without_gates_of_the_step_before_full_recurrence_is_the_peephole_lstm(p
     close(full.scan().outputs, plain.scan().outputs)
 
 
-def test_a_bare_candidate_is_squashed_by_nobody(pair):
+def test_the_linear_candidate_is_that_of_the_lstm_before_its_tanh(pair):
     full, bare = pair("lstm", "lstm_no_candidate_tanh")
     values = full.scan(record=["z"]).recorded["z"]
     close(bare.scan(override={"z": values}).outputs, full.scan(override={"z": values}).outputs)
@@ -112,7 +112,7 @@ def test_a_bare_candidate_is_squashed_by_nobody(pair):
     close(first.tanh(), values[:, 0])
 
 
-def test_a_residual_network_that_says_nothing_keeps_the_memory_exactly(draw):
+def test_a_residual_network_with_an_output_of_zero_keeps_the_memory_exactly(draw):
     problem = draw(catalogue()["single_network_residual"])
     with torch.no_grad():
         problem.w["U_c"].zero_()
@@ -120,7 +120,7 @@ def test_a_residual_network_that_says_nothing_keeps_the_memory_exactly(draw):
     assert torch.equal(problem.scan().state["c"], problem.state["c"])
 
 
-def test_the_identity_rnn_keeps_its_state_exactly_while_nothing_comes_in():
+def test_the_identity_rnn_keeps_its_initial_state_exactly_for_inputs_of_zero():
     cell = catalogue()["identity_rnn"]()
     w = {n: v[None] for n, v in initialise(cell.weights(3, 8), {}, 50, Generator().manual_seed(0)).items()}
     h = torch.rand(1, 4, 8, generator=Generator().manual_seed(1))
@@ -133,7 +133,7 @@ KEEPS = [("gru", "z", 1), ("janet", "f", 1), ("minimal_gated", "f", 0), ("min_gr
 
 
 @pytest.mark.parametrize(("name", "gate", "keeping"), KEEPS)
-def test_a_gate_says_keep_by_one_or_by_zero(name, gate, keeping, draw):
+def test_a_gate_at_its_keeping_value_keeps_the_state(name, gate, keeping, draw):
     problem = draw(catalogue()[name])
     override = {gate: torch.full_like(problem.scan().outputs, keeping)}
     if name == "janet":
@@ -146,7 +146,7 @@ CHRONO = [("gru", "z", True), ("lstm", "f", True), ("lstm_coupled", "f", True), 
 
 
 @pytest.mark.parametrize(("name", "gate", "keeps"), CHRONO)
-def test_a_chrono_bias_makes_gates_keep_for_up_to_the_lag(name, gate, keeps):
+def test_a_chrono_bias_gives_time_constants_from_two_to_the_lag(name, gate, keeps):
     lag, units = 200, 400
     cell = catalogue()[name]()
     settings = {"forget_bias": "chrono", "input_bias": "chrono"}
@@ -160,7 +160,7 @@ def test_a_chrono_bias_makes_gates_keep_for_up_to_the_lag(name, gate, keeps):
     assert time.mean().item() == pytest.approx(1 + lag / 2, rel=0.1)
 
 
-def test_the_two_gates_of_janet_are_both_of_s(draw):
+def test_both_gates_of_janet_are_functions_of_s(draw):
     problem = draw(catalogue()["janet"], K=1, T=2, B=2, I=2, H=2)
     free = problem.scan(record=["f", "i"]).recorded
     close(free["i"], 1 - torch.sigmoid(free["f"].logit() - 1))
@@ -170,8 +170,8 @@ def test_the_two_gates_of_janet_are_both_of_s(draw):
     assert all(g is None for g in torch.autograd.grad(outputs.sum(), of_s, allow_unused=True))
 
 
-def test_a_memory_that_is_all_there_is_leaks_as_its_forget_gate_says(draw):
+def test_the_gated_memory_decays_by_its_forget_gate(draw):
     problem = draw(catalogue()["memory_gated"], T=3)
     half = torch.full_like(problem.scan().outputs, 0.5)
-    kept = problem.scan(override={"r": 0 * half, "f": half}).state["c"]
-    close(kept, problem.state["c"].detach() / 8)
+    c = problem.scan(override={"r": 0 * half, "f": half}).state["c"]
+    close(c, problem.state["c"].detach() / 8)

@@ -1,4 +1,4 @@
-"""Every cell against its equations, written down here from the papers: a loop over members, rows and steps."""
+"""Every cell of the catalogue equals its equations, written here from the papers as a loop over members, rows and steps."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from torch.func import functional_call
 from ablations.cells import catalogue
 from ablations.engines import fused
 
-TORCH = {  # torch's class, its gates in the order in which it packs them, and the parts of its state
+TORCH = {  # torch's class, its gates in packed order, and the parts of its state
     "rnn": (torch.nn.RNN, ("",), ("h",)),
     "lstm": (torch.nn.LSTM, ("_i", "_f", "_z", "_o"), ("h", "c")),
     "gru": (torch.nn.GRU, ("_r", "_z", "_n"), ("h",)),
@@ -21,8 +21,8 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def by_torch(problem, name: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """Outputs and final state by torch's own module, member by member."""
+def torch_scan(problem, name: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """Outputs and final state of torch's module, member by member."""
     kind, gates, parts = TORCH[name]
     size = problem.state["h"].shape[-1]
     module = kind(problem.x.shape[-1], size, dtype=torch.float64)
@@ -46,10 +46,10 @@ def by_torch(problem, name: str) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 @pytest.mark.parametrize("name", TORCH)
-def test_torch_computes_the_same(name, draw):
+def test_torch_modules_compute_the_same(name, draw):
     problem = draw(catalogue()[name], K=2, T=7, B=3, I=4, H=5)
     outputs, final, _ = problem.scan()
-    expected, expected_final = by_torch(problem, name)
+    expected, expected_final = torch_scan(problem, name)
     close(outputs, expected)
     close(final, {part: value.detach() for part, value in expected_final.items()})
     close(problem.gradients(outputs), problem.gradients(expected))
@@ -87,7 +87,7 @@ def memory_gated(w, x, c):
 
 
 def block(w, g, x, h):
-    """The net input of a gate of the LSTM."""
+    """The net input of one gate of the LSTM."""
     return x @ w[f"W_{g}"] + h @ w[f"U_{g}"] + w[f"b_{g}"]
 
 
@@ -183,7 +183,7 @@ def lstm_network_readout(w, x, h, c):
     return {"h": tanh(network(w, "h", x, h, new)), "c": new}
 
 
-# -- and with options --
+# -- the same with options --
 
 
 def leak_of_nine_tenths(w, x, h, c):
@@ -191,7 +191,7 @@ def leak_of_nine_tenths(w, x, h, c):
     return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
 
 
-def nothing_but_a_leak(w, x, h, c):
+def static_gates_with_a_leak_of_one_half(w, x, h, c):
     new = 0.5 * c + sigmoid(w["b_i"]) * tanh(block(w, "z", x, h))
     return {"h": sigmoid(w["b_o"]) * tanh(new), "c": new}
 
@@ -222,55 +222,55 @@ def linear_memory(w, x, h, c):
     return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
 
 
-PLAIN = [
+WITH_DEFAULTS = [
     identity_rnn, minimal_gated, janet, min_gru, memory_gated, lstm_no_forget, lstm_no_input, lstm_coupled, lstm_no_output,
     lstm_no_output_tanh, lstm_no_candidate_tanh, lstm_peephole, lstm_full_recurrence, lstm_static_leak, lstm_static_gates,
     single_network, single_network_sigmoid, single_network_residual, lstm_sigmoid_cell, lstm_network_readout,
 ]  # fmt: skip
-OPTIONS = [
+WITH_OPTIONS = [
     ("lstm", {"peephole": True}, lstm_peephole),
     ("lstm_coupled", {"peephole": True}, coupled_with_peepholes),
     ("lstm_static_leak", {"peephole": True}, static_leak_with_peepholes),
     ("lstm_static_leak", {"leak": 0.9}, leak_of_nine_tenths),
-    ("lstm_static_gates", {"leak": 0.5}, nothing_but_a_leak),
+    ("lstm_static_gates", {"leak": 0.5}, static_gates_with_a_leak_of_one_half),
     ("single_network", {"depth": 3, "width": 2, "activation": "relu", "peephole": True}, three_wide_layers),
     ("single_network", {"activation": "linear"}, linear_memory),
     ("single_network", {"activation": "sigmoid"}, single_network_sigmoid),
 ]
-CASES = [pytest.param(e.__name__, {}, e, id=e.__name__) for e in PLAIN] + [
-    pytest.param(name, options, e, id=f"{name}-{'-'.join(options)}") for name, options, e in OPTIONS
+CASES = [pytest.param(e.__name__, {}, e, id=e.__name__) for e in WITH_DEFAULTS] + [
+    pytest.param(name, options, e, id=f"{name}-{'-'.join(options)}") for name, options, e in WITH_OPTIONS
 ]
 
 
-def test_every_cell_has_its_equations_here():
-    assert {equations.__name__ for equations in PLAIN} | TORCH.keys() == catalogue().keys()
+def test_every_cell_of_the_catalogue_has_equations_here():
+    assert {equations.__name__ for equations in WITH_DEFAULTS} | TORCH.keys() == catalogue().keys()
 
 
 @pytest.mark.parametrize(("name", "options", "equations"), CASES)
-def test_a_loop_over_members_rows_and_steps_computes_the_same(name, options, equations, draw):
+def test_a_scan_equals_a_loop_over_members_rows_and_steps(name, options, equations, draw):
     problem = draw(partial(catalogue()[name], **options), K=2, T=5, B=3, I=4, H=5)
     members, steps, rows, _ = problem.x.shape
-    shown = torch.empty(members, steps, rows, 5, dtype=torch.float64)
-    held = {part: torch.empty_like(value) for part, value in problem.state.items()}
+    expected = torch.empty(members, steps, rows, 5, dtype=torch.float64)
+    expected_final = {part: torch.empty_like(value) for part, value in problem.state.items()}
     for k in range(members):
         w = {name: weight[k].squeeze(0) for name, weight in problem.w.items()}  # vectors lose their first axis
         for row in range(rows):
             state = {part: value[k, row] for part, value in problem.state.items()}
             for t in range(steps):
                 state = equations(w, problem.x[k, t, row], **state)
-                shown[k, t, row] = next(iter(state.values()))
+                expected[k, t, row] = next(iter(state.values()))
             for part, value in state.items():
-                held[part][k, row] = value.detach()
+                expected_final[part][k, row] = value.detach()
     outputs, final, _ = problem.scan()
-    close(outputs, shown)
-    close(final, held)
-    close(problem.gradients(outputs), problem.gradients(shown))
+    close(outputs, expected)
+    close(final, expected_final)
+    close(problem.gradients(outputs), problem.gradients(expected))
 
 
-@pytest.mark.parametrize(("name", "options"), [pytest.param(n, o, id=f"{n}-{'-'.join(o)}") for n, o, _ in OPTIONS])
-def test_options_mean_the_same_to_the_fused_engine(name, options, draw):
+@pytest.mark.parametrize(("name", "options"), [pytest.param(n, o, id=f"{n}-{'-'.join(o)}") for n, o, _ in WITH_OPTIONS])
+def test_cells_with_options_compute_the_same_on_the_fused_engine(name, options, draw):
     problem = draw(partial(catalogue()[name], **options), K=2, T=6, B=9, I=3, H=5)
     expected = problem.scan().outputs
-    found, _, _ = fused.scan(problem.cell, problem.w, problem.x, problem.state)
-    close(found, expected)
-    close(problem.gradients(found), problem.gradients(expected))
+    outputs, _, _ = fused.scan(problem.cell, problem.w, problem.x, problem.state)
+    close(outputs, expected)
+    close(problem.gradients(outputs), problem.gradients(expected))

@@ -1,0 +1,57 @@
+"""The methods list the networks that are missing, and the confirmation network of median score."""
+
+import pandas as pd
+import pytest
+
+from reports.page import methods
+from tests.reports import synthetic_study
+
+
+def failures(tables: synthetic_study.Synthetic) -> str:
+    results = tables.results.assign(diverged=tables.results["diverged"].astype(bool))
+    return " ".join(methods.failures(results, tables.study))
+
+
+def test_missing_networks_are_counted_against_the_arms_of_the_study() -> None:
+    tables = synthetic_study.study()
+    assert "Every network that the study defines is in these tables." in failures(tables)
+    gru = tables.results.index[(tables.results["cell"] == "gru") & (tables.results["phase"] == "confirm")]
+    rnn = (tables.results["cell"] == "rnn") & (tables.results["task"] == "recall")
+    text = failures(tables._replace(results=tables.results.drop(index=gru[:2]).loc[~rnn]))
+    assert (
+        "8 of 120 tuning networks are missing, failed or not run, in 1 of 15 arms: rnn on recall lag 20 (0 of 8)."
+        in text
+    )
+    assert (
+        "8 of 90 confirmation networks are missing, failed or not run, in 2 of 15 arms: "
+        "rnn on recall lag 20 (0 of 6) and gru on recall lag 20 (4 of 6)."
+    ) in text
+
+
+def test_beyond_a_number_missing_arms_are_only_counted() -> None:
+    tables = synthetic_study.study()
+    arms = [arm | {"size": size} for arm in tables.study["arms"] for size in (5000, 9000)]
+    text = failures(tables._replace(study=tables.study | {"arms": arms}))
+    assert "90 of 180 confirmation networks are missing" in text
+    assert "rnn on recall lag 20 at size 9000 (0 of 6)" in text
+    assert "and 7 more." in text
+
+
+@pytest.mark.parametrize("arms", [None, [], [{"cell": "lstm", "task": "recall", "lag": 20}]])
+def test_without_arms_missing_networks_cannot_be_listed(arms: list[dict[str, object]] | None) -> None:
+    tables = synthetic_study.study({"recall": [20]}, searches=1, trials=1, confirm=2)
+    text = failures(tables._replace(study={} if arms is None else tables.study | {"arms": arms}))
+    assert "Missing networks cannot be listed" in text
+
+
+def test_examples_are_networks_of_median_score_at_the_longest_lag() -> None:
+    confirm = pd.DataFrame(
+        {
+            "task": "recall",
+            "cell": "lstm",
+            "lag": [10, 20, 20, 20],
+            "score": [0.9, 0.1, 0.7, 0.4],
+            "hash": ["a", "b", "c", "d"],
+        }
+    )
+    assert methods.examples(confirm)["hash"].tolist() == ["d"]
