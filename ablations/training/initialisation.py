@@ -1,4 +1,4 @@
-"""The weights of members before training: drawn from their seeds and, where a study asks for it, matched in gradient decay.
+"""The weights of members before training: drawn from their seeds and, where `decay` is set, matched in gradient decay.
 
 With `init = { decay = 0.98 }` one number per network is chosen so that, before training, the gradient shrinks by a factor of
 0.98 per step backwards (`decay_init`, as the probe `flow` measures it on the arm's task). The number is added to a bias (of
