@@ -62,7 +62,7 @@ def load_results(store: str | Path, study: str) -> StudyResults:
 
     tracker = Tracker(Store.open(Path(store)), study)
     table = tracker.results(tracker.manifest())
-    confirm, tune = (table[table["phase"] == phase].reset_index(drop=True) for phase in ("confirm", "tune"))
+    confirm, tune = (table.query("phase == @phase").reset_index(drop=True) for phase in ("confirm", "tune"))
     return StudyResults(confirm, tune)
 
 
@@ -151,7 +151,7 @@ class TrainedPopulation:
         """
         curves = self.curves
         known("metric", metric, dict.fromkeys(curves["metric"].unique()))
-        rows = curves[curves["metric"] == metric]
+        rows = curves.query("metric == @metric")
         ax = sns.lineplot(
             rows, x="step", y="value", units="member", estimator=None, hue="member", palette="crest", ax=ax
         )
@@ -244,7 +244,7 @@ def _settings(hyperparameters: Mapping[str, Setting | Sequence[Setting]], member
     columns: dict[str, list[Setting]] = {}
     for name, value in hyperparameters.items():
         hyperparameter = known("hyperparameter", name, HYPERPARAMETERS)
-        values = [value] * members if isinstance(value, str | int | float) else list(value)
+        values: list[Setting] = [value] * members if isinstance(value, str | int | float) else [*value]
         if len(values) != members:
             raise InputError(f"{name} has {len(values)} values for {members} members")
         for one in values:

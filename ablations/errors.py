@@ -1,4 +1,4 @@
-"""Clear words for bad input: what was wrong, where, what is allowed, and the nearest valid name."""
+"""The error for invalid user input, and look-ups whose error names the nearest valid name."""
 
 import difflib
 from collections.abc import Collection, Mapping
@@ -8,19 +8,19 @@ T = TypeVar("T")
 
 
 class InputError(ValueError):
-    """The user gave something that cannot be used. The message is one clear sentence; the command line exits with 2."""
+    """Invalid user input. The message is one plain sentence; the command line prints it and exits with code 2."""
 
 
 def nearest(name: object, names: Collection[str]) -> str:
-    """A clause that names the nearest valid name, if one is near, and all that are allowed."""
+    """The end of an error message: the valid name that is closest to `name`, if one is close, and all valid names."""
     names = [str(n) for n in names]
-    near = difflib.get_close_matches(str(name), names, n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else ";"
+    close = difflib.get_close_matches(str(name), names, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else ";"
     return f"{guess} allowed: {', '.join(names) or 'none'}"
 
 
 def known(what: str, name: object, names: Mapping[str, T]) -> T:
-    """The entry of a name; InputError if it has none, with the nearest that has."""
+    """Return `names[name]`. Raises InputError, with the nearest valid name, if there is no such entry."""
     if name not in names:
         raise InputError(f"unknown {what} {name!r}{nearest(name, names)}")
     return names[str(name)]

@@ -75,7 +75,7 @@ HYPERPARAMETERS = {
             words=("uniform", "orthogonal", "identity"),
             search=["uniform", "orthogonal", "identity"],
         ),
-        # Bias of the gate that keeps the memory: a number (Gers et al. 2000; Jozefowicz et al. 2015 recommend 1), or
+        # Bias of the gate that multiplies the old memory: a number (Gers et al. 2000; Jozefowicz et al. 2015 recommend 1), or
         # chrono: log U(1, lag − 1), with a lag of at least 3 (Tallec & Ollivier 2018).
         Hyperparameter(
             "forget_bias",
@@ -86,11 +86,11 @@ HYPERPARAMETERS = {
             words=("chrono",),
             search=[0.0, 1.0, 3.0, 5.0, "chrono"],
         ),
-        # Bias of the gate that writes: a number, or chrono: minus the same draw.
+        # Bias of the gate that multiplies the new input: a number, or chrono: minus the forget bias that chrono draws.
         Hyperparameter(
             "input_bias", 0.0, "initialiser", "categories", "any", words=("chrono",), search=[0.0, -1.0, -2.0, "chrono"]
         ),
-        # Share of the gradient that one step back leaves before training (see ablations.training.initialisation).
+        # Factor of the gradient norm per step backwards, before training (see ablations.training.initialisation).
         Hyperparameter("decay", None, "matching", "linear", "positive"),
     )
 }

@@ -1,1 +1,1 @@
-"""What a user asks for on the command line: one module per command."""
+"""The commands of `whygates`, one module each, and what they share: options, completion, command lines to paste."""

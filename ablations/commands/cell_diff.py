@@ -1,4 +1,4 @@
-"""What tells two cells apart: the changes between them in the lattice, their equations, their weights."""
+"""`whygates cells --diff A B`: the changes, equations and weights in which two cells differ."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from ablations.errors import known
 
 
 def diff(first: str, second: str, inputs: int, hidden: int) -> dict[str, Any]:
-    """The difference between two cells as data; weights and parameters are those of one layer. InputError for a name
-    that is no cell's.
+    """Return the difference between two cells as JSON-like data. Raises InputError for an unknown name.
 
-    `changes` is the way through the lattice: the first cell's own changes are undone as far as the nearest ancestor of
-    both, `common`, then the second's are made. Two cells of different roots have no such way.
+    `changes` is the path through the lattice: from the first cell up to the nearest common ancestor, `common`, where
+    changes are undone, then down to the second. It is empty for cells with different roots. `equations` and `weights`
+    are two lists each: those of the first cell only, and those of the second only. Weights and parameters are those of
+    one layer.
     """
     one, other = (known("cell", name, cells.catalogue()) for name in (first, second))
     up, down = _ancestry(one), _ancestry(other)
@@ -26,32 +27,33 @@ def diff(first: str, second: str, inputs: int, hidden: int) -> dict[str, Any]:
         "common": common and common.name,
         "changes": [{"cell": kind.name, "change": kind.change, "undone": True} for kind in undone]
         + [{"cell": kind.name, "change": kind.change, "undone": False} for kind in reversed(made)],
-        "equations": _only(cells.recurrence(one), cells.recurrence(other)),
-        "weights": _only(_weights(one, inputs, hidden), _weights(other, inputs, hidden)),
+        "equations": _differences(cells.recurrence(one), cells.recurrence(other)),
+        "weights": _differences(_weights(one, inputs, hidden), _weights(other, inputs, hidden)),
         "inputs": inputs,
         "hidden": hidden,
         "parameters": [kind().parameters(inputs, hidden) for kind in (one, other)],
     }
 
 
-def show_diff(found: dict[str, Any], out: Console) -> None:
-    """The difference: − is the first cell's, + the second's."""
-    first, second = found["cells"]
+def show_diff(difference: dict[str, Any], out: Console) -> None:
+    """Print the difference: − marks lines of the first cell, + lines of the second."""
+    first, second = difference["cells"]
     out.print(Text.assemble((first, "bold"), " → ", (second, "bold")))
-    for change in found["changes"]:
+    for change in difference["changes"]:
         out.print(f"  {'undo' if change['undone'] else 'make'}  {change['change']}  ({change['cell']})")
-    if found["common"] is None:
-        out.print("  they have different roots")
+    if difference["common"] is None:
+        out.print("  no common ancestor")
     table = Table.grid(padding=(0, 2))
-    for what in ("equations", "weights"):
-        for sign, colour, lines in zip("−+", ("red", "green"), found[what], strict=True):
+    for kind in ("equations", "weights"):
+        title = kind
+        for sign, colour, lines in zip("−+", ("red", "green"), difference[kind], strict=True):
             for line in lines:
-                table.add_row(what, Text(f"{sign} {line}", colour))
-                what = ""
+                table.add_row(title, Text(f"{sign} {line}", colour))
+                title = ""
     out.print(table)
-    before, after = found["parameters"]
-    size = f"a layer of {found['hidden']} units on {found['inputs']} inputs"
-    out.print(f"parameters of {size}: {before:,} → {after:,} ({after - before:+,})")
+    before, after = difference["parameters"]
+    layer = f"a layer of {difference['hidden']} units on {difference['inputs']} inputs"
+    out.print(f"parameters of {layer}: {before:,} → {after:,} ({after - before:+,})")
 
 
 def _ancestry(kind: type[cells.Cell]) -> list[type[cells.Cell]]:
@@ -63,6 +65,6 @@ def _weights(kind: type[cells.Cell], inputs: int, hidden: int) -> list[str]:
     return [f"{name} [{w.rows}, {w.columns}], {w.initialiser}" for name, w in kind().weights(inputs, hidden).items()]
 
 
-def _only(one: list[str], other: list[str]) -> list[list[str]]:
-    """What each of two lists has that the other has not."""
-    return [[line for line in one if line not in other], [line for line in other if line not in one]]
+def _differences(first: list[str], second: list[str]) -> list[list[str]]:
+    """The lines of each list that the other does not contain."""
+    return [[line for line in first if line not in second], [line for line in second if line not in first]]

@@ -1,4 +1,4 @@
-"""What `whygates check` prints: how the cells and tasks of a file keep their contract."""
+"""`whygates check`: run the contract's checks on the cells and tasks of a file."""
 
 import inspect
 from pathlib import Path
@@ -12,33 +12,35 @@ from ablations.engines import choose_all
 
 
 def check_file(file: Path, out: Console) -> bool:
-    """Print what passes and what fails; whether all passes. Raises InputError for a file that cannot be used."""
-    failed = [failure for kind in plugins.define(file) for failure in _check(kind, out)]
-    out.print(f"checks that fail: {len(failed)}" if failed else "every check passes", highlight=False)
-    return not failed
+    """Print which checks pass and which fail; returns whether all pass. Raises InputError for a file that cannot be used."""
+    failures = sum(_failures(kind, out) for kind in plugins.define(file))
+    out.print(f"failed checks: {failures}" if failures else "all checks pass")
+    return not failures
 
 
-def _check(kind: Kind, out: Console) -> list[Check]:
-    """The checks that fail. Those that a cell or task must pass to be used at all come first, and alone if one fails."""
+def _failures(kind: Kind, out: Console) -> int:
+    """Run the checks of one cell or task; returns the number of failures. The basic checks run first; if one of them fails,
+    the others are skipped."""
     contract = plugins.contract(kind)
     out.print(Text.assemble((kind.name, "bold"), f", a {'cell' if issubclass(kind, Cell) else 'task'}"), soft_wrap=True)
-    failed = [check for check in contract.BASIC if not _passes(check, kind, out)]
-    if failed:
-        out.print(f"  the other {len(contract.CHECKS) - len(contract.BASIC)} checks come after these", highlight=False)
-        return failed
-    failed = [check for check in contract.CHECKS[len(contract.BASIC) :] if not _passes(check, kind, out)]
+    failures = sum(not _passes(check, kind, out) for check in contract.BASIC)
+    others = contract.CHECKS[len(contract.BASIC) :]
+    if failures:
+        out.print(f"  the other {len(others)} checks are skipped until these pass")
+        return failures
+    failures = sum(not _passes(check, kind, out) for check in others)
     if issubclass(kind, Cell):
         for line in choose_all("auto", {kind.name: kind()}):
-            out.print(f"  {line}", soft_wrap=True, highlight=False)
-    return failed
+            out.print(f"  {line}", soft_wrap=True)
+    return failures
 
 
 def _passes(check: Check, kind: Kind, out: Console) -> bool:
-    said = inspect.cleandoc(check.__doc__ or "").splitlines()[0]
+    title = inspect.cleandoc(check.__doc__ or "").splitlines()[0]
     try:
         check(kind)
-    except Exception as error:  # what is not ours may raise anything
-        out.print(Text.assemble(("  FAILS  ", "red"), said, "\n         ", fault(kind, error)), soft_wrap=True)
+    except Exception as error:  # a user's code may raise anything
+        out.print(Text.assemble(("  FAILS  ", "red"), title, "\n         ", fault(kind, error)), soft_wrap=True)
         return False
-    out.print(Text.assemble(("  passes ", "green"), said), soft_wrap=True)
+    out.print(Text.assemble(("  passes ", "green"), title), soft_wrap=True)
     return True

@@ -1,9 +1,14 @@
-"""A sweep from its first arm to its last: workers train, finished members go to the tracker, an observer watches."""
+"""`whygates sweep`: train every arm of a study and upload the results to the tracker."""
 
-from typing import Any, Protocol
+import signal
+from pathlib import Path
 
-from ablations.studies.study import Study
-from ablations.sweeps.arm import ProbeProgress, TrainingProgress
+from rich.console import Console
+
+from ablations.commands.invocation import shell_command
+from ablations.commands.progress import Display
+from ablations.engines import choose_all
+from ablations.studies.study import Study, load, presets
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome, run_arms
@@ -12,33 +17,57 @@ from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
 from ablations.tracking.tracker import Tracker
 
-
-class Observer(Protocol):
-    """Whoever watches a sweep."""
-
-    def known(self, rates: dict[tuple[str, str], list[int]]) -> None: ...
-    def progress(self, progress: TrainingProgress | ProbeProgress) -> None: ...
-    def delivered(self, record: dict[str, Any]) -> None: ...
-    def ended(self, ended: ArmOutcome) -> None: ...
-    def stopping(self) -> None: ...
-    def warn(self, message: str) -> None: ...
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+"""Exit codes of a sweep."""
 
 
-def sweep_study(study: Study, store: Store, processes: int, engine: str, observer: Observer) -> list[ArmOutcome]:
-    """Run every arm of a study, and close what was finished. Raises InputError when the tracker cannot be reached."""
+def list_studies(out: Console) -> None:
+    """Print the presets with their questions."""
+    for name, path in presets().items():
+        out.print(f"{name}: {load(str(path)).description}", soft_wrap=True)
+
+
+def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: str, out: Console) -> int:
+    """Run a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
+
+    `resume` is the command line that continues the sweep. Raises InputError.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    outcomes = None
+    try:
+        out.print(f"{study.name}: {len(study.arms())} arms, {processes} workers", soft_wrap=True)
+        # Before the store is created: a cell that the engine refuses leaves the disk untouched.
+        for line in choose_all(engine, {choice.label: choice.build() for choice in study.cells}):
+            out.print(line, soft_wrap=True)
+        store = Store.create(folder)
+        with store.sweeping(), Display(study, out) as display:
+            outcomes = _run_arms(study, store, processes, engine, display)
+        display.summary(outcomes)
+    except KeyboardInterrupt:  # before the workers have started, or after they have ended
+        pass
+    if outcomes is None or any(outcome.status == "interrupted" for outcome in outcomes):
+        out.print(f"Interrupted; all progress is saved. Continue with:  {resume}", soft_wrap=True)
+        return INTERRUPTED
+    out.print(f"Report:      {shell_command('report', study.name, store=folder)}", soft_wrap=True)
+    out.print(f"Browse:      {shell_command('ui', store=folder)}", soft_wrap=True)
+    return FAILED if any(outcome.status == "failed" for outcome in outcomes) else DONE
+
+
+def _run_arms(study: Study, store: Store, processes: int, engine: str, display: Display) -> list[ArmOutcome]:
+    """Run every arm and upload its members. Raises InputError when the tracker cannot be reached."""
     storage(store)
     create_database(store)
-    described = manifest(study)
+    description = manifest(study)
     tracker = Tracker(store, study.name)
-    logged = tracker.begin(described)
-    observer.known(tracker.solved(described))
-    delivery = Delivery(store, tracker, observer)
+    logged = tracker.begin(description)
+    display.add_solved(tracker.solved(description))
+    delivery = Delivery(store, tracker, display)
     delivery.work()
-    ended = []
-    watch = (observer.progress, delivery.work, observer.stopping)
-    for arm in run_arms(study.arms(), store, processes, engine, logged, *watch):
-        delivery.end_arm(arm)
-        observer.ended(arm)
-        ended.append(arm)
+    outcomes = []
+    callbacks = (display.progress, delivery.work, display.stopping)
+    for outcome in run_arms(study.arms(), store, processes, engine, logged, *callbacks):
+        delivery.end_arm(outcome)
+        display.ended(outcome)
+        outcomes.append(outcome)
     delivery.flush()
-    return ended
+    return outcomes

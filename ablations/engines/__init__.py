@@ -1,4 +1,8 @@
-"""Engines: how a cell's step becomes a scan over time, forward and backward."""
+"""Engines run a cell over a sequence, forward and backward.
+
+`eager` loops over time in Python and is differentiated by autograd; it is the reference. `fused` compiles the cell's step
+to a native kernel.
+"""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -6,43 +10,52 @@ from typing import NamedTuple
 
 from ablations.cells import Cell
 from ablations.engines import eager
-from ablations.errors import known
-
-
-def choose_all(name: str, cells: dict[str, Cell]) -> list[str]:
-    """Choose for several cells by label, side by side, as kernels take a few seconds to compile; a line for each outcome."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        chosen = dict(zip(cells, pool.map(lambda cell: choose(name, cell), cells.values()), strict=True))
-    outcomes: dict[str, list[str]] = {}
-    for label, engine in chosen.items():
-        outcomes.setdefault(f"engine {engine.name} ({engine.why})", []).append(label)
-    return [f"{outcome}: {', '.join(labels)}" for outcome, labels in outcomes.items()]
-
+from ablations.errors import InputError, known
 
 ENGINES = ("auto", "eager", "fused")
 
 
 class Engine(NamedTuple):
-    """An engine for a cell, and why it is the one."""
+    """The engine chosen for a cell."""
 
     name: str
     scan: eager.Scan
     linear: eager.Linear
     why: str
+    """The reason for the choice, as printed to the user."""
 
 
 def choose(name: str, cell: Cell) -> Engine:
-    """The engine of a name for a cell; `auto` is the fastest that works here. A kernel is compiled here, once.
+    """Return an engine for a cell; its kernel, if it needs one, is compiled here unless it is cached.
 
-    Where `fused` cannot run the cell, the eager engine does, and `why` says so. InputError for a name that does not exist.
+    `auto` is the fused engine, or the eager engine where the fused engine cannot run the cell; `why` then states the reason.
+    Raises InputError for an unknown name, and for `fused` where the fused engine cannot run the cell.
     """
     known("engine", name, dict.fromkeys(ENGINES))
     if name == "eager":
-        return Engine("eager", eager.scan, eager.linear, "as asked")
-    from ablations.engines import fused  # torch's tracer takes its time to load
+        return Engine("eager", eager.scan, eager.linear, "as requested")
+    from ablations.engines import fused  # here, because importing torch.fx is slow
 
     try:
         fused.prepare(cell)
     except (fused.Untraceable, fused.NotBuilt) as error:
+        if name == "fused":
+            raise InputError(
+                f"the fused engine cannot run the cell {cell.name!r}: {error}; "
+                "with --engine auto, such cells run on the eager engine"
+            ) from error
         return Engine("eager", eager.scan, eager.linear, f"no fused kernel: {error}")
-    return Engine("fused", fused.scan, fused.linear, "compiled from the cell's own step")
+    return Engine("fused", fused.scan, fused.linear, "compiled from the cell's step")
+
+
+def choose_all(name: str, cells: dict[str, Cell]) -> list[str]:
+    """Return one printable line per outcome of `choose` for several cells by label, compiling their kernels in parallel.
+
+    Raises InputError for the first cell that `choose` refuses.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        engines = dict(zip(cells, pool.map(lambda cell: choose(name, cell), cells.values()), strict=True))
+    labels_by_outcome: dict[str, list[str]] = {}
+    for label, engine in engines.items():
+        labels_by_outcome.setdefault(f"engine {engine.name} ({engine.why})", []).append(label)
+    return [f"{outcome}: {', '.join(labels)}" for outcome, labels in labels_by_outcome.items()]

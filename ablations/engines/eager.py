@@ -1,4 +1,4 @@
-"""The reference engine: a plain loop over time, differentiated by autograd. Every other engine is checked against it."""
+"""The reference engine: a loop over time in Python, differentiated by autograd. Other engines are tested against it."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
@@ -11,17 +11,17 @@ from ablations.cells import Cell, State, Weights
 
 
 class Scanned(NamedTuple):
-    """What a scan gives back."""
+    """The result of a scan."""
 
     outputs: Float[Tensor, "members time batch hidden"]
     state: State
     """The state after the last step, detached: `[members, batch, size]` each."""
     recorded: dict[str, Float[Tensor, "members time batch hidden"]]
-    """The gates asked for."""
+    """The values of the recorded gates."""
 
 
 Scan = Callable[..., Scanned]
-"""Any engine's scan has the signature and the meaning of this module's; but for `after`, which only probes need."""
+"""The type of every engine's `scan`, with the signature and meaning of the one below. Only this engine has `after`."""
 
 
 def scan(
@@ -34,27 +34,27 @@ def scan(
     override: Mapping[str, Tensor] | None = None,
     after: Callable[[int, State], State] | None = None,
 ) -> Scanned:
-    """Run a cell over a sequence, with gradients to `w`, `x` and the initial `state`.
+    """Run a cell over a sequence, differentiable with respect to `w`, `x` and the initial `state`.
 
     Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. Where `reset` is
-    true the state is zeroed before the step (the control of Gers et al. 2000). `record` names gates to return; `override`
-    holds `[members, time, batch, size]` values the cell uses in place of its own gates; ValueError for other names.
-    `after` is told each step and the state it leaves, and returns the state to go on with: a probe may keep or nudge it.
+    true, the state is set to zero before the step (the control of Gers et al. 2000). `record` names gates to return.
+    `override` holds values `[members, time, batch, size]` that replace gates. `after(t, state)` is called after every step
+    and returns the state to continue from. Raises ValueError for a gate that the cell does not have.
     """
     override = override or {}
     for name in [*record, *override]:
         if name not in cell.gates:
             raise ValueError(f"{cell.name} has no gate {name!r}; it has: {', '.join(cell.gates) or 'none'}")
     steps, batch = x.shape[1:3]
-    keep = None if reset is None else (~reset).to(x.dtype).unsqueeze(-1)
-    # A cell sees rows: with time folded into them no axis can be broadcast against the members by accident.
+    not_reset = None if reset is None else (~reset).to(x.dtype).unsqueeze(-1)
+    # Time is folded into the rows: without a time axis, nothing broadcasts against the members by accident.
     drive = {name: rows.unflatten(1, (steps, batch)).unbind(1) for name, rows in cell.drive(w, x.flatten(1, 2)).items()}
     tap = _Tap(record, override)
     outputs: list[Tensor] = []
     for t in range(steps):
         tap.time = t
-        if keep is not None:
-            state = {name: part * keep[:, t] for name, part in state.items()}
+        if not_reset is not None:
+            state = {name: part * not_reset[:, t] for name, part in state.items()}
         state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
         if after is not None:
             state = after(t, state)
@@ -67,7 +67,7 @@ def scan(
 
 
 class _Tap:
-    """Sees every gate of every step: replaces those that are overridden, keeps those that are recorded."""
+    """The tap of a scan: replaces the gates that are overridden and stores those that are recorded."""
 
     def __init__(self, record: Collection[str], override: Mapping[str, Tensor]) -> None:
         self.override = override
@@ -87,9 +87,9 @@ def linear(
     V: Float[Tensor, "members inputs outputs"],
     b: Float[Tensor, "members 1 outputs"],
 ) -> Float[Tensor, "members rows outputs"]:
-    """x V + b, member by member: the readout."""
+    """Compute the readout x V + b of every member."""
     return x @ V + b
 
 
 Linear = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Any engine's readout."""
+"""The type of every engine's readout."""

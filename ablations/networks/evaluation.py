@@ -26,7 +26,7 @@ class Stacked(NamedTuple):
     targets: Tensor
     weight: Tensor
     reset: Tensor | None
-    """Where the state is set to zero from outside before the step; None for tasks without that control."""
+    """Where the state is set to zero before the step; None for tasks that do not reset it."""
 
     def select(self, rows: slice) -> "Stacked":
         """The batches of some of the members."""
@@ -63,9 +63,9 @@ class ExtraTestResults(NamedTuple):
     """The results of members on a task's extra tests."""
 
     passed: Bool[Tensor, " members"]
-    """Whether all of them were passed."""
-    found: dict[str, Float[Tensor, " members"]]
-    """The measured value by test."""
+    """Whether a member passed all tests."""
+    values: dict[str, Float[Tensor, " members"]]
+    """The measured values by test."""
 
 
 def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool) -> EvaluationSet:
@@ -79,7 +79,7 @@ def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool)
 
 
 def member_chunks(members: int, floats_per_member: int) -> list[slice]:
-    """Split members into chunks that allocate at most MAX_FLOATS, of at least one member. Results do not depend on it."""
+    """Split members into chunks of at least one member that allocate at most MAX_FLOATS floats."""
     size = max(1, MAX_FLOATS // floats_per_member)
     return [slice(first, first + size) for first in range(0, members, size)]
 
@@ -98,17 +98,17 @@ def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evalu
 
 @torch.no_grad()
 def run_extra_tests(model: Model, w: Weights, task: Task, lag: int) -> ExtraTestResults:
-    """Run a task's extra tests, on the same sequences for all members of an arm. There may be no member in `w`."""
+    """Run a task's extra tests, on the same sequences for all members of an arm. `w` may have zero members."""
     passed = torch.ones(next(iter(w.values())).shape[0], dtype=torch.bool)
-    found = {}
+    values = {}
     if not len(passed):
-        return ExtraTestResults(passed, found)
+        return ExtraTestResults(passed, values)
     for name, (batches, measure, threshold) in task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag).items():
         windows = [stack(task, [batch]) for batch in batches]
         targets = _targets(windows)
-        found[name] = torch.cat([measure(torch.cat(outputs, 1), *targets) for outputs, _ in _run(model, w, windows)])
-        passed &= found[name] >= threshold
-    return ExtraTestResults(passed, found)
+        values[name] = torch.cat([measure(torch.cat(outputs, 1), *targets) for outputs, _ in _run(model, w, windows)])
+        passed &= values[name] >= threshold
+    return ExtraTestResults(passed, values)
 
 
 def _targets(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
-"""Adam with gradient clipping for a population: every member has hyperparameters of its own.
+"""Adam with gradient clipping for a population, with separate hyperparameters for every member.
 
-The weights of all members are one tensor `[members, parameters]`, so that a step takes a handful of operations.
+The weights of all members are one tensor `[members, parameters]`, so a step takes the same few operations for any number
+of members.
 """
 
 import math
@@ -24,7 +25,7 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) behind gradient clipping by norm (Pascanu et al. 2013), with settings per member.
+    """Adam (Kingma & Ba 2015) after gradient clipping by norm (Pascanu et al. 2013), with settings per member.
 
     It reads the hyperparameters that enter the optimiser: `learning_rate`, `clip_norm`, `weight_decay` (decoupled: AdamW,
     Loshchilov & Hutter 2019) and `lr_schedule`.
@@ -34,16 +35,16 @@ class Adam:
         self, weights: Float[Tensor, "members parameters"], settings: Sequence[Mapping[str, Setting]], steps: int
     ) -> None:
         """
-        :param settings: each member's hyperparameters; those it does not name take their defaults.
+        :param settings: each member's hyperparameters; those that are missing take their defaults.
         :param steps: the training budget.
         """
 
         def setting(name: str) -> Float[Tensor, " members"]:
-            return torch.tensor([float({**DEFAULTS, **one}[name]) for one in settings], dtype=weights.dtype)
+            return torch.tensor([float({**DEFAULTS, **member}[name]) for member in settings], dtype=weights.dtype)
 
         self.learning_rate, self.clip_norm = setting("learning_rate"), setting("clip_norm")
         self.weight_decay = setting("weight_decay")
-        schedules = [{**DEFAULTS, **one}["lr_schedule"] for one in settings]
+        schedules = [{**DEFAULTS, **member}["lr_schedule"] for member in settings]
         self.schedule = torch.tensor([list(SCHEDULES).index(str(name)) for name in schedules], dtype=torch.int64)
         self.first_moment = torch.zeros_like(weights)
         self.second_moment = torch.zeros_like(weights)
@@ -75,7 +76,7 @@ class Adam:
         return torch.tensor(factors, dtype=self.learning_rate.dtype)[self.schedule]
 
     def select(self, rows: Tensor) -> None:
-        """Keep only these members: indices into the present ones."""
+        """Keep only the members at these rows."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 setattr(self, name, value[rows])

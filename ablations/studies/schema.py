@@ -1,4 +1,4 @@
-"""The tables of a study file: what can be chosen, what it means, and what is refused."""
+"""The tables of a study file as pydantic models: fields, defaults, allowed values."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from ablations.hyperparameters import HYPERPARAMETERS, Setting
 from ablations.probes import PROBES
 from tasks import Task
 
-LARGEST = 10**7
-MANY = 10**5
-Positive = Annotated[int, Field(gt=0, le=LARGEST)]
-Count = Annotated[int, Field(gt=0, le=MANY)]
-"""Of what a process must hold all at once."""
+MAX_INTEGER = 10**7
+MAX_COUNT = 10**5
+Positive = Annotated[int, Field(gt=0, le=MAX_INTEGER)]
+Count = Annotated[int, Field(gt=0, le=MAX_COUNT)]
+"""The number of something that a process holds in memory all at once."""
 
 
 class Strict(BaseModel):
-    """A table of the study file. A key it does not know is refused, with the nearest one that it does."""
+    """A table of the study file. Unknown keys are refused, with the nearest valid key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,16 +36,16 @@ class Strict(BaseModel):
 
 
 class CellChoice(Strict):
-    """A cell under a label, with its options. A bare name stands for `{ cell = name }`."""
+    """An entry of `cells`: a cell, its label and its options. The string `"lstm"` is short for `{ cell = "lstm" }`."""
 
     cell: str
     label: str = ""
-    """Defaults to the cell's name, with `+option` for everything that is not as usual."""
+    """By default the cell's name and a `+key=value` for each of its options that differs from its default."""
     layers: Annotated[int, Field(gt=0, le=100)] = 1
     init: dict[str, Setting] = {}
     """Initialisers fixed for this cell instead of searched, such as `{ forget_bias = 0.0 }`."""
     options: dict[str, Any] = {}
-    """Options of the cell's constructor, such as `{ peephole = true }`; those that are as usual are left out."""
+    """Arguments of the cell's constructor, such as `{ peephole = true }`. Those equal to their defaults are dropped."""
 
     @model_validator(mode="before")
     @classmethod
@@ -55,14 +55,14 @@ class CellChoice(Strict):
     @model_validator(mode="after")
     def _check(self) -> Self:
         kind = known("cell", self.cell, cells.catalogue())
-        object.__setattr__(self, "options", _unusual(kind, self.options))
-        has = dict.fromkeys(fixable_initialisers(self.build()))
+        object.__setattr__(self, "options", _changed_options(kind, self.options))
+        fixable = dict.fromkeys(fixable_initialisers(self.build()))
         for name, value in self.init.items():
-            known(f"initialiser of {self.cell}", name, has)
+            known(f"initialiser of {self.cell}", name, fixable)
             HYPERPARAMETERS[name].check(value)
         if not self.label:
-            extras = {**({"layers": self.layers} if self.layers > 1 else {}), **self.init, **self.options}
-            object.__setattr__(self, "label", _label(self.cell, extras))
+            layers = {"layers": self.layers} if self.layers > 1 else {}
+            object.__setattr__(self, "label", _label(self.cell, {**layers, **self.init, **self.options}))
         return self
 
     def build(self) -> cells.Cell:
@@ -70,17 +70,17 @@ class CellChoice(Strict):
 
 
 class TaskChoice(BaseModel):
-    """A `[[task]]`: its name, its lags, and any option of the task as a further key."""
+    """A `[[task]]` table: a task, its lags and its label. Further keys are options of the task."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
-    lags: list[Annotated[int, Field(le=LARGEST)]] = Field(min_length=1)
+    lags: list[Annotated[int, Field(le=MAX_INTEGER)]] = Field(min_length=1)
     label: str = ""
 
     @property
     def options(self) -> dict[str, Any]:
-        """Those that are not as usual."""
+        """Arguments of the task's constructor. Those equal to their defaults are dropped."""
         return self.model_extra or {}
 
     @model_validator(mode="before")
@@ -95,13 +95,13 @@ class TaskChoice(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         kind = known("task", self.name, tasks.catalogue())
-        object.__setattr__(self, "__pydantic_extra__", _unusual(kind, self.options))
+        object.__setattr__(self, "__pydantic_extra__", _changed_options(kind, self.options))
         task = self.build()
         for lag in self.lags:
             if lag < task.minimum_lag:
-                raise ValueError(f"lag {lag} is too small for {self.name}: it starts at {task.minimum_lag}")
+                raise ValueError(f"lag {lag} is too small for {self.name}; allowed: at least {task.minimum_lag}")
         if len(set(self.lags)) < len(self.lags):
-            raise ValueError(f"lags {self.lags} name a lag twice")
+            raise ValueError(f"lags {self.lags} contain a lag twice")
         if not self.label:
             object.__setattr__(self, "label", _label(self.name, self.options))
         return self
@@ -111,27 +111,27 @@ class TaskChoice(BaseModel):
 
 
 class Train(Strict):
-    """The training of every member."""
+    """The `[train]` table: the training of every member."""
 
     steps: Positive = 3000
-    """Gradient steps: the budget."""
+    """Gradient steps."""
     batch: Count = 32
     """Sequences per step."""
     eval_every: Positive = 25
     """Steps between evaluations on the validation set."""
     patience: Count = 3
-    """Evaluations in a row that must meet the task's criterion before the test set is asked."""
-    test: Annotated[int, Field(ge=2, le=MANY)] = 2000
+    """Consecutive evaluations that must meet the task's criterion before the test set is evaluated."""
+    test: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 2000
     """Sequences in the test set."""
 
 
 class Range(Strict):
-    """A continuous range of a hyperparameter."""
+    """A continuous range of values of a hyperparameter."""
 
     low: FiniteFloat
     high: FiniteFloat
     log: bool = False
-    """Uniform in the logarithm."""
+    """Whether values are sampled uniformly in the logarithm."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -144,14 +144,14 @@ class Range(Strict):
 
 Values = Annotated[
     Annotated[Range, Tag("range")] | Annotated[list[Setting], Tag("list")],
-    # told apart by their form, so that a mistake in one is not also reported as not being the other
+    # Discriminated by type, so that an error is reported for one of the two forms only.
     Discriminator(lambda values: "list" if isinstance(values, list) else "range"),
 ]
-"""What a hyperparameter may be: a range or a list of values."""
+"""The search space of one hyperparameter: a range or a list of values."""
 
 
 class Tune(Strict):
-    """The search for hyperparameters: the same ranges and the same number of trials for every cell."""
+    """The `[tune]` table: hyperparameter search, with the same space and the same number of trials for every cell."""
 
     searches: Count = 5
     """Independent searches per arm."""
@@ -161,13 +161,14 @@ class Tune(Strict):
     """Networks trained per trial."""
     sampler: Literal["random", "tpe"] = "random"
     population: Count | None = None
-    """With tpe: trials asked for at once, at most a quarter of the trials, so that later rounds learn from earlier."""
+    """Only for tpe: trials sampled at once, at most a quarter of `trials` (the default), so that each round uses the results
+    of those before it."""
     space: dict[str, Values] = {
-        one.name: Range(**one.search) if isinstance(one.search, Mapping) else one.search
-        for one in HYPERPARAMETERS.values()
-        if one.search is not None
+        name: Range(**hyperparameter.search) if isinstance(hyperparameter.search, Mapping) else hyperparameter.search
+        for name, hyperparameter in HYPERPARAMETERS.items()
+        if hyperparameter.search is not None
     }
-    """What is searched, by hyperparameter: `{ low, high, log }` or a list of values. The rest stays as usual."""
+    """The search space by hyperparameter: `{ low, high, log }` or a list of values. Others keep their defaults."""
 
     @field_validator("space")
     @classmethod
@@ -182,29 +183,33 @@ class Tune(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (networks := self.searches * self.trials * self.seeds) > MANY:
-            raise ValueError(f"searches × trials × seeds are {networks:,} networks per arm: at most {MANY:,}")
+        if (networks := self.searches * self.trials * self.seeds) > MAX_COUNT:
+            raise ValueError(f"searches × trials × seeds are {networks:,} networks per arm: at most {MAX_COUNT:,}")
         if self.sampler == "random" and self.population is not None:
-            raise ValueError("population belongs to sampler = 'tpe': random trials are all asked for at once")
-        if self.sampler == "tpe" and self.round > max(self.trials // 4, 1):
             raise ValueError(
-                f"population = {self.population} leaves tpe too few rounds: at most {self.trials // 4} here"
+                "population is only allowed with sampler = 'tpe'; random search samples all trials at once"
+            )
+        if self.sampler == "tpe" and self.trials_per_round > max(self.trials // 4, 1):
+            raise ValueError(
+                f"population = {self.population} is too large for {self.trials} trials with tpe: "
+                f"at most {max(self.trials // 4, 1)}"
             )
         return self
 
     @property
-    def round(self) -> int:
-        """Trials of one search that are asked for at once."""
+    def trials_per_round(self) -> int:
+        """Trials of one search that are sampled and trained at once."""
         return self.trials if self.sampler == "random" else self.population or max(self.trials // 4, 1)
 
 
 class Confirm(Strict):
-    """The confirmation of each search's best trial on fresh seeds."""
+    """The `[confirm]` table: training the best trial of each search again, on new seeds."""
 
     seeds: Count = 20
-    """Networks per arm, shared out equally among the searches."""
+    """Networks per arm, equally many for each search."""
     probes: list[str] = ["flow", "retention", "gates", "decode"]
-    """What the networks are asked afterwards; `clamp` and `distill` train on, and ask one that solved in each search."""
+    """Probes to run on the confirmed networks. `clamp` and `distill` train further, so they run only on the first solved
+    network of each search."""
 
     @field_validator("probes")
     @classmethod
@@ -215,21 +220,24 @@ class Confirm(Strict):
 
 
 def defaults(kind: type) -> dict[str, Any]:
-    """The options of a cell or task, and what each is where a study says nothing."""
+    """The options of a cell or task (the parameters of its constructor) with their defaults."""
     return {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}
 
 
-def _unusual(kind: type[cells.Cell] | type[Task], options: dict[str, Any]) -> dict[str, Any]:
-    """The options without those that are as usual. ValueError for one that does not exist, or a value it cannot take."""
-    usual = defaults(kind)
+def _changed_options(kind: type[cells.Cell] | type[Task], options: dict[str, Any]) -> dict[str, Any]:
+    """The options that differ from their defaults.
+
+    :raises ValueError: for an option that does not exist, or a value that is not allowed.
+    """
+    default = defaults(kind)
     for option in options:
-        known(f"option of {kind.name}", option, usual)
+        known(f"option of {kind.name}", option, default)
     try:
         kind(**options)
     except TypeError as error:
         raise ValueError(f"{kind.name}: {error}") from None
-    return {option: value for option, value in options.items() if value != usual[option]}
+    return {option: value for option, value in options.items() if value != default[option]}
 
 
-def _label(name: str, extras: dict[str, Any]) -> str:
-    return "+".join([name, *(key if value is True else f"{key}={value}" for key, value in extras.items())])
+def _label(name: str, options: dict[str, Any]) -> str:
+    return "+".join([name, *(key if value is True else f"{key}={value}" for key, value in options.items())])

@@ -1,7 +1,4 @@
-"""A study: a preset or a TOML file, its arms, and the hashes that identify arms and members by content.
-
-Everything that affects a result is in the study or in the code.
-"""
+"""A study, loaded from a preset or a TOML file; its arms; the content hashes that identify arms and members."""
 
 import os
 import tomllib
@@ -26,11 +23,11 @@ class Study(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     description: str = ""
-    """What question it answers, in Markdown."""
+    """The question that the study answers, in Markdown."""
     seed: int = 0
     cells: list[CellChoice] = Field(min_length=1)
     match: Literal["parameters", "hidden", "state"] = "parameters"
-    """What is held equal between cells: parameters per network, hidden units, or numbers in the state."""
+    """The quantity that `sizes` gives, equal for all cells: parameters per network, hidden units or state entries per layer."""
     sizes: list[Positive] = Field(default=[5000], min_length=1)
     task: list[TaskChoice] = Field(min_length=1)
     train: Train = Train()
@@ -47,24 +44,24 @@ class Study(Strict):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.name == "Default":
-            raise ValueError("the name 'Default' is MLflow's own: choose another")
-        for what, labels in (("cells", [c.label for c in self.cells]), ("tasks", [t.label for t in self.task])):
-            twice = {label for label in labels if labels.count(label) > 1}
-            if twice:
-                raise ValueError(f"two {what} are labelled {sorted(twice)[0]!r}: give one of them a label of its own")
+            raise ValueError("the name 'Default' is reserved by MLflow: choose another")
+        for kind, labels in (("cells", [c.label for c in self.cells]), ("tasks", [t.label for t in self.task])):
+            duplicates = sorted({label for label in labels if labels.count(label) > 1})
+            if duplicates:
+                raise ValueError(f"two {kind} are labelled {duplicates[0]!r}: give one of them another label")
         if self.confirm.seeds % self.tune.searches:
             raise ValueError(
-                f"confirm.seeds = {self.confirm.seeds} does not share out among {self.tune.searches} searches"
+                f"confirm.seeds = {self.confirm.seeds} must be a multiple of tune.searches = {self.tune.searches}"
             )
         hashes: dict[str, Arm] = {}
         for arm in self.arms():
-            twin = hashes.setdefault(arm.hash, arm)
-            if twin is not arm:
-                raise ValueError(f"two arms are the same but for their labels: {twin}, and {arm}")
+            first = hashes.setdefault(arm.hash, arm)
+            if first is not arm:
+                raise ValueError(f"two arms differ in their labels only: {first}, and {arm}")
         return self
 
     def arms(self) -> "list[Arm]":
-        """Every arm, cells side by side within a task and lag, so that a half-done sweep can already be compared."""
+        """Every arm, ordered so that all cells of one task and lag come together: an unfinished sweep can be compared."""
         return [
             Arm(
                 study=self.name,
@@ -86,7 +83,7 @@ class Study(Strict):
 
 
 class Arm(BaseModel):
-    """One cell on one task at one lag and size: the unit of work, of resuming and of distribution."""
+    """One cell on one task at one lag and size: the unit of work that is distributed to processes and resumed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -116,7 +113,7 @@ class Arm(BaseModel):
 
     @property
     def content(self) -> dict[str, Any]:
-        """Everything that decides a member's result, except its hyperparameters and seed; includes source digests."""
+        """Everything that a member's result depends on, except its hyperparameters and seed; includes source digests."""
         return {
             **self.design,
             "train": self.train.model_dump(),
@@ -128,54 +125,57 @@ class Arm(BaseModel):
 
     @property
     def hash(self) -> str:
-        """The arm's identity: its content and how it is tuned and confirmed, whatever it is asked afterwards."""
-        confirmed = self.confirm.model_dump(exclude={"probes"})
-        return digest(self.content, self.tune.model_dump(), confirmed, self.seed)
+        """The arm's content hash: its content, tuning and confirmation. Probes are excluded, as they change no result."""
+        confirm = self.confirm.model_dump(exclude={"probes"})
+        return digest(self.content, self.tune.model_dump(), confirm, self.seed)
 
     @property
     def hyperparameters(self) -> tuple[str, ...]:
-        """Those of the optimiser, and the searchable initialisers that the cell has."""
+        """The names of the optimiser's hyperparameters and of the cell's searchable initialisers."""
         return (*entering("optimiser"), *searchable_initialisers(self.cell.build()))
 
     @property
     def space(self) -> dict[str, Values]:
-        """The search space of this arm: the study's, without hyperparameters that the cell lacks or the study fixes."""
+        """The study's search space without hyperparameters that the cell lacks or its `init` fixes."""
         return {
             name: values
             for name, values in self.tune.space.items()
             if name in self.hyperparameters and name not in self.cell.init
         }
 
-    def settings(self, chosen: dict[str, Setting]) -> dict[str, Setting]:
-        """A member's hyperparameters: those that a trial chose, those that the study fixes, and the defaults."""
+    def settings(self, sampled: dict[str, Setting]) -> dict[str, Setting]:
+        """All hyperparameters of a member: those that a trial sampled, those that `init` fixes, defaults for the rest."""
         names = dict.fromkeys([*self.hyperparameters, *self.cell.init])
-        return {name: {**DEFAULTS, **self.cell.init, **chosen}[name] for name in names}
+        return {name: {**DEFAULTS, **self.cell.init, **sampled}[name] for name in names}
 
-    def derive(self, *parts: str | int) -> int:
-        """A seed that no other arm of the study has: arms that shared seeds would have correlated results.
+    def derive_seed(self, *parts: str | int) -> int:
+        """A seed derived from the arm's design and `parts`. Arms of different design get different seeds, as results of
+        arms with equal seeds would be correlated.
 
-        Derived from the design, not from the content: with an edited source or another training budget the same design
-        keeps its seeds, so that before and after are compared on the same random numbers.
+        The source and the training budget do not enter: after a change of either, the same random numbers are used.
         """
         return derive_seed(self.design, self.seed, *parts)
 
     def member(self, settings: dict[str, Setting], seed: int) -> str:
-        """A member's content hash: its identity in the tracker."""
+        """The content hash of a member with these settings and this seed: its identity in the store and the tracker."""
         return digest(self.content, changed(settings), seed)
 
 
 def presets() -> dict[str, Path]:
-    """The studies that come with whygates, by name."""
+    """The paths of the studies that come with whygates, by name."""
     folder = Path(str(resources.files("ablations.studies") / "presets"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load(name: str, changes: Sequence[str] = ()) -> Study:
-    """A preset by its name, or a TOML file, with `key=value` changes. Raises InputError."""
+    """Load a preset by its name, or a TOML file by its path, and apply `key=value` changes.
+
+    :raises InputError: for a study that does not exist, cannot be read, or is not valid.
+    """
     path = presets().get(name) or Path(name)
-    if not os.path.isfile(path):  # False, too, for what is no possible path
-        wanted = "no such file" if path.suffix == ".toml" else "neither a preset nor a file"
-        raise InputError(f"study {name!r}: {wanted}{nearest(name, presets())}")
+    if not os.path.isfile(path):  # unlike Path.is_file, False also for an invalid path
+        problem = "no such file" if path.suffix == ".toml" else "neither a preset nor a file"
+        raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -191,33 +191,35 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
 
 
 def _set(table: dict[str, Any], change: str) -> None:
-    """Apply `dotted.key=value`; a task is addressed by its name, as in `task.recall.lags=[10]`."""
+    """Apply `dotted.key=value` to the table; tasks are addressed by label or name, as in `task.recall.lags=[10]`."""
     key, equals, text = change.partition("=")
     if not equals:
-        raise InputError(f"--set {change}: give it as key=value, for example train.steps=500")
+        raise InputError(f"--set {change}: write key=value, for example train.steps=500")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string
+        value = text  # strings may be written without quotes
     *path, last = key.strip().split(".")
-    here: Any = table
+    parent: Any = table
     for part in path:
-        if isinstance(here, list):  # the tasks
-            named = {str(entry.get("label") or entry.get("name")): entry for entry in here if isinstance(entry, dict)}
-            if part not in named:
-                raise InputError(f"--set {change}: no task {part!r}{nearest(part, named)}")
-            here = named[part]
-        elif isinstance(here, dict):
-            here = here.setdefault(part, {})
-    if not isinstance(here, dict):
-        raise InputError(f"--set {change}: {key!r} is no key; a task's are named as in task.recall.lags=[10]")
-    here[last] = value
+        if isinstance(parent, list):  # `task` or `cells`
+            entries = {str(e.get("label") or e.get("name")): e for e in parent if isinstance(e, dict)}
+            if part not in entries:
+                raise InputError(f"--set {change}: no task {part!r}{nearest(part, entries)}")
+            parent = entries[part]
+        elif isinstance(parent, dict):
+            parent = parent.setdefault(part, {})
+    if not isinstance(parent, dict):
+        raise InputError(
+            f"--set {change}: {key!r} is not a key; keys of a task are written as in task.recall.lags=[10]"
+        )
+    parent[last] = value
 
 
 def sentences(file: str, error: ValidationError) -> Iterable[str]:
-    """What is wrong with a study, a sentence each."""
+    """The problems of an invalid study, one sentence each."""
     for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"] if str(part) not in ("range", "list"))
+        key = ".".join(str(part) for part in problem["loc"] if str(part) not in ("range", "list"))
         message = problem["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(problem["input"], dict | list) else f" (it is {problem['input']!r})"
-        yield f"{file}: {place + ': ' if place else ''}{message}{shown if problem['type'] != 'value_error' else ''}"
+        value = "" if isinstance(problem["input"], dict | list) else f" (it is {problem['input']!r})"
+        yield f"{file}: {key + ': ' if key else ''}{message}{value if problem['type'] != 'value_error' else ''}"

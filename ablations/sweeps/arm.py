@@ -1,7 +1,7 @@
 """Tuning and confirming one arm: the trials of its searches are trained, then each search's best trial on fresh seeds.
 
-Every step can be repeated: trials that were asked for are continued, completed ones are not run again, and a population
-is resumed from its checkpoint. A sweep that is killed and restarted ends with the table of an uninterrupted one.
+Every step can be repeated: running trials are continued, completed ones are not run again, and a population is resumed from
+its checkpoint. A sweep that is killed and restarted ends with the results of an uninterrupted one.
 """
 
 import time
@@ -25,7 +25,7 @@ CHECKPOINT_SECONDS = 20.0
 
 
 class Interrupted(Exception):
-    """The sweep was asked to stop; the population in training is saved."""
+    """Raised when the sweep is to stop, after the population in training was saved."""
 
 
 class TrainingProgress(NamedTuple):
@@ -86,12 +86,12 @@ def phase_sizes(arm: Arm) -> dict[str, int]:
 def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
     """Tune, then confirm; returns the confirmed members.
 
-    :raises Interrupted: when `context.stopping` becomes true. Whatever is raised, finished members are stored.
+    :raises Interrupted: when `context.stopping` becomes true. After this or any other error, finished members are stored.
     """
     with arm_lock(arm, context):
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
-        for first in range(0, arm.tune.trials, arm.tune.round):
-            _tune(arm, searches, range(first, min(first + arm.tune.round, arm.tune.trials)), context)
+        for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
+            _tune(arm, searches, range(first, min(first + arm.tune.trials_per_round, arm.tune.trials)), context)
         confirmed = [member for search in searches for member in search.confirmation_members()]
         _train(arm, "confirm", confirmed, context)
         _checkpoint(arm, "confirm", context).unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def _connect(path: Path) -> BaseStorage:
 class Search:
     """One independent search of an arm: an Optuna study whose n-th trial is determined by the study file and n.
 
-    A sampler that is reopened does not continue its random sequence, so each trial gets a new one with a seed of its own.
+    Optuna does not store the state of a sampler's random generator, so each trial gets a new sampler with its own seed.
     """
 
     def __init__(self, arm: Arm, index: int, storage: BaseStorage) -> None:
@@ -59,7 +59,7 @@ class Search:
             name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()
         }
         # The proposals of TPE depend on how many trials are planned, those of random search do not.
-        plan = [] if arm.tune.sampler == "random" else [arm.tune.round, arm.tune.trials]
+        plan = [] if arm.tune.sampler == "random" else [arm.tune.trials_per_round, arm.tune.trials]
         identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
             study_name=f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}",
@@ -76,9 +76,9 @@ class Search:
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE))
 
     def ask(self, number: int) -> FrozenTrial:
-        """The trial of this number; asks Optuna for it if it does not exist yet."""
+        """The trial of this number, which is sampled by Optuna (`Study.ask`) if it does not exist yet."""
         if number >= len(self.trials()):
-            seed = self.arm.derive("sampler", self.index, number) % 2**32
+            seed = self.arm.derive_seed("sampler", self.index, number) % 2**32
             self.study.sampler = (
                 optuna.samplers.RandomSampler(seed=seed)
                 if self.arm.tune.sampler == "random"
@@ -98,16 +98,16 @@ class Search:
     def trial_members(self, number: int) -> list[MemberSpec]:
         """The members of a trial: one per tuning seed."""
         settings = self.arm.settings(self.trials()[number].params)
-        seeds = [self.arm.derive("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
+        seeds = [self.arm.derive_seed("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
         return [MemberSpec("tune", self.index, number, Member(seed, settings)) for seed in seeds]
 
     def confirmation_members(self) -> list[MemberSpec]:
-        """The best trial (the earliest of equals) on this search's share of the confirmation seeds."""
+        """The best trial (the earliest of equals) with this search's part of the confirmation seeds."""
         values = [trial.value for trial in self.trials()[: self.arm.tune.trials]]
         best = values.index(max(value for value in values if value is not None))
         settings = self.arm.settings(self.trials()[best].params)
-        share = range(self.arm.confirm.seeds // self.arm.tune.searches)
-        seeds = [self.arm.derive("confirm", self.index, k) for k in share]
+        count = self.arm.confirm.seeds // self.arm.tune.searches
+        seeds = [self.arm.derive_seed("confirm", self.index, k) for k in range(count)]
         return [MemberSpec("confirm", self.index, best, Member(seed, settings)) for seed in seeds]
 
 

@@ -14,7 +14,7 @@ from ablations.errors import InputError
 
 MARKER = "whygates-store.json"
 PROBED = ".probed.json"
-"""How the names of queued entries end that carry findings of probes."""
+"""The end of the names of queue files that carry findings of probes."""
 
 
 class Store:
@@ -95,7 +95,7 @@ class Store:
 
     @contextmanager
     def sweeping(self) -> Iterator[None]:
-        """Lock the store for one sweep. The lock ends with the process, however that ends.
+        """Lock the store for one sweep. The operating system releases the lock when the process ends, even if it is killed.
 
         :raises InputError: if another sweep holds it.
         """
@@ -162,7 +162,7 @@ class Store:
         for path in sorted((self.spool / study).glob("[!.]*.json")):
             tags, member = json.loads(path.read_text(encoding="utf-8")), path.name.partition(".")[0]
             findings = {}
-            if path.name.endswith(PROBED):  # the member may have findings of other studies, too
+            if path.name.endswith(PROBED):  # leave out findings of probes that only other studies run
                 probes = tags.pop("probes")
                 findings["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in probes}
             yield path, {"hash": member, "study": study, **tags, **(self.get(member) or {}), **findings}

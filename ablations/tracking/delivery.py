@@ -1,4 +1,4 @@
-"""Delivery: uploads finished members from the store's queue to MLflow, and tries again later when the tracker is down."""
+"""Delivery: uploads finished members from the store's queue to MLflow, and retries later if the tracker cannot be reached."""
 
 import time
 from pathlib import Path
@@ -14,14 +14,14 @@ RETRY_SECONDS = 30.0
 
 
 class Observer(Protocol):
-    """Receives what was uploaded, and warnings."""
+    """Receives the records that were uploaded, and warnings."""
 
     def delivered(self, record: dict[str, Any]) -> None: ...
     def warn(self, message: str) -> None: ...
 
 
 class Delivery:
-    """Uploads the queue of a study. After a failure of the tracker it waits for RETRY_SECONDS."""
+    """Uploads the queue of a study. After the tracker failed, the next attempt is made after RETRY_SECONDS."""
 
     def __init__(self, store: Store, tracker: Tracker, observer: Observer) -> None:
         self.store, self.tracker, self.observer = store, tracker, observer
@@ -29,9 +29,9 @@ class Delivery:
         self.retry_at = 0.0
 
     def work(self) -> None:
-        """Upload the queue and end the runs of arms that have ended, unless the tracker failed a moment ago."""
+        """Upload the queue, and end the runs of ended arms, unless the tracker failed less than RETRY_SECONDS ago."""
         if time.monotonic() >= self.retry_at:
-            self._try()
+            self._upload()
 
     def end_arm(self, outcome: ArmOutcome) -> None:
         """End an arm's run, now or as soon as the tracker is reachable."""
@@ -39,15 +39,15 @@ class Delivery:
         self.work()
 
     def flush(self) -> None:
-        """A last attempt; warns of what could not be uploaded."""
-        self._try()
+        """Make a last attempt, and warn if results remain in the queue."""
+        self._upload()
         queued = len(list(self.store.queued(self.tracker.study)))
         if queued:
             self.observer.warn(
                 f"{queued} results are not uploaded yet ({self.store.spool}); the same command uploads them"
             )
 
-    def _try(self) -> None:
+    def _upload(self) -> None:
         try:
             for path, record in self.store.queued(self.tracker.study):
                 self._deliver(path, record)
@@ -55,7 +55,9 @@ class Delivery:
                 self.tracker.end_arm(self.ended_arms[0])
                 self.ended_arms.pop(0)
         except (MlflowException, OSError) as error:
-            self.observer.warn(f"the tracker cannot be reached, results stay on disk until it can: {str(error)[:100]}")
+            self.observer.warn(
+                f"the tracker cannot be reached; results stay on disk until it can be: {str(error)[:100]}"
+            )
             self.retry_at = time.monotonic() + RETRY_SECONDS
 
     def _deliver(self, path: Path, record: dict[str, Any]) -> None:

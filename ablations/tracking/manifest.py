@@ -1,4 +1,4 @@
-"""The manifest of a sweep, `study.json`: what a report needs in addition to results.csv and curves.csv."""
+"""The manifest of a sweep, `study.json`: the data of a study that a report needs besides results.csv and curves.csv."""
 
 import os
 import platform

@@ -17,15 +17,18 @@ def create_database(store: Store) -> None:
             MlflowClient(f"sqlite:///{scratch}").search_experiments()
 
 
-def relocate(store: Store, experiment: str, here: str, there: str) -> None:
+def relocate(store: Store, experiment: str, current: str, recorded: str) -> None:
     """Update the artifact locations of an experiment, which are absolute, after the store was moved or copied.
 
-    :param here: URI of the experiment's artifacts now; `there`: as the database has it.
+    :param current: the URI of the folder that has the experiment's artifacts.
+    :param recorded: the URI of that folder in the database.
     """
-    if here != there:
+    if current != recorded:
         with closing(sqlite3.connect(store.mlflow)) as database, database:
-            database.execute("update experiments set artifact_location = ? where experiment_id = ?", (here, experiment))
+            database.execute(
+                "update experiments set artifact_location = ? where experiment_id = ?", (current, experiment)
+            )
             database.execute(
                 "update runs set artifact_uri = ? || substr(artifact_uri, ?) where experiment_id = ?",
-                (here, len(there) + 1, experiment),
+                (current, len(recorded) + 1, experiment),
             )

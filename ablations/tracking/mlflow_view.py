@@ -1,7 +1,7 @@
-"""A saved view of the experiment: columns, filter and charts in place when the MLflow UI opens.
+"""A saved view of an experiment: the columns, filter and charts that the MLflow UI opens with.
 
-The format is MLflow's own and undocumented (seen in 3.17): an experiment tag `mlflow.sharedViewState.<key>` with JSON
-whose `state` is "deflate;" + base64(zlib(JSON)). A UI that no longer reads it shows its default view instead.
+The format is undocumented (as of MLflow 3.17): an experiment tag `mlflow.sharedViewState.<key>` with JSON whose `state` is
+"deflate;" + base64(zlib(JSON)). A version of the UI that cannot read it shows its default view.
 """
 
 import base64
@@ -27,7 +27,7 @@ def link(experiment: str) -> str:
 
 
 def save_view(client: MlflowClient, experiment: str, hyperparameters: list[str]) -> None:
-    """Save a view of the members, best score first, with their hyperparameters and charts of scores and curves.
+    """Save a view that lists members by score, with their hyperparameters, and charts of scores and curves.
 
     :param hyperparameters: the names of those that the study searches.
     """
@@ -55,10 +55,10 @@ def save_view(client: MlflowClient, experiment: str, hyperparameters: list[str])
             *(f"tags.`{tag}`" for tag in ("cell", "task", "lag", "phase", "status")),
             f"metrics.`{SCORE}`",
             "metrics.`steps_to_solve`",
-            *(f"params.`{h}`" for h in hyperparameters),
+            *(f"params.`{name}`" for name in hyperparameters),
         ],
         "runsHiddenMode": "SHOWALL",
-        "isAccordionReordered": True,  # without it the UI replaces the charts below with its own
+        "isAccordionReordered": True,  # otherwise the UI replaces the charts below with its defaults
         "compareRunSections": [
             {
                 "uuid": KEY,

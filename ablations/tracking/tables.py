@@ -12,8 +12,8 @@ from ablations.sweeps.store import Store
 LOG10 = "log10_"
 """Prefix of metrics that repeat a hyperparameter of logarithmic scale: MLflow's parallel coordinates have linear axes only."""
 NO_PROBES = "-"
-"""The tag `probes` of a member that no probe ran on: MLflow servers refuse an empty value."""
-FIRST = [
+"""The value of the tag `probes` of a member that no probe ran on: MLflow servers refuse an empty value."""
+FIRST_COLUMNS = [
     "study",
     "phase",
     "cell",
@@ -29,7 +29,9 @@ FIRST = [
     "score",
 ]
 """The first columns of results.csv; the others follow in alphabetical order."""
+
 Curves = dict[str, list[tuple[int, float]]]
+"""(step, value) pairs by metric."""
 
 
 def probes(run: Run) -> frozenset[str] | None:
@@ -44,15 +46,18 @@ def results(runs: Iterable[Run], manifest: dict[str, Any]) -> pd.DataFrame:
     groups = {label: task["group"] for label, task in manifest["tasks"].items()}
     rows = [_row(run, manifest["study"], arms[run.data.tags["arm"]], groups) for run in runs]
     table = pd.DataFrame(rows).sort_values(["task", "lag", "size", "cell", "phase", "search", "trial", "seed"])
-    # Sorted, so that the same members give the same bytes whatever the order in which the tracker returns them.
-    return table.reindex(columns=[*FIRST, *sorted({*table} - {*FIRST})]).reset_index(drop=True)
+    # Sorted, so that the file does not depend on the order in which the tracker returns the runs.
+    others = sorted({*table} - {*FIRST_COLUMNS})
+    return table.reindex(columns=[*FIRST_COLUMNS, *others]).reset_index(drop=True)
 
 
 def curves(runs: Iterable[Run], store: Store, history: Callable[[str, str], Sequence[Metric]]) -> pd.DataFrame:
     """Every point of every curve: hash, step, metric, value.
 
-    They are read from the store. For members that were trained elsewhere, `history` fetches them from the tracker: metric
-    by metric, which takes a thousand times as long.
+    Curves are read from the store. Those of members that are not in it are fetched from the tracker, one metric at a time,
+    which takes a thousand times as long.
+
+    :param history: returns the points of a metric, from the id of a run and the name of the metric.
     """
     hashes, metrics, lengths, steps, values = [], [], [], [], []
     for run in sorted(runs, key=lambda run: run.data.tags["hash"]):
@@ -74,13 +79,17 @@ def curves(runs: Iterable[Run], store: Store, history: Callable[[str, str], Sequ
 
 
 def _curves(run: Run, store: Store, history: Callable[[str, str], Sequence[Metric]]) -> Curves:
-    result = store.get(run.data.tags["hash"])
+    member = run.data.tags["hash"]
+    result = store.get(member)
     if result is None:
-        logged = filter(_is_curve, run.data.metrics)
-        return {metric: [(p.step, p.value) for p in history(run.info.run_id, metric)] for metric in logged}
-    logged = probes(run) or frozenset()
-    findings = store.findings(run.data.tags["hash"]).items() if logged else ()
-    return result["curves"] | {k: v for probe, found in findings if probe in logged for k, v in found["curves"].items()}
+        metrics = filter(_is_curve, run.data.metrics)
+        return {metric: [(p.step, p.value) for p in history(run.info.run_id, metric)] for metric in metrics}
+    member_curves, logged = dict(result["curves"]), probes(run)
+    if logged:
+        for probe, findings in store.findings(member).items():
+            if probe in logged:
+                member_curves |= findings["curves"]
+    return member_curves
 
 
 def _is_curve(metric: str) -> bool:
@@ -101,6 +110,7 @@ def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> d
 
 
 def _value(text: str) -> int | float | str:
+    """The value of a param, which MLflow stores as text."""
     for kind in (int, float):
         try:
             return kind(text)

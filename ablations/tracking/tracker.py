@@ -2,20 +2,13 @@
 
 import json
 import math
-import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # results stay in the queue instead
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
@@ -27,6 +20,7 @@ from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking import tables
 from ablations.tracking.mlflow_db import relocate
 from ablations.tracking.mlflow_view import save_view
+from ablations.tracking.runs import connect, first_line
 
 MANIFEST = "study.json"
 PAGE_SIZE = 1000
@@ -43,20 +37,14 @@ class Tracker:
 
     def __init__(self, store: Store, study: str) -> None:
         """:raises InputError: if the tracking server cannot be used, or the store has no MLflow database yet."""
-        if store.local and not store.mlflow.exists():
-            raise InputError(f"--store {store.folder}: no study was swept into this store yet")
         self.store, self.study = store, study
         self.arms: dict[str, str] = {}
         self.members: dict[str, tuple[str, Logged]] = {}
-        """The run of every member that is logged, and what it has."""
+        """The run id of every logged member, and what is logged of it."""
         self.unconfirmed: set[str] = set()
-        """Members whose logging failed: the tracker may have received them all the same."""
-        try:
-            self.client = MlflowClient(store.tracking_uri)
-            found = self.client.get_experiment_by_name(study)
-        except (MlflowException, OSError, ImportError) as error:
-            problem = f"the MLflow server at {store.tracking_uri} cannot be used: {_first_line(error)}"
-            raise InputError(f"{problem} (MLFLOW_TRACKING_URI names an http or https address)") from None
+        """Members whose logging failed. Their runs may exist nevertheless, if only the response was lost."""
+        self.client = connect(store)
+        found = self.client.get_experiment_by_name(study)
         if found and found.lifecycle_stage != "active":
             raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
         self.experiment = found.experiment_id if found and study != "Default" else None  # that one is MLflow's own
@@ -74,9 +62,9 @@ class Tracker:
                 if run.info.status == "FINISHED":
                     self.members[run.data.tags["hash"]] = (run.info.run_id, _logged(run))
                 else:
-                    self.client.delete_run(run.info.run_id)  # interrupted while it was written; it is logged again
+                    self.client.delete_run(run.info.run_id)  # its logging was interrupted; it is logged again
         except (MlflowException, OSError) as error:
-            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {_first_line(error)}") from None
+            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {first_line(error)}") from None
         return {member: logged for member, (_, logged) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
@@ -121,14 +109,14 @@ class Tracker:
         """
         member, arm = record["hash"], record["arm"]
         if member in self.unconfirmed:
-            self._settle(member)
+            self._resolve_unconfirmed(member)
         is_new = member not in self.members
         if is_new:
             self.unconfirmed.add(member)
             self.members[member] = (self._log_member(record), Logged(arm))
             self.unconfirmed.discard(member)
         run_id, logged = self.members[member]
-        if logged.arm != arm:  # it was trained for an earlier definition of the arm
+        if logged.arm != arm:  # it was logged for another arm, for example before the study was changed
             moved = {"arm": arm, "phase": record["phase"], "mlflow.parentRunId": self.arm_run(arm, record)}
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in moved.items()])
         if "findings" in record:
@@ -137,22 +125,22 @@ class Tracker:
         return is_new
 
     def _log_findings(self, run_id: str, findings: dict[str, dict[str, Any]], member: str) -> frozenset[str]:
-        """Log the findings of probes, the weights and the figure of a logged member; returns the probes.
+        """Log the findings of probes, the weights and the figure of a logged member; returns the names of the probes.
 
-        It can be repeated: MLflow ignores a metric that it has with the same value, step and timestamp.
+        Repeating it adds nothing: MLflow ignores a point that it has with the same value, step and timestamp.
         """
         for path in (self.store.weights_path(member), self.store.figure_path(member)):
             if path.exists():  # a diverged member has no weights
                 self.client.log_artifact(run_id, str(path))
         when = self.client.get_run(run_id).info.start_time
-        metrics = {key: value for found in findings.values() for key, value in found["metrics"].items()}
-        curves = {key: curve for found in findings.values() for key, curve in found["curves"].items()}
+        metrics = {name: value for f in findings.values() for name, value in f["metrics"].items()}
+        curves = {name: curve for f in findings.values() for name, curve in f["curves"].items()}
         self.client.log_batch(run_id, _points(metrics, curves, when))
         self.client.set_tag(run_id, "probes", " ".join(findings) or tables.NO_PROBES)
         return frozenset(findings)
 
-    def _settle(self, member: str) -> None:
-        """Find out whether a failed attempt reached the tracker: take its complete run, delete incomplete ones."""
+    def _resolve_unconfirmed(self, member: str) -> None:
+        """Look for runs that a failed attempt to log a member created: keep a finished one, delete incomplete ones."""
         for run in self._runs(f"tags.hash = '{member}'"):
             if run.info.status == "FINISHED" and member not in self.members:
                 self.members[member] = (run.info.run_id, _logged(run))
@@ -189,14 +177,15 @@ class Tracker:
 
     def solved(self, manifest: dict[str, Any]) -> dict[tuple[str, str], list[int]]:
         """Whether each logged member solved its task (0 or 1), by arm and phase."""
-        found: dict[tuple[str, str], list[int]] = {}
+        solved: dict[tuple[str, str], list[int]] = {}
         for run in self._members(manifest):
             key = (run.data.tags["arm"], run.data.tags["phase"])
-            found.setdefault(key, []).append(int(run.data.metrics["solved"]))
-        return found
+            solved.setdefault(key, []).append(int(run.data.metrics["solved"]))
+        return solved
 
     def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-        """The manifest's arms, each with its `state` and the members done, solved, diverged and probed of each phase."""
+        """The manifest's arms, each with its `state` and the numbers of members of each phase: `of` (planned), `done`,
+        `solved`, `diverged` and `probed`, and their training time in `seconds`."""
         states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
         arms = {
             arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting")}
@@ -261,17 +250,18 @@ class Tracker:
 
     def _members(self, manifest: dict[str, Any]) -> Iterator[Run]:
         """The runs of the finished members of the manifest's arms, one per member."""
-        arms, seen = {arm["hash"] for arm in manifest["arms"]}, set()
+        arms, yielded = {arm["hash"] for arm in manifest["arms"]}, set()
         for run in self._runs("tags.kind = 'member'"):
             tags = run.data.tags
-            if run.info.status == "FINISHED" and tags["arm"] in arms and tags["hash"] not in seen:
-                seen.add(tags["hash"])
+            if run.info.status == "FINISHED" and tags["arm"] in arms and tags["hash"] not in yielded:
+                yielded.add(tags["hash"])
                 yield run
 
-    def _runs(self, where: str) -> Iterator[Run]:
+    def _runs(self, condition: str) -> Iterator[Run]:
+        """The runs of the experiment that a condition of MLflow's search syntax selects, page by page."""
         token = None
         while self.experiment is not None:
-            page = self.client.search_runs([self.experiment], where, max_results=PAGE_SIZE, page_token=token)
+            page = self.client.search_runs([self.experiment], condition, max_results=PAGE_SIZE, page_token=token)
             yield from page
             token = page.token
             if not token:
@@ -279,12 +269,12 @@ class Tracker:
 
     def _create(self, name: str, tags: dict[str, str], parent: str | None = None, start_time: int | None = None) -> str:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
-        assert self.experiment is not None  # begin() made it
+        assert self.experiment is not None  # created by begin()
         return self.client.create_run(self.experiment, start_time, tags, run_name=name).info.run_id
 
 
 def _logged(run: Run) -> Logged:
-    """What a member's run has."""
+    """The arm and the probes that a member's run has."""
     return Logged(run.data.tags["arm"], tables.probes(run))
 
 
@@ -311,7 +301,3 @@ def _description(manifest: dict[str, Any]) -> str:
         f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
         f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
     ).strip()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

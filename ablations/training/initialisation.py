@@ -1,8 +1,8 @@
-"""The weights of members before training: drawn from their seeds and, where a study asks for it, matched in gradient decay.
+"""The weights of members before training: drawn from their seeds and, where `decay` is set, matched in gradient decay.
 
-With `init = { decay = 0.98 }` one number per network is chosen so that, before training, one step back leaves 0.98 of
-the gradient: `decay_init`, as the probe of gradient flow measures it on the arm's own task. The number is added to a bias
-(the LSTM's forget gate) or scales matrices (those on the memory's path of `single_network`): see `Cell.decay_by`.
+With `init = { decay = 0.98 }` one number per network is chosen so that, before training, the gradient shrinks by a factor of
+0.98 per step backwards (`decay_init`, as the probe `flow` measures it on the arm's task). The number is added to a bias (of
+the LSTM's forget gate) or scales matrices (those between old and new memory of `single_network`): see `Cell.decay_by`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ from ablations.probes.base import double, sequences
 from tasks import Task
 
 GRID_LOW, GRID_HIGH, GRID_POINTS = -9.0, 7.0, 17
-"""Bracketing grid for the bisection: numbers that are added to biases; matrices are multiplied by 2^(number / 3)."""
+"""The bracketing grid for the bisection, in numbers that are added to biases; matrices are multiplied by 2^(number / 3)."""
 BISECTIONS = 8
 TOLERANCE = 0.01
-"""Largest relative deviation from the decay asked for."""
+"""Largest relative deviation from the requested decay."""
 
 
 def initial_weights(
@@ -33,9 +33,12 @@ def initial_weights(
 
     :raises ValueError: for a `decay` that the cell cannot reach on this task.
     """
-    members = [model.initialise(own, lag, Generator().manual_seed(s)) for own, s in zip(settings, seeds, strict=True)]
-    w = {name: torch.stack([member[name] for member in members]) for name in model.shapes}
-    to_match = [k for k, own in enumerate(settings) if "decay" in own]
+    members = [
+        model.initialise(member, lag, Generator().manual_seed(seed))
+        for member, seed in zip(settings, seeds, strict=True)
+    ]
+    w = {name: torch.stack([weights[name] for weights in members]) for name in model.shapes}
+    to_match = [k for k, member in enumerate(settings) if "decay" in member]
     if to_match:
         floats = task.steps(lag) * flow.SEQUENCES * (model.inputs + SAVED_FLOATS_PER_UNIT * model.hidden * model.layers)
         for rows in member_chunks(len(to_match), floats):
@@ -47,8 +50,8 @@ def initial_weights(
 
 
 def _match_decay(model: Model, task: Task, lag: int, w: Weights, decay: list[float]) -> Weights:
-    """Shift or scale the weights until gradients decay as asked for: a grid brackets the first upward crossing, then
-    bisection."""
+    """Shift or scale the weights so that gradients decay as requested: bisection between the two points of a grid where the
+    measured decay first rises above the requested one."""
     data, target = sequences(task, lag, flow.SEQUENCES).double(), torch.tensor(decay).double()
 
     def measure(number: Tensor) -> Tensor:
@@ -64,10 +67,10 @@ def _match_decay(model: Model, task: Task, lag: int, w: Weights, decay: list[flo
         below = measure(middle) < target
         low, high = middle.where(below, low), high.where(below, middle)
     for k, value in enumerate(measure(high).tolist()):
-        if not abs(value / decay[k] - 1) <= TOLERANCE:  # out of reach, or the decay jumps there
+        if not abs(value / decay[k] - 1) <= TOLERANCE:  # out of range, or discontinuous there
             raise ValueError(
-                f"{model.cell.name} cannot start with decay = {decay[k]:g} at lag {lag}: the nearest it reaches is "
-                f"{value:.3g}; another recurrent_init, fixed beside decay, may reach it"
+                f"{model.cell.name} cannot start with decay = {decay[k]:g} at lag {lag}: the nearest decay found is "
+                f"{value:.3g}; a different recurrent_init, fixed together with decay, may make it possible"
             )
     return _adjusted(model, w, high)
 

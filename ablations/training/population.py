@@ -37,7 +37,7 @@ from tasks import Task
 SAVED_FLOATS_PER_UNIT = 12
 """Floats saved for backward, per unit and step, roughly: gates, state and intermediate values."""
 MAX_NORM = 1e30
-"""Largest state norm that is logged: float32 norms overflow, and a tracker takes no infinity."""
+"""Largest state norm that is logged: float32 norms overflow, and MLflow does not accept infinite values."""
 
 
 class Evaluated(NamedTuple):
@@ -56,7 +56,7 @@ class Finished(NamedTuple):
     member: int
     result: Result
     weights: SavedWeights | None = None
-    """None unless the population saves weights; None for a diverged member, and when a finished population is resumed."""
+    """None unless the population saves weights, for diverged members, and for members that finished before a resume."""
 
 
 class Population:
@@ -91,7 +91,10 @@ class Population:
         self.validation = evaluation_set(task, lag, VALIDATION_SEQUENCES, VALIDATION_SEED, final=False)
 
     def run(self) -> Iterator[Evaluated | Finished]:
-        """Train until every member has finished. The population may be saved between two events."""
+        """Train until every member has finished. The population may be saved between two events.
+
+        Events of members that finished before a resume are repeated, as they may not have been processed.
+        """
         torch.set_flush_denormal(True)  # denormal gradients would make the processor slow
         yield from [Finished(k, result) for k, result in enumerate(self.results) if k not in self.active]
         while self.active:
@@ -103,8 +106,9 @@ class Population:
                     self.snapshots.take(self.step, self.weights)
             finished = self._evaluate(loss, norm)
             weights = {k: self._weights_to_save(row) for row, k in enumerate(self.active) if k in finished}
+            seconds = (time.perf_counter() - started) / len(self.active)
             for k in self.active:
-                self.results[k].seconds += (time.perf_counter() - started) / len(self.active)
+                self.results[k].seconds += seconds
             self._select([row for row, k in enumerate(self.active) if k not in finished])
             best = max((r.curves["eval/score"][-1][1] for r in self.results if r.curves), default=0.0)
             yield from [Finished(k, self.results[k], weights[k]) for k in finished]
@@ -171,8 +175,8 @@ class Population:
     def _test(self, rows: list[int], last: bool) -> list[int]:
         """Apply the task's criterion to the test set and run its extra tests; returns the members that finish.
 
-        Before the budget is spent a member finishes only if both are passed. Otherwise it trains on: a validation set
-        that happens to be easy must not cost a member the rest of its budget.
+        Before the end of the budget a member finishes only if it passes both. Otherwise it continues to train, so that a
+        criterion met on the small validation set by chance does not end its training.
         """
         if not rows:
             return []
@@ -194,7 +198,7 @@ class Population:
                 result.step, result.score, result.loss = self.step, test.score[i].item(), test.loss[i].item()
                 for metric, values in gates.items():
                     result.log(metric, self.step, values[i].item())
-                for name, values in extra.found.items():
+                for name, values in extra.values.items():
                     result.log(f"test/{name}", self.step, values[tested.index(i)].item())
                 for window, value in enumerate(test.state_norm[i].tolist() if self.task.continual else [], 1):
                     result.log("test/state_norm", window, min(value, MAX_NORM))
@@ -239,7 +243,7 @@ class Population:
         }
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Continue from where a population of the same members was saved."""
+        """Restore the state that `save` returned for a population of the same members."""
         self._select(saved["active"])
         self.step, self.streak, self.weights = saved["step"], saved["streak"], saved["weights"]
         self.state = saved["state"]

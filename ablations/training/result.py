@@ -1,4 +1,4 @@
-"""What a member of a population is, what it may spend, and how its training ended."""
+"""Data types of a population: a member, its training budget and its result; the objective of a search."""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -38,13 +38,13 @@ class Result:
 
     status: Status = "unsolved"
     step: int = 0
-    """The training step at which it was found solved, at which it diverged, or the budget."""
+    """The training step at which the member solved the task or diverged; otherwise the budget."""
     score: float = 0.0
     """Score on the test set."""
     loss: float | None = None
     """Loss on the test set; None for a diverged member."""
     objective: float = 0.0
-    """What a search maximises, in [0, 1]: see `objective`."""
+    """The objective of a search, in [0, 1]: see `objective`."""
     seconds: float = 0.0
     """The member's share of the population's wall-clock time."""
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -58,9 +58,9 @@ class Result:
 def objective(result: Result, budget: Budget) -> float:
     """The objective of a search, in [0, 1]: the mean of `solved` (0 or 1) and the area under the validation score.
 
-    The area is over the whole budget, with scores clipped to [0, 1], 1 after solving and 0 after divergence. On its own
-    it would prefer networks that learn the validation set early to networks that also pass the test set and the task's
-    extra tests, which is what a confirmation counts.
+    The area is over the whole budget, with scores clipped to [0, 1], 1 after solving and 0 after divergence. The area alone
+    would prefer networks that reach high validation scores early to networks that solve the task, and solved networks are
+    what a confirmation counts.
     """
     area, previous = 0.0, 0
     for step, score in result.curves.get("eval/score", []):

@@ -1,7 +1,8 @@
-"""The saved weights of a confirmed network, half way through training and at the end, in a safetensors file.
+"""The saved weights of a confirmed network, half-way through training and at its end, in a safetensors file.
 
-When training will end is not known beforehand, so rolling snapshots at powers of two are taken; the nearest to half of
-the steps is saved. Initial weights are not saved: the seed draws them again.
+The step at which a member will finish is not known beforehand. Therefore snapshots are taken at steps that are powers of
+two, and the one nearest to half of a member's steps is saved. Initial weights are not saved: they are drawn again from the
+seed.
 """
 
 import json
@@ -33,17 +34,17 @@ class SavedWeights(NamedTuple):
 
 
 class Snapshots:
-    """Rolling snapshots of a population's weights: after steps that are powers of two, as long as one of them may turn
-    out to be half way."""
+    """Snapshots of a population's weights after the last three steps that are powers of two: if a member finishes now, the
+    one nearest to half of its steps is among them."""
 
     def __init__(self) -> None:
         self.flat: dict[int, Float[Tensor, "members parameters"]] = {}
         """By step."""
 
     def take(self, step: int, flat: Float[Tensor, "members parameters"]) -> None:
-        """To be called after every step: copies the weights if the step is a power of two, and drops older copies."""
+        """Copy the weights if the step is a power of two, and drop older copies. To be called after every step."""
         if step.bit_count() == 1:
-            self.flat = {before: w for before, w in self.flat.items() if 4 * before >= step} | {step: flat.clone()}
+            self.flat = {earlier: w for earlier, w in self.flat.items() if 4 * earlier >= step} | {step: flat.clone()}
 
     def select(self, rows: Int64[Tensor, " rows"]) -> None:
         """Keep only these members."""
@@ -56,8 +57,8 @@ class Snapshots:
         end: Float[Tensor, "members parameters"],
         unpack: Callable[[Tensor], Weights],
     ) -> SavedWeights:
-        """The weights to save of a member that finishes after `step` with the weights `end[row]`."""
-        half = min(self.flat, key=lambda before: abs(math.log(2 * before / step)))
+        """The weights to save for a member that finishes after `step` steps with the weights `end[row]`."""
+        half = min(self.flat, key=lambda earlier: abs(math.log(2 * earlier / step)))
         named = [unpack(flat[row : row + 1]) for flat in (self.flat[half], end)]
         return SavedWeights(half, *({name: w[0].clone() for name, w in weights.items()} for weights in named))
 
@@ -68,13 +69,13 @@ def to_bytes(weights: SavedWeights, metadata: dict[str, Any]) -> bytes:
         f"{stage}/{name}": w for stage, named in zip(_STAGES, weights[1:], strict=True) for name, w in named.items()
     }
     text = json.dumps(metadata | {"half_step": weights.half_step}, sort_keys=True)
-    return save(tensors, {METADATA_KEY: text})  # a single entry: safetensors writes several in any order
+    return save(tensors, {METADATA_KEY: text})  # one entry, as safetensors writes several entries in arbitrary order
 
 
 def from_bytes(data: bytes) -> tuple[SavedWeights, dict[str, Any]]:
-    """What `to_bytes` was given.
+    """The inverse of `to_bytes`: the weights and the metadata.
 
-    :raises ValueError: for content that is damaged, or not from `to_bytes`.
+    :raises ValueError: for content that is damaged or was not written by `to_bytes`.
     """
     try:
         tensors = load(data)

@@ -1,4 +1,4 @@
-"""Typing commands: in a process of its own, with what it prints and how it exits."""
+"""The command line in a process of its own, the study that its tests sweep, and digests of the files it writes."""
 
 import hashlib
 import os
@@ -31,12 +31,14 @@ seeds = 4
 """
 
 
-def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def whygates_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run `python -m ablations` with the default tracker."""
     command = [sys.executable, "-m", "ablations", *map(str, arguments)]
-    clean = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    return subprocess.run(command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=300)
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file below a folder, by relative path."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

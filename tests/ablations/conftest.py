@@ -7,8 +7,8 @@ from tests.ablations.cli_process import TINY
 
 
 @pytest.fixture(autouse=True)
-def _torch_as_it_was():
-    """Training sets what holds for the whole process."""
+def _torch_settings():
+    """Restore the process-wide torch settings that training changes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -19,7 +19,7 @@ def _torch_as_it_was():
 @pytest.fixture(scope="session")
 def draw():
     """Draw a problem for a cell class; `K`, `T`, `B`, `I`, `H` are members, time, batch, inputs and units."""
-    from ablations.contract import cells  # here, so that a run may check types: it imports before anyone else
+    from ablations.contract import cells  # here, so that a run with type checks can install its import hook first
 
     return cells.draw
 
@@ -33,14 +33,8 @@ def tiny(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registries():
-    """What a test defines is forgotten after it."""
-    import tasks
-    from ablations.cells import base
-    from ablations.contract import plugins
+    """Unregister the cells, tasks and plug-ins that a test defines."""
+    from tests.ablations.cli_runner import restored_registries
 
-    tasks.catalogue()
-    kept = [(known, dict(known)) for known in (base.registry, tasks.registry, plugins._loaded)]
-    yield
-    for known, before in kept:
-        known.clear()
-        known.update(before)
+    with restored_registries():
+        yield

@@ -1,4 +1,4 @@
-"""The registry of hyperparameters: its entries are consistent, and values are checked."""
+"""The registry of hyperparameters: entries are consistent, and invalid values are refused."""
 
 import math
 
@@ -8,18 +8,18 @@ from ablations.hyperparameters import DEFAULTS, HYPERPARAMETERS, changed, enteri
 from ablations.studies.schema import Range, Tune
 
 
-@pytest.mark.parametrize("one", HYPERPARAMETERS.values(), ids=lambda one: one.name)
-def test_entry_accepts_its_own_default_and_search_space(one):
-    if one.default is not None:
-        one.check(one.default)
-    if one.search is not None:
-        space = Tune(space={one.name: one.search}).space[one.name]
-        assert isinstance(space, Range) is (one.scale != "categories")
-    assert one.sign or one.words
+@pytest.mark.parametrize("entry", HYPERPARAMETERS.values(), ids=lambda entry: entry.name)
+def test_entry_accepts_its_own_default_and_search_space(entry):
+    if entry.default is not None:
+        entry.check(entry.default)
+    if entry.search is not None:
+        space = Tune(space={entry.name: entry.search}).space[entry.name]
+        assert isinstance(space, Range) is (entry.scale != "categories")
+    assert entry.sign or entry.words
 
 
 def test_default_search_space_of_a_study_is_that_of_the_registry():
-    assert Tune().space.keys() == {name for name, one in HYPERPARAMETERS.items() if one.search is not None}
+    assert Tune().space.keys() == {name for name, entry in HYPERPARAMETERS.items() if entry.search is not None}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-// Multiply-adds in registers only: what one core does at most.
+// Multiply-adds on registers only: the peak speed of one core.
 #if defined(__AVX512F__)
 constexpr int WIDTH = 16, SUMS = 24;  // of 32 registers
 #elif defined(__AVX__)
@@ -10,7 +10,7 @@ constexpr int WIDTH = 4, SUMS = 12;
 #endif
 typedef float V __attribute__((vector_size(4 * WIDTH)));
 
-// The sums approach 1, so that no number grows, shrinks or is known beforehand.
+// The sums converge to 1: no overflow, no subnormal numbers, and no result that the compiler can compute beforehand.
 extern "C" double multiply_add(long rounds, float seed) {
   V sum[SUMS], a = V{} + seed, b = V{} + (1 - seed);
 #pragma GCC unroll 24

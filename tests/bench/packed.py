@@ -1,6 +1,7 @@
-"""Any cell as an expert would write it for a peer: one product per left operand, the input's share before the loop.
+"""Any cell in the form an expert would write it in for a peer library.
 
-The peers get what the fused engine has from its plan, so that it is not the packing which is compared.
+There is one packed product per left operand, and products of the input are computed before the loop over time. The packing
+is taken from the fused engine's plan, so that engines are compared and not packings.
 """
 
 import operator
@@ -18,7 +19,7 @@ Array = Any
 
 
 Products = list[tuple[list[Array], Array | None]]
-"""Of each packed product the matrices, one per left operand, and the bias."""
+"""For each packed product: its matrices, one per left operand, and its bias."""
 ARITHMETIC: dict[str, Callable[..., Array]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -31,7 +32,7 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
 
 
 class Packed:
-    """A cell's recurrence over arrays: `weights`, then `drive`, then `step` by step."""
+    """A cell's recurrence over arrays: call `weights` once, `drive` once per sequence, `step` once per time step."""
 
     def __init__(self, cell: Cell, functions: dict[str, Callable[..., Array]]) -> None:
         """`functions` are the library's elementary functions by name."""
@@ -42,39 +43,39 @@ class Packed:
         self.vectors = [value for value in self.trace.weights if value in used]
         self.groups = [group for level in self.plan.forward.levels for group in level.products]
 
-    def lifted(self, w: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """The weights as the step sees them, `[members, rows, columns]`."""
-        lift = torch.func.vmap(self.trace.lift) if self.trace.lift_computes else self.trace.lift
-        return [part.contiguous() for part in lift(*(w[name] for name in self.trace.names))]
+    def hoisted(self, w: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Return the step's weights, `[members, rows, columns]`, from the cell's."""
+        hoisted = torch.func.vmap(self.trace.hoisted) if self.trace.hoisted_computes else self.trace.hoisted
+        return [part.contiguous() for part in hoisted(*(w[name] for name in self.trace.weight_names))]
 
     def weights(self, w: dict[str, torch.Tensor]) -> tuple[list[torch.Tensor], Products]:
-        """The vectors that are used elementwise, and for every product its packed matrices and bias; members first."""
-        known = dict(zip(self.trace.weights, self.lifted(w), strict=True))
+        """Return the vectors that are used elementwise, and the packed products; the first axis is members."""
+        known = dict(zip(self.trace.weights, self.hoisted(w), strict=True))
         packed = []
         for group in self.groups:
             matrices = []
             for s in range(len(group[0].terms)):
-                sides = [(known[linear.terms[s][1]], linear.terms[s][2]) for linear in group]
-                matrices.append(torch.cat([w.mT if aside else w for w, aside in sides], -1))
-            each = matrices[0].shape[-1] // len(group)
-            nothing = matrices[0].new_zeros(len(matrices[0]), 1, each)
-            biases = [sum((known[b] for b in linear.biases), start=nothing) for linear in group]
+                operands = [(known[linear.terms[s][1]], linear.terms[s][2]) for linear in group]
+                matrices.append(torch.cat([w.mT if transposed else w for w, transposed in operands], -1))
+            width = matrices[0].shape[-1] // len(group)
+            zeros = matrices[0].new_zeros(len(matrices[0]), 1, width)
+            biases = [sum((known[b] for b in linear.biases), start=zeros) for linear in group]
             packed.append((matrices, torch.cat(biases, -1) if any(linear.biases for linear in group) else None))
         return [known[vector] for vector in self.vectors], packed
 
     def drive(self, packed: Products, x: Array) -> dict[str, Array]:
-        """What the input adds to products, for the whole sequence at once: rows `[..., inputs]`."""
+        """Return the input, and its contribution to each product, for the whole sequence: `x` is `[..., inputs]`."""
         driven: dict[str, Array] = {"x": x}
         for number, (group, (matrices, bias)) in enumerate(zip(self.groups, packed, strict=True)):
-            shares = [x @ w for left, w in zip(group[0].lefts, matrices, strict=True) if left is self.trace.x]
-            if shares:
-                driven[str(number)] = sum(shares[1:], start=shares[0] if bias is None else shares[0] + bias)
+            products = [x @ w for left, w in zip(group[0].lefts, matrices, strict=True) if left is self.trace.x]
+            if products:
+                driven[str(number)] = sum(products[1:], start=products[0] if bias is None else products[0] + bias)
         return driven
 
     def step(
         self, vectors: list[Array], packed: Products, driven: dict[str, Array], state: dict[str, Array]
     ) -> dict[str, Array]:
-        """The state after a step, from what the input adds at that step."""
+        """Return the state after a step; `driven` is the result of `drive` at that step."""
         values: dict[Value, Array] = dict(zip(self.vectors, vectors, strict=True))
         values[self.trace.x] = driven["x"]
         values |= {value: state[name] for name, value in self.trace.state.items()}
@@ -87,9 +88,9 @@ class Packed:
                     if left is not self.trace.x:
                         product = values[left] @ matrix
                         total = product if total is None else total + product
-                each = total.shape[-1] // len(group)
+                width = total.shape[-1] // len(group)
                 for m, linear in enumerate(group):
-                    values[linear.result] = total[..., m * each : (m + 1) * each]
+                    values[linear.result] = total[..., m * width : (m + 1) * width]
                 number += 1
             for value in level.compute:
                 values[value] = self._apply(
@@ -98,16 +99,19 @@ class Packed:
         return {name: values[value] for name, value in self.trace.new_state.items()}
 
     def _args(self, value: Value) -> tuple[Value | float, ...]:
-        return self.plan.forward.linears.get(value, value.args)
+        return self.plan.forward.addends.get(value, value.args)
 
     def _apply(self, value: Value, args: list[Any]) -> Array:
-        if value in self.plan.forward.linears:
+        if value in self.plan.forward.addends:
             return sum(args[1:], start=args[0])
         return self.functions[value.op](*args)
 
     def flops(self, w: dict[str, torch.Tensor]) -> int:
-        """Of the products of one row in one gradient step: forward, to the state, to the weights; none to the input."""
-        known = dict(zip(self.trace.weights, self.lifted(w), strict=True))
+        """Return the floating point operations of the matrix products per row and gradient step.
+
+        Counted are the forward pass and the gradients of the state and the weights, not that of the input.
+        """
+        known = dict(zip(self.trace.weights, self.hoisted(w), strict=True))
         total = 0
         for group in self.groups:
             for linear in group:

@@ -1,6 +1,6 @@
-"""Ours and a peer's, in a process of their own: `python pair.py '{"cell": ..., "peer": ..., "seconds": ..., "shapes": [...]}'`.
+"""Time the fused engine and one peer in this process: `python pair.py '{"cell": ..., "peer": ..., "seconds": ..., "shapes": [...]}'`.
 
-Prints JSON: the limit of the core, then a row per shape; a shape that fails is a row that says why.
+Prints one JSON object per line: the peak speed of the core, then a result per shape; a shape that fails has the error instead.
 """
 
 import json
@@ -15,7 +15,7 @@ from peers import INPUTS, PEERS, TORCH, Problem, cell, ours
 
 
 def agree(mine: tuple[Any, list[Any]], theirs: tuple[Any, list[Any]]) -> None:
-    """Refuse to race against something else: the loss and the size of the matrices' gradients have to be ours."""
+    """Raise AssertionError unless the peer's loss and norm of the matrices' gradients equal ours."""
 
     def numbers(result: tuple[Any, list[Any]]) -> tuple[float, float]:
         loss, gradients = result
@@ -27,13 +27,13 @@ def agree(mine: tuple[Any, list[Any]], theirs: tuple[Any, list[Any]]) -> None:
     np.testing.assert_allclose(numbers(theirs), numbers(mine), rtol=1e-3, err_msg="the peer computes something else")
 
 
-def row(asked: dict[str, Any], shape: dict[str, int], best: float) -> dict[str, Any]:
-    """Time one shape."""
-    peer = PEERS[asked["peer"]]
-    problem = Problem(cell(asked["cell"]), peer.members, shape["steps"], shape["batch"], INPUTS, shape["hidden"])
+def row(arguments: dict[str, Any], shape: dict[str, int], best: float) -> dict[str, Any]:
+    """Return the times of one shape; `best` is the core's peak speed in Gflop/s."""
+    peer = PEERS[arguments["peer"]]
+    problem = Problem(cell(arguments["cell"]), peer.members, shape["steps"], shape["batch"], INPUTS, shape["hidden"])
     mine, theirs = ours(problem), peer.make(problem)
     agree(mine(), theirs())
-    ms, peer_ms = (each / peer.members for each in interleaved([mine, theirs], asked["seconds"]))
+    ms, peer_ms = (step_ms / peer.members for step_ms in interleaved([mine, theirs], arguments["seconds"]))
     flops = Packed(problem.cell, TORCH).flops(problem.draw()[0]) * shape["steps"] * shape["batch"]
     gflops = flops / ms / 1e6
     return {"ms": ms, "peer_ms": peer_ms, "ratio": peer_ms / ms, "gflops": gflops, "limit_share": gflops / best}
@@ -41,13 +41,13 @@ def row(asked: dict[str, Any], shape: dict[str, int], best: float) -> dict[str, 
 
 def main() -> None:
     settle()
-    asked = json.loads(sys.argv[1])
+    arguments = json.loads(sys.argv[1])
     limits = limit()
     print(json.dumps({"limits": limits}), flush=True)
-    for shape in asked["shapes"]:
+    for shape in arguments["shapes"]:
         try:
-            timed = row(asked, shape, max(limits.values()))
-        except Exception as error:  # whatever stops a peer at one shape is a result, and the next shape is tried
+            timed = row(arguments, shape, max(limits.values()))
+        except Exception as error:  # a failure at one shape is recorded, and the next shape is tried
             timed = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
         print(json.dumps({**shape, **timed}), flush=True)
 

@@ -1,7 +1,7 @@
-"""What the fused engine is measured against: one gradient step of one layer, each as its own users would run it.
+"""The peers that the fused engine is compared with: one gradient step of one layer, written as the peer's users would write it.
 
-A peer is a function of a problem that gives a function: called, it does the step and returns the loss and the gradients of
-the matrices, which are compared with ours before anything is timed.
+A peer is a function from a `Problem` to a `Step`. The loss and the gradients that the step returns are compared with the fused
+engine's before anything is timed.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from ablations.cells import Cell, catalogue
 from ablations.engines import fused
 
 INPUTS = 2
-"""Features of the input: narrow, as the tasks' are."""
+"""Input features; few, as in the tasks."""
 Step = Callable[[], tuple[Any, list[Any]]]
-"""One gradient step, finished when it returns: the loss, and the gradients of the weight matrices."""
+"""One gradient step, finished when the function returns: the loss, and the gradients of the weight matrices."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """`members` networks of one cell, an input each, from the zero state; the loss is the sum of the last outputs."""
+    """`members` networks of one cell, each with its own input and a zero initial state; the loss is the sum of the last outputs."""
 
     cell: Cell
     members: int
@@ -33,7 +33,7 @@ class Problem:
     hidden: int
 
     def draw(self) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        """Weights, input, state. The weights are small enough for every cell to stay tame over hundreds of steps."""
+        """Return random weights, input and state; small weights keep every cell's state bounded over hundreds of steps."""
         g = torch.Generator().manual_seed(0)
         shapes = self.cell.weights(self.inputs, self.hidden)
         w = {
@@ -45,7 +45,7 @@ class Problem:
 
 
 def ours(problem: Problem) -> Step:
-    """The fused engine, the drive included."""
+    """The fused engine, including the drive."""
     w, x, state = problem.draw()
     leaves = [weight.requires_grad_() for weight in w.values()]
     matrices = [i for i, weight in enumerate(leaves) if weight.shape[1] > 1]
@@ -74,7 +74,7 @@ LIBRARY = {
 
 
 def _library(problem: Problem, module: torch.nn.Module, suffix: str) -> tuple[Tensor, list[Tensor]]:
-    """Copy the weights into a module of torch.nn; the input, time first, and the module's matrices."""
+    """Copy the weights into a module of torch.nn; return the input, time first, and the module's matrices."""
     w, x, _ = problem.draw()
     with torch.no_grad():
         for ours, theirs in (("W", "weight_ih"), ("U", "weight_hh"), ("b", "bias_ih"), ("d", "bias_hh")):
@@ -87,7 +87,7 @@ def _library(problem: Problem, module: torch.nn.Module, suffix: str) -> tuple[Te
 
 
 def torch_nn(problem: Problem) -> Step:
-    """torch.nn's own layer."""
+    """A layer of torch.nn."""
     module = LIBRARY[problem.cell.name].layer(problem.inputs, problem.hidden)
     x, matrices = _library(problem, module, "_l0")
 
@@ -101,7 +101,7 @@ def torch_nn(problem: Problem) -> Step:
 
 
 def torch_nn_cell(problem: Problem) -> Step:
-    """torch.nn's cell in a loop."""
+    """A cell of torch.nn in a loop over time."""
     module = LIBRARY[problem.cell.name].cell(problem.inputs, problem.hidden)
     x, matrices = _library(problem, module, "")
 
@@ -128,14 +128,14 @@ def _packed(problem: Problem) -> tuple[Packed, list[Tensor], Products, Tensor, d
 
 
 def _leaves(vectors: list[Tensor], products: Products) -> tuple[list[Tensor], list[Tensor]]:
-    """What is differentiated: matrices, then all else."""
+    """The tensors to differentiate: matrices, then vectors and biases."""
     matrices = [matrix for group, _ in products for matrix in group]
     others = vectors + [bias for _, bias in products if bias is not None]
     return [m.requires_grad_() for m in matrices], [v.requires_grad_() for v in others]
 
 
 def python_loop(problem: Problem) -> Step:
-    """What people write for a cell of their own: a loop over time, gates packed, autograd."""
+    """A custom cell as usually written: a loop over time with packed gates, differentiated by autograd."""
     packed, vectors, products, x, start = _packed(problem)
     matrices, others = _leaves(vectors, products)
 
@@ -153,7 +153,7 @@ def python_loop(problem: Problem) -> Step:
 
 
 def compiled_scan(problem: Problem) -> Step:
-    """torch's scan operator under torch.compile."""
+    """The scan operator of torch, compiled by torch.compile."""
     from torch._higher_order_ops.scan import scan
 
     packed, vectors, products, x, start = _packed(problem)
@@ -180,7 +180,7 @@ def compiled_scan(problem: Problem) -> Step:
 
 
 def jax_scan(problem: Problem) -> Step:
-    """JAX: lax.scan under jit, and under vmap where there are several members."""
+    """`jax.lax.scan` under jit, and under vmap if there are several members."""
     import jax
     import jax.numpy as jnp
 
@@ -215,26 +215,26 @@ def jax_scan(problem: Problem) -> Step:
 
 
 class Peer(NamedTuple):
-    """How a peer is run."""
+    """A peer, and how it is run."""
 
     make: Callable[[Problem], Step]
     members: int
     cells: tuple[str, ...] | None
-    """Those it has; None for all."""
+    """The cells it has; None for all."""
     environment: dict[str, str]
 
 
-KEPT = {
+MEMORY_RETAINED = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_TOP_PAD_": "268435456",
 }
-"""glibc keeps freed memory: otherwise large blocks come back from the system page by page, a cost of their own."""
+"""glibc retains freed memory; without this, large allocations cost page faults."""
 ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
 
 PEERS = {
     "torch.nn": Peer(torch_nn, 1, tuple(LIBRARY), {}),
-    "torch.nn, memory kept": Peer(torch_nn, 1, tuple(LIBRARY), KEPT),
+    "torch.nn, memory kept": Peer(torch_nn, 1, tuple(LIBRARY), MEMORY_RETAINED),
     "torch.nn cell in a loop": Peer(torch_nn_cell, 1, tuple(LIBRARY), {}),
     "Python loop": Peer(python_loop, 1, None, {}),
     "torch.compile scan": Peer(compiled_scan, 4, None, {}),

@@ -1,7 +1,17 @@
-"""The fused engine: a cell's step, traced, becomes a native kernel that runs whole sequences forward and backward.
+"""The fused engine: compile a cell's step to a native kernel that runs whole sequences, forward and backward, on the CPU.
 
-`trace` sees the step as torch does, `plan` decides what is multiplied and kept, `emit` writes C++, `build` compiles it
-once, `run` runs it under autograd.
+The stages, each a module:
+
+    trace    cell → torch.fx graphs of the step and its vector-Jacobian product
+    graph    two torch.fx graphs → values with symbolic sizes
+    plan     values → packed products (`products`), their order, and the values saved for backward
+    layout   plan → C++ structs of the memory, and the locations of values
+    body     program, locations → C++ body of the loop over time
+    emit     plan → complete C++ source
+    build    source → shared library, compiled once and cached
+    run      library → scan, an autograd function
+
+`linear` is the readout with a kernel of its own.
 """
 
 from ablations.engines.fused.build import NotBuilt

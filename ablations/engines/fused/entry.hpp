@@ -1,10 +1,11 @@
-// The two entries. Tasks are (member, tile): each owns its rows for the whole sequence.
+// The entry points `needs`, `forward` and `backward`. A task is a (member, tile): its rows over the whole sequence.
 static long aligned(long count) { return (count + VL - 1) / VL * VL; }
 
-// Numbers of memory that forward (and, with save, backward after it) needs for the sequences, and each needs to work.
+// The sizes, in numbers, of the sequences (`kept`: written by forward and, with `save`, read by backward), of the workspace of
+// forward (`there`) and of that of backward (`back`).
 extern "C" void needs(int K, int T, int B, const int* n, int tile, int save, int has_reset, long* kept, long* there, long* back) {
   const Shape z{K, T, B, tile, save, n, has_reset ? (const uint8_t*)n : nullptr};
-  *kept = aligned(Sequences(z, nullptr).size) * K * z.tiles() + VL;  // a slice may be read beyond its end
+  *kept = aligned(Sequences(z, nullptr).size) * K * z.tiles() + VL;  // a vector load of a slice may read past its end
   *there = aligned(ForwardWeights(z, nullptr, 0, nullptr, false).size) * K;
   *back = aligned(BackwardWeights(z, nullptr, 0, nullptr, false).size) * K + aligned(Sums(z, nullptr).size) * K * z.tiles();
 }
@@ -36,7 +37,7 @@ extern "C" void backward(int K, int T, int B, const int* n, int tile, const uint
     (dx ? backward_tile_x : backward_tile)(z, BackwardWeights(z, w, k, work + k * packed, false), Sequences(z, kept + i * each),
         Sums(z, sums + i * summed), k, b0, std::min(tile, B - b0), doutput, dx, ds0);
   });
-  // Tiles are added in their order, whichever thread ran them: the result does not depend on the number of threads.
+  // Tiles are added in order, so that the result does not depend on the number of threads.
   parallel(K, threads, [&](int k) {
     for (int i = 0; i < tiles; i++) Sums::add(z, Sums(z, sums + (k * tiles + i) * summed), k, dw);
   });

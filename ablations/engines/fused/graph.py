@@ -1,7 +1,10 @@
-"""A graph of torch's, traced at two sets of sizes, as values whose sizes are known by their role.
+"""Lower two traces of one function, made at two sets of sizes, to a graph of `Value`s with symbolic sizes.
 
-The two sets are pairwise different primes. What depends on nothing but the roles of the sizes comes out alike both times; a
-branch on the batch, a constant that happens to fit, or one axis taken for another does not.
+Input: two torch.fx graphs from `trace`. Output: a `Value` per node, whose sizes are named `B` (batch), `I` (input features),
+`H` (units) or a sum of them. Next stage: `plan`.
+
+The concrete sizes are pairwise different primes. The two graphs are equal only where the function depends on nothing but
+these symbolic sizes; a branch on the batch size, or a constant equal to a size, makes them differ and is refused.
 """
 
 import itertools
@@ -17,53 +20,62 @@ from torch.fx.node import map_arg
 
 
 class Untraceable(Exception):
-    """A cell does something the fused engine has no words for; the message says what."""
+    """The fused engine does not support something in a cell's step; the message says what, and what to write instead."""
 
-    def __init__(self, why: str, node: Node | None = None) -> None:
-        super().__init__(why)
-        self.operator = None if node is None else op(node)
-        """The operator at fault, where there is one."""
+    def __init__(self, reason: str, node: Node | None = None) -> None:
+        super().__init__(reason)
+        self.operator = "" if node is None else op(node)
+        """The unsupported operator; empty if it is not one."""
+        self.occurrence = 0 if node is None else [n for n in node.graph.nodes if op(n) == self.operator].index(node)
+        """The number of uses of the operator before the unsupported one."""
 
 
 Pair = tuple[int, int]
-"""A number at the first and the second set of sizes."""
+"""A number at the first and at the second set of sizes."""
 SIZES = ({"B": 7, "I": 3, "H": 5}, {"B": 13, "I": 17, "H": 11})
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A node of the graph: `op` applied to values and numbers."""
+    """A node of the graph: the operator `op` applied to values and numbers."""
 
     op: str
     args: tuple["Value | float", ...]
     rows: str
-    """`B` where it has a row per sequence, `1` for a vector of weights, else the rows of a matrix."""
+    """The symbolic number of rows: `B` for a row per sequence, `1` for a vector of weights, else the rows of a matrix."""
     columns: str
+    """The symbolic number of columns."""
     name: str
-    at: tuple[Pair, ...] = ()
-    """The column at which a `slice` begins in its argument, or at which each argument begins in a `cat`."""
+    offsets: tuple[Pair, ...] = ()
+    """For `slice`, the first column in its argument; for `cat`, the first column of each argument in the result."""
 
     @property
     def values(self) -> tuple["Value", ...]:
+        """The arguments that are values."""
         return tuple(arg for arg in self.args if isinstance(arg, Value))
 
 
 ARITHMETIC = {"add": 2, "sub": 2, "mul": 2, "div": 2, "rsub": 2, "neg": 1, "reciprocal": 1, "pow": 2}
 NONLINEAR = {"sigmoid": 1, "tanh": 1, "relu": 1, "exp": 1}
-BACKWARD = {"sigmoid_backward": 2, "tanh_backward": 2, "threshold_backward": 3}
-ELEMENTWISE = {**ARITHMETIC, **NONLINEAR, **BACKWARD, "zeros_like": 0}
-"""Operators by the number of their arguments."""
-CUTS = {"split", "split_with_sizes", "getitem", "slice"}
-JOINS = {"cat", "slice_backward"}
-SEEN_THROUGH = {"detach", "alias", "clone"}
-STEP = {*ARITHMETIC, *NONLINEAR, *CUTS, *SEEN_THROUGH, "zeros_like", "mm", "t", "cat"}
-"""What a step may do with rows."""
-_ALL = {*ELEMENTWISE, *CUTS, *JOINS, *SEEN_THROUGH, "mm", "t", "sum", "input", "output", "zeros"}
-_NAME_SIZES = {*CUTS, *JOINS, "zeros"}
+NONLINEAR_BACKWARD = {"sigmoid_backward": 2, "tanh_backward": 2, "threshold_backward": 3}
+ELEMENTWISE = {**ARITHMETIC, **NONLINEAR, **NONLINEAR_BACKWARD, "zeros_like": 0}
+"""Elementwise operators and the number of their arguments."""
+SLICES = {"split", "split_with_sizes", "getitem", "slice"}
+CONCATENATIONS = {"cat", "slice_backward"}
+IDENTITIES = {"detach", "alias", "clone"}
+STEP_OPERATORS = {*ARITHMETIC, *NONLINEAR, *SLICES, *IDENTITIES, "zeros_like", "mm", "t", "cat"}
+"""The aten operators that a step may apply to rows."""
+_ALL = {*ELEMENTWISE, *SLICES, *CONCATENATIONS, *IDENTITIES, "mm", "t", "sum", "input", "output", "zeros"}
+_WITH_SIZES = {*SLICES, *CONCATENATIONS, "zeros"}
+"""Operators whose arguments are sizes or columns, which differ between the two graphs."""
+
+_STRIDED = "slices with a step other than 1 are not supported; take contiguous columns"
+RIGHT_OPERAND = "the right operand of a matrix product is not a weight; write rows @ weight"
+BROADCAST = "broadcasting one number over the columns of a row is not supported; use operands of equal width"
 
 
 def op(node: Node) -> str:
-    """The operator's name: `add` of `aten.add.Tensor`."""
+    """Return the operator's name: `add` for `aten.add.Tensor`."""
     if isinstance(node.target, OpOverload):
         return str(node.target).split(".")[1]
     if node.op == "call_function":
@@ -71,169 +83,202 @@ def op(node: Node) -> str:
     return "input" if node.op == "placeholder" else node.op
 
 
-def alike(first: GraphModule, second: GraphModule, but: Collection[str] = ()) -> None:
-    """Refuse two graphs that are not one, with the same numbers in it; operators in `but` may have other numbers."""
+def unsupported(node: Node) -> Untraceable:
+    """The exception for an operator that the fused engine does not support."""
+    supported = ", ".join(sorted(STEP_OPERATORS))
+    return Untraceable(f"the operator {op(node)} is not supported; a step may use {supported}", node)
+
+
+def require_equal(first: GraphModule, second: GraphModule, except_operators: Collection[str] = ()) -> None:
+    """Raise Untraceable unless two graphs are equal; `except_operators` may have different numbers as arguments."""
     pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
     twin = dict(pairs)
+    branches = Untraceable(
+        "the operators of the step depend on the batch, input or hidden size; remove the branch on a size"
+    )
     if len(first.graph.nodes) != len(second.graph.nodes) or any(a.target != b.target for a, b in pairs):
-        raise Untraceable("what its step does depends on the sizes")
+        raise branches
     for a, b in pairs:
-        if op(a) in but and [twin[node] for node in a.all_input_nodes] == b.all_input_nodes:
+        if op(a) in except_operators and [twin[node] for node in a.all_input_nodes] == b.all_input_nodes:
             continue
         if map_arg(a.args, twin.__getitem__) != b.args or map_arg(a.kwargs, twin.__getitem__) != b.kwargs:
-            raise Untraceable(f"what its step does depends on the sizes: an argument of {op(a)}", a)
+            if op(a) == "output":
+                raise branches
+            raise Untraceable(
+                f"an argument of the operator {op(a)} depends on the batch, input or hidden size, or changes from call to "
+                "call; a step may use only constants",
+                a,
+            )
 
 
-def offset(pair: Pair) -> dict[str, int]:
-    """A column as a sum of sizes, by their roles: 8 and 28 are I + H. Untraceable where it is none."""
+def column_terms(column: Pair, node: Node | None = None) -> dict[str, int]:
+    """Return a column as a sum of sizes: `{"I": 1, "H": 1}` for (8, 28). Raises Untraceable if it is not such a sum."""
     (i, h), (j, k) = ((sizes["I"], sizes["H"]) for sizes in SIZES)
-    by = i * k - h * j
-    inputs, hidden = pair[0] * k - h * pair[1], i * pair[1] - pair[0] * j
-    if inputs % by or hidden % by or inputs // by < 0 or hidden // by < 0:
-        raise Untraceable("rows are cut at a column that is no sum of input and hidden sizes")
-    return {role: count for role, count in (("I", inputs // by), ("H", hidden // by)) if count}
+    determinant = i * k - h * j
+    inputs, hidden = column[0] * k - h * column[1], i * column[1] - column[0] * j
+    if inputs % determinant or hidden % determinant or inputs // determinant < 0 or hidden // determinant < 0:
+        raise Untraceable(
+            "a slice or concatenation starts at a column that is not a sum of input and hidden sizes", node
+        )
+    return {size: count for size, count in (("I", inputs // determinant), ("H", hidden // determinant)) if count}
 
 
-def sum_of(role: str) -> str | None:
-    """The expression of a size that is a sum of input and hidden sizes, `1 * I + 2 * H` of `I1H2`; None for another."""
-    terms = re.findall(r"([IH])(\d+)", role)
-    return " + ".join(f"{count} * {size}" for size, count in terms) or None
+def size_expression(size: str) -> str | None:
+    """Return the C++ expression of a sum of sizes, `1 * I + 2 * H` for `I1H2`; None for any other symbolic size."""
+    terms = re.findall(r"([IH])(\d+)", size)
+    return " + ".join(f"{count} * {name}" for name, count in terms) or None
 
 
-def read(first: GraphModule, second: GraphModule) -> dict[Node, Value]:
-    """The nodes as values."""
+def lower(first: GraphModule, second: GraphModule) -> dict[Node, Value]:
+    """Return the value of each node of the first graph. Raises Untraceable."""
     for node in first.graph.nodes:
         if op(node) not in _ALL:
-            raise Untraceable(f"the fused engine does not know the operator {op(node)}", node)
-    alike(first, second, but=_NAME_SIZES)
-    return _Reader().read(first, second)
+            raise unsupported(node)
+    require_equal(first, second, except_operators=_WITH_SIZES)
+    return _Lowering().lower(first, second)
 
 
-class _Reader:
+class _Lowering:
+    """The state while nodes are lowered in order. `twin` is always the same node in the second graph."""
+
     def __init__(self) -> None:
-        self.roles: dict[Pair, str] = {(1, 1): "1"}
-        self.roles |= {(SIZES[0][role], SIZES[1][role]): role for role in "BIH"}
+        self.size_names: dict[Pair, str] = {(1, 1): "1"}
+        self.size_names |= {(SIZES[0][name], SIZES[1][name]): name for name in "BIH"}
         self.values: dict[Node, Value] = {}
-        self.wide: dict[Value, Pair] = {}
-        """The numbers of columns."""
+        self.widths: dict[Value, Pair] = {}
+        """The concrete numbers of columns."""
 
-    def read(self, first: GraphModule, second: GraphModule) -> dict[Node, Value]:
+    def lower(self, first: GraphModule, second: GraphModule) -> dict[Node, Value]:
         for node, twin in zip(first.graph.nodes, second.graph.nodes, strict=True):
             name = op(node)
-            if name in SEEN_THROUGH:
+            if name in IDENTITIES:
                 self.values[node] = self.values[cast(Node, node.args[0])]
-            elif name not in ("output", "split", "split_with_sizes"):  # of those each piece is read
+            elif name not in ("output", "split", "split_with_sizes"):  # the pieces of a split are lowered: `getitem`
                 self.values[node] = self._value(name, node, twin)
         return self.values
 
     def _value(self, name: str, node: Node, twin: Node) -> Value:
-        sizes = list(zip(node.meta["val"].shape, twin.meta["val"].shape, strict=True))
-        if len(sizes) != 2:
-            raise Untraceable(f"{name} gives a tensor of {len(sizes)} axes; rows have two", node)
-        rows, columns = (self._role(size) for size in sizes)
-        if name in CUTS:
-            value = self._cut(name, node, twin, sizes, rows, columns)
-        elif name in JOINS:
-            value = self._join(name, node, twin, sizes[1], rows, columns)
+        shape = list(zip(node.meta["val"].shape, twin.meta["val"].shape, strict=True))
+        if len(shape) != 2:
+            source = "an expression of weights alone" if name == "input" else f"the operator {name}"
+            raise Untraceable(
+                f"{source} gives a tensor with {len(shape)} axes; tensors in a step have two, rows and columns", node
+            )
+        rows, columns = (self._size_name(size) for size in shape)
+        if name in SLICES:
+            value = self._slice(name, node, twin, shape, rows, columns)
+        elif name in CONCATENATIONS:
+            value = self._concatenation(name, node, twin, shape[1], rows, columns)
         else:
             args = self._args(name, node)
-            value = self._merged(Value("zeros_like" if name == "zeros" else name, args, rows, columns, node.name))
-        self.wide[value] = sizes[1]
+            value = self._as_concatenation(
+                Value("zeros_like" if name == "zeros" else name, args, rows, columns, node.name)
+            )
+        self.widths[value] = shape[1]
         return value
 
-    def _role(self, size: Pair) -> str:
-        """What a size is called: `I1H2` is I + 2 H."""
-        if size not in self.roles:
+    def _size_name(self, size: Pair) -> str:
+        """The symbolic name of a size: `I1H2` for I + 2 H, `N` and a number for a size that is not such a sum."""
+        if size not in self.size_names:
             try:
-                self.roles[size] = "".join(f"{role}{count}" for role, count in offset(size).items())
+                self.size_names[size] = "".join(f"{name}{count}" for name, count in column_terms(size).items())
             except Untraceable:
-                self.roles[size] = f"N{len(self.roles)}"
-        return self.roles[size]
+                self.size_names[size] = f"N{len(self.size_names)}"
+        return self.size_names[size]
 
-    def _cut(self, name: str, node: Node, twin: Node, sizes: list[Pair], rows: str, columns: str) -> Value:
-        """A part of the columns, of what it is cut from in the end."""
-        given: Any = (node.args, twin.args)
-        if name == "getitem":
-            number = given[0][1]
-            given = [cut.args for cut, _ in given]
-            source, axis = given[0][0], _argument(given[0], 2, 0)
-            each = [args[1] for args in given]
-            begin = [sum(e[:number]) if isinstance(e, list) else e * number for e in each]
+    def _slice(self, name: str, node: Node, twin: Node, shape: list[Pair], rows: str, columns: str) -> Value:
+        """A range of columns; a slice of a slice becomes a slice of the original value."""
+        args_of_both: Any = (node.args, twin.args)
+        operator = node
+        if name == "getitem":  # a piece of a split
+            operator, piece = args_of_both[0]
+            args_of_both = [split.args for split, _ in args_of_both]
+            source, axis = args_of_both[0][0], _argument(args_of_both[0], 2, 0)
+            piece_sizes = [args[1] for args in args_of_both]
+            begin = [sum(sizes[:piece]) if isinstance(sizes, list) else sizes * piece for sizes in piece_sizes]
         else:
-            source, axis = given[0][0], _argument(given[0], 1, 0)
-            begin = [_argument(args, 2, 0) for args in given]
-            if sizes == list(zip(source.meta["val"].shape, given[1][0].meta["val"].shape, strict=True)):
+            source, axis = args_of_both[0][0], _argument(args_of_both[0], 1, 0)
+            begin = [_argument(args, 2, 0) for args in args_of_both]
+            if shape == list(zip(source.meta["val"].shape, args_of_both[1][0].meta["val"].shape, strict=True)):
                 return self.values[source]
-            if _argument(given[0], 4, 1) != 1:
-                raise Untraceable("rows are cut in steps", node)
+            if _argument(args_of_both[0], 4, 1) != 1:
+                raise Untraceable(_STRIDED, operator)
         if axis % 2 != 1:
-            raise Untraceable("rows are cut out of a batch", node)
-        of = self.values[source]
-        first, second = (b % n for b, n in zip(begin, self.wide[of], strict=True))  # from the end, where negative
-        at = (first, second)
-        if of.op == "slice":
-            at = _plus(at, of.at[0])
-            (of,) = of.values
-        offset(at)
-        return Value("slice", (of,), rows, columns, node.name, (at,))
+            raise Untraceable("slices along the batch axis are not supported; slice the last axis", operator)
+        value = self.values[source]
+        first, second = (b % n for b, n in zip(begin, self.widths[value], strict=True))  # negative: from the end
+        offset = (first, second)
+        if value.op == "slice":
+            offset = _plus(offset, value.offsets[0])
+            (value,) = value.values
+        column_terms(offset, operator)
+        return Value("slice", (value,), rows, columns, node.name, (offset,))
 
-    def _join(self, name: str, node: Node, twin: Node, wide: Pair, rows: str, columns: str) -> Value:
-        """Pieces side by side, and zeros where there is none; pieces of pieces are pieces."""
+    def _concatenation(self, name: str, node: Node, twin: Node, width: Pair, rows: str, columns: str) -> Value:
+        """Pieces side by side, with zeros between them; the pieces of a concatenated piece are taken instead of it."""
         args: Any = node.args
         if name == "cat":
             parts, axis = [self.values[part] for part in args[0]], _argument(args, 1, 0)
             begins, end = [], (0, 0)
             for part in parts:
                 begins.append(end)
-                end = _plus(end, self.wide[part])
-        else:
-            of, _, axis, begin, _, step = args
-            parts, begins = [self.values[of]], [(begin % wide[0], cast(int, twin.args[3]) % wide[1])]
+                end = _plus(end, self.widths[part])
+        else:  # slice_backward: the gradient of a slice, zero outside its columns
+            gradient, _, axis, begin, _, step = args
+            parts, begins = [self.values[gradient]], [(begin % width[0], cast(int, twin.args[3]) % width[1])]
             if step != 1:
-                raise Untraceable("rows are cut in steps", node)
+                raise Untraceable(_STRIDED, node)
         if axis % 2 != 1:
-            raise Untraceable("batches are put one after another", node)
+            raise Untraceable(
+                "concatenations along the batch axis are not supported; concatenate along the last axis", node
+            )
         pieces: list[tuple[Value, Pair]] = []
         for part, begin in zip(parts, begins, strict=True):
-            inner = zip(part.values, part.at, strict=True) if part.op == "cat" else [(part, (0, 0))]
-            pieces += [(piece, _plus(begin, at)) for piece, at in inner if piece.op != "zeros_like"]
+            inner = zip(part.values, part.offsets, strict=True) if part.op == "cat" else [(part, (0, 0))]
+            pieces += [(piece, _plus(begin, offset)) for piece, offset in inner if piece.op != "zeros_like"]
         for _, begin in pieces:
-            offset(begin)
-        return Value("cat", tuple(p for p, _ in pieces), rows, columns, node.name, tuple(at for _, at in pieces))
+            column_terms(begin, node)
+        args, offsets = tuple(piece for piece, _ in pieces), tuple(offset for _, offset in pieces)
+        return Value("cat", args, rows, columns, node.name, offsets)
 
-    def _merged(self, value: Value) -> Value:
-        """A sum of pieces that do not overlap as the pieces side by side."""
+    def _as_concatenation(self, value: Value) -> Value:
+        """A sum of two concatenations becomes one concatenation where their pieces do not overlap."""
         if value.op != "add" or len(value.values) != 2 or any(arg.op != "cat" for arg in value.values):
             return value
-        pieces = [(piece, at) for arg in value.values for piece, at in zip(arg.values, arg.at, strict=True)]
+        pieces = [
+            (piece, offset) for arg in value.values for piece, offset in zip(arg.values, arg.offsets, strict=True)
+        ]
         for which in (0, 1):
-            spans = sorted((at[which], at[which] + self.wide[piece][which]) for piece, at in pieces)
+            spans = sorted((offset[which], offset[which] + self.widths[piece][which]) for piece, offset in pieces)
             if any(end > begin for (_, end), (begin, _) in itertools.pairwise(spans)):
                 return value
         pieces.sort(key=lambda piece: piece[1])
-        args, at = tuple(piece for piece, _ in pieces), tuple(at for _, at in pieces)
-        return Value("cat", args, value.rows, value.columns, value.name, at)
+        args, offsets = tuple(piece for piece, _ in pieces), tuple(offset for _, offset in pieces)
+        return Value("cat", args, value.rows, value.columns, value.name, offsets)
 
     def _args(self, name: str, node: Node) -> tuple[Value | float, ...]:
+        """The arguments of any other operator, as values and numbers."""
         if set(node.kwargs) - {"dtype", "layout", "device", "pin_memory"}:
-            raise Untraceable(f"the fused engine does not know {name} with {dict(node.kwargs)}", node)
+            raise Untraceable(
+                f"the operator {name} is not supported with the keyword arguments {dict(node.kwargs)}", node
+            )
         if name in ("zeros_like", "zeros"):
             return ()
-        given: tuple[Any, ...] = node.args
+        args: tuple[Any, ...] = node.args
         if name == "sum":
-            if given[1:] != ([0], True):  # the gradient of a broadcast
-                raise Untraceable("the fused engine cannot spread one number over a row", node)
-            given = given[:1]
-        known = all(isinstance(arg, Node) or (isinstance(arg, int | float) and math.isfinite(arg)) for arg in given)
-        known = known and (name != "pow" or given[1] in (0, 1, 2, 3))
-        if not known or len(given) != ELEMENTWISE.get(name, len(given)):
-            raise Untraceable(f"the fused engine does not know {name} with these arguments: {given}", node)
-        return tuple(self.values[arg] if isinstance(arg, Node) else float(arg) for arg in given)
+            if args[1:] != ([0], True):  # a sum over rows is the gradient of a vector that is broadcast over them
+                raise Untraceable(BROADCAST, node)
+            args = args[:1]
+        supported = all(isinstance(arg, Node) or (isinstance(arg, int | float) and math.isfinite(arg)) for arg in args)
+        supported = supported and (name != "pow" or args[1] in (0, 1, 2, 3))
+        if not supported or len(args) != ELEMENTWISE.get(name, len(args)):
+            raise Untraceable(f"the operator {name} is not supported with the arguments {args}", node)
+        return tuple(self.values[arg] if isinstance(arg, Node) else float(arg) for arg in args)
 
 
-def _argument(args: Any, number: int, otherwise: int) -> Any:
-    """What an operator leaves out where it is the usual."""
-    return args[number] if len(args) > number else otherwise
+def _argument(args: Any, position: int, default: int) -> Any:
+    """A positional argument, or its default where the call omits it."""
+    return args[position] if len(args) > position else default
 
 
 def _plus(one: Pair, other: Pair) -> Pair:

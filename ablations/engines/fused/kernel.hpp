@@ -1,5 +1,5 @@
-// What every generated kernel stands on: vectors, elementary functions, one product. GCC and Clang vector extensions
-// only, so that the same source runs on AVX2, AVX-512 and Arm.
+// Code shared by all kernels: SIMD vectors, elementary functions, the matrix product, copies, scratch memory and threads.
+// It uses the vector extensions of GCC and Clang only, so that the same source compiles for AVX2, AVX-512 and Arm.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -26,17 +26,17 @@ static inline V all(real x) { return V{} + x; }
 static inline int pad(int n) { return (n + VL - 1) / VL * VL; }
 
 #ifdef DOUBLE
-// float64 is for checking: the library's functions, number by number.
+// float64 is for tests: the functions of the C++ library, element by element.
 static inline V exp_(V x) { for (int i = 0; i < VL; i++) x[i] = std::exp(x[i]); return x; }
 static inline V tanh_(V x) { for (int i = 0; i < VL; i++) x[i] = std::tanh(x[i]); return x; }
 static inline V sigmoid_(V x) { return 1.0 / (1.0 + exp_(-x)); }
 #else
-// The operand that is compared comes second: where it is NaN, NaN comes out.
+// x is the second operand of each comparison, which is false for NaN: NaN is returned for NaN.
 static inline V bounded(V x, real low, real high) {
   x = all(low) > x ? all(low) : x;
   return all(high) < x ? all(high) : x;
 }
-// e^x = 2^n e^r with |r| <= ln2/2, for -87 <= x <= 88.3, where it is normal; infinity at 89.
+// e^x = 2^n e^r with |r| <= ln2/2, for -87 <= x <= 88.3, where e^x is a normal number; infinity at 89.
 struct Power {
   V minus_one, scale;  // e^r - 1 and 2^n
   explicit Power(V x) {
@@ -46,7 +46,7 @@ struct Power {
     exponent = (exponent + 127) << 23;  // the low bits of the rounded sum are n
     memcpy(&scale, &exponent, 64);
     n = n - 12582912.0f;
-    V r = x - n * 0.693359375f;  // ln2 in two parts, so that nothing is lost
+    V r = x - n * 0.693359375f;  // ln2 in two parts (Cody and Waite): the first product is exact
     r = r + n * 2.12194440e-4f;
     V p = all(1.388251653616163e-3f);  // fitted to (e^r - 1 - r) / r^2: the relative error of e^r - 1 is 2^-26
     p = p * r + 8.366547217557817e-3f;
@@ -55,15 +55,15 @@ struct Power {
     p = p * r + 4.9999998149606417e-1f;
     minus_one = p * (r * r) + r;
   }
-  V value() const { return (minus_one + 1.0f) * scale; }  // not less exact, and infinite where the scale is
+  V value() const { return (minus_one + 1.0f) * scale; }  // adding 1 loses no accuracy here; infinite where the scale is
 };
 static inline V exp_(V x) {
   V y = Power(bounded(x, -87.0f, 88.3f)).value();
   y = x > 88.3f ? all(INFINITY) : y;
-  return x < -87.0f ? all(0.0f) : y;  // so that nothing subnormal arises
+  return x < -87.0f ? all(0.0f) : y;  // no subnormal results
 }
 static inline V sigmoid_(V x) { return 1.0f / (1.0f + Power(bounded(-x, -87.0f, 89.0f)).value()); }
-// (e^2x - 1) / (e^2x + 1), with the 1 taken off before anything is lost to it.
+// (e^2x - 1) / (e^2x + 1), from e^r - 1 and not from e^r, to avoid cancellation near 0.
 static inline V tanh_(V x) {
   Power e(bounded(x + x, -20.0f, 20.0f));
   V y = e.minus_one * e.scale + (e.scale - 1.0f);
@@ -75,10 +75,10 @@ static inline V sigmoid_backward_(V g, V y) { return g * (((real)1 - y) * y); }
 static inline V tanh_backward_(V g, V y) { return g * ((real)1 - y * y); }
 static inline V threshold_backward_(V g, V x, real limit) { return x <= limit ? all(0) : g; }
 
-// One left operand of a product and what it is multiplied with: element (row, k) of the left is a[row * row_step + k * k_step].
+// One left operand of a product and its right operand b, k rows: element (row, k) of the left is a[row * row_step + k * k_step].
 struct Segment { const real* a; long row_step, k_step; int k; const real* b; };
 
-// C[R, N vectors] (+)= bias + the sum over segments of left * right, all in registers: hence the loops are unrolled by order.
+// C[R, N vectors] (+)= bias + the sum over segments of left * right, all in registers: the pragmas unroll the loops.
 template <int R, int N> static inline void block(
     const Segment* segments, int count, long row, int column, int ldb, const real* bias, bool add, real* c, long ldc) {
   V sum[R][N];
@@ -107,14 +107,14 @@ template <int R, int N> static inline void block(
 #pragma GCC unroll 8
     for (int n = 0; n < N; n++) {
       real* to = c + (row + r) * ldc + column + n * VL;
-      store(to, add ? load(to) + sum[r][n] : sum[r][n]);  // sums of sums: rounding grows with their depth, not their length
+      store(to, add ? load(to) + sum[r][n] : sum[r][n]);  // sums of sums: the rounding error grows with their depth, not their length
     }
 }
 
 template <int N> static void rows_(
     int rows, const Segment* segments, int count, int column, int ldb, const real* bias, bool add, real* c, long ldc) {
   int row = 0, sixes = rows / 6;
-  while (sixes && (rows - 6 * sixes) % 4) sixes--;  // sixes and fours, if they fit: ones are slow
+  while (sixes && (rows - 6 * sixes) % 4) sixes--;  // blocks of six and four rows if these suffice: single rows are slow
   if ((rows - 6 * sixes) % 4) sixes = rows / 6;
   for (; sixes; sixes--, row += 6) block<6, N>(segments, count, row, column, ldb, bias, add, c, ldc);
   for (; row + 4 <= rows; row += 4) block<4, N>(segments, count, row, column, ldb, bias, add, c, ldc);
@@ -122,7 +122,7 @@ template <int N> static void rows_(
   for (; row < rows; row++) block<1, N>(segments, count, row, column, ldb, bias, add, c, ldc);
 }
 
-// C[rows, columns] (+)= bias + sum of left * right. `columns` is a multiple of VL; the order of additions does not depend on rows.
+// C[rows, columns] (+)= bias + sum of left * right. `columns` is a multiple of VL. The order of additions does not depend on rows.
 static void product(
     int rows, int columns, const Segment* segments, int count, int ldb, const real* bias, bool add, real* c, long ldc) {
   int column = 0;
@@ -131,7 +131,7 @@ static void product(
   if (column < columns) rows_<1>(rows, segments, count, column, ldb, bias, add, c, ldc);
 }
 
-// A matrix [rows, columns] into a corner of a wider one, on its side if asked.
+// Copy a matrix [rows, columns], or its transpose, into a block of a wider matrix.
 static void place(const real* from, int rows, int columns, bool transposed, real* to, int ld) {
   for (int r = 0; r < rows; r++)
     for (int j = 0; j < columns; j++) (transposed ? to[(long)j * ld + r] : to[(long)r * ld + j]) = from[(long)r * columns + j];
@@ -143,7 +143,7 @@ template <int N> static void copy_narrow(int rows, const real* from, long from_s
 
 static void copy_rows(int rows, int columns, const real* from, long from_step, real* to, long to_step) {
   if (from_step == columns && to_step == columns) columns *= rows, rows = 1;
-  switch (columns) {  // a call per row costs more than a few numbers do
+  switch (columns) {  // a memcpy of constant size is inlined, which is faster for narrow rows
     case 1: return copy_narrow<1>(rows, from, from_step, to, to_step);
     case 2: return copy_narrow<2>(rows, from, from_step, to, to_step);
     case 3: return copy_narrow<3>(rows, from, from_step, to, to_step);
@@ -176,7 +176,7 @@ static void zero_rows(const uint8_t* which, int rows, int width, real* to) {
     if (which[r]) memset(to + (long)r * width, 0, width * sizeof(real));
 }
 
-// A thread's scratch memory, taken in pieces; it only ever grows.
+// A thread's scratch memory, an arena of blocks that only grow.
 struct Memory {
   std::vector<std::vector<real>> blocks;
   size_t used = 0;
@@ -184,7 +184,7 @@ struct Memory {
   real* take(long count, bool zero = false) {
     if (used == blocks.size()) blocks.emplace_back();
     auto& block = blocks[used++];
-    if ((long)block.size() < count + 2 * VL) block.resize(count + 2 * VL);  // to align; and a slice may be read beyond its end
+    if ((long)block.size() < count + 2 * VL) block.resize(count + 2 * VL);  // for alignment, and because a vector load of a slice may read past its end
     auto at = reinterpret_cast<uintptr_t>(block.data());
     real* p = block.data() + ((64 - at % 64) % 64) / sizeof(real);
     if (zero) memset(p, 0, count * sizeof(real));
@@ -192,11 +192,11 @@ struct Memory {
   }
 };
 
-// Rows of a tile, over some steps, whose part of the weights' gradients is added up at once: enough for the product to be
-// worth its sums' way to memory and back, few enough for its operands to be in cache still.
+// Rows (of a tile, over several steps) per product Aᵀ G of the weights' gradients: enough to amortise reading and writing the
+// sums, few enough for the operands to be in cache still.
 constexpr int ROWS = 192;
 
-// Tasks 0 .. count-1, each to whichever thread is free: what a task computes does not depend on which one.
+// Run tasks 0 .. count-1 on threads, each on the next free one; the result of a task does not depend on its thread.
 template <class Task> static void parallel(int count, int threads, Task task) {
   std::atomic<int> next{0};
   auto work = [&] { for (int i; (i = next++) < count;) task(i); };

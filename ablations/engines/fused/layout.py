@@ -1,38 +1,43 @@
-"""What a kernel keeps in memory, in C++: sizes, sequences, packed weights, sums of gradients.
+"""Lay out a kernel's memory: the C++ structs of sizes, saved sequences, packed weights and sums of gradients.
 
-Rows are padded to whole vectors; padding holds numbers that nothing real is computed from.
+Input: a `Plan`. Output: the C++ text of these structs, and the location of each value in them. Next stages: `body`, `emit`.
+
+Rows are padded to whole SIMD vectors; no result depends on the padding.
 """
 
-from ablations.engines.fused.body import Place, product_name, vectors, width
-from ablations.engines.fused.graph import Value, sum_of
+from ablations.engines.fused.body import Location, product_name, vectors, width
+from ablations.engines.fused.graph import Value, size_expression
 from ablations.engines.fused.plan import Plan, Program
 
 
-def sizes(plan: Plan) -> list[str]:
-    """The sizes that a kernel is told when it runs, in order: the input's, the states', and what else weights have."""
+def size_names(plan: Plan) -> list[str]:
+    """Return the sizes that a kernel gets as arguments, in order: the input's, the state's, then those only weights have."""
     trace = plan.trace
-    named = [trace.x.columns, *(value.columns for value in trace.state.values())]
-    named += [size for weight in trace.weights for size in (weight.rows, weight.columns)]
-    return [size for size in dict.fromkeys(named) if size != "1"]
+    names = [trace.x.columns, *(value.columns for value in trace.state.values())]
+    names += [size for weight in trace.weights for size in (weight.rows, weight.columns)]
+    return [size for size in dict.fromkeys(names) if size != "1"]
 
 
 class Layout:
-    """Where everything is that outlives a step."""
+    """The memory that holds values for longer than one step."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.trace = plan, plan.trace
         self.index = {weight: i for i, weight in enumerate(self.trace.weights)}
         self.saved = {value: f"saved_{value.name}" for value in plan.saved}
         self.states = list(self.trace.state.items())
-        self.gradients = self._gradient_columns()
+        self.gradients = self._gradient_locations()
 
     def shape(self) -> str:
-        names = sizes(self.plan)
+        """The struct `Shape`: the sizes of a call."""
+        names = size_names(self.plan)
         numbers = "\n".join(f"  const int {n} = n[{i}], p{n} = pad({n});" for i, n in enumerate(names))
-        numbers += "".join(f"\n  const int {n} = {sum_of(n)}, p{n} = pad({n});" for n in self.plan.derived)
+        numbers += "".join(
+            f"\n  const int {n} = {size_expression(n)}, p{n} = pad({n});" for n in self.plan.derived_sizes
+        )
         outputs = self.trace.state[self.trace.output].columns
         return f"""struct Shape {{
-  int K, T, B, tile, save;  // members, steps, sequences, rows of a tile; whether there is a way back
+  int K, T, B, tile, save;  // members, steps, sequences, rows of a tile; whether values are saved for backward
   const int* n;
   const uint8_t* reset;  // [K, T, B], or null: where the state is zeroed before the step
 {numbers}
@@ -47,14 +52,14 @@ class Layout:
 constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"""
 
     def sequences(self) -> str:
-        """What a tile keeps: every step of it if there is a way back, else the last two."""
-        kept = [("x", self.trace.x, "z.save ? z.T : 1")]
-        kept += [(f"s_{name}", value, "z.save ? z.reset ? 2 * z.T : z.T + 1 : 2") for name, value in self.states]
-        kept += [(name, value, "z.save ? z.T : 1") for value, name in self.saved.items()]
-        fields = ", ".join(f"*{name}" for name, _, _ in kept)
-        takes = "\n".join(f"    {name} = take(({slots}), z.p{value.columns});" for name, value, slots in kept)
+        """The struct `Sequences` of a tile of rows: values of all steps if they are saved for backward, else of the last two."""
+        fields = [("x", self.trace.x, "z.save ? z.T : 1")]
+        fields += [(f"s_{name}", value, "z.save ? z.reset ? 2 * z.T : z.T + 1 : 2") for name, value in self.states]
+        fields += [(name, value, "z.save ? z.T : 1") for value, name in self.saved.items()]
+        declared = ", ".join(f"*{name}" for name, _, _ in fields)
+        takes = "\n".join(f"    {name} = take(({slots}), z.p{value.columns});" for name, value, slots in fields)
         return f"""struct Sequences {{
-  real {fields};
+  real {declared};
   long size = 0;
   Sequences(const Shape& z, real* from) {{
     auto take = [&](long steps, long width) {{
@@ -64,13 +69,13 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
     }};
 {takes}
   }}
-  // With resets, what a step starts from is not what the one before it ended with, and both are kept.
+  // With resets, the state before a step may differ from the state after the previous one; both are stored.
   static long before(const Shape& z, long t) {{ return z.save ? z.reset ? 2 * t : t : t & 1; }}
   static long after(const Shape& z, long t) {{ return z.save ? z.reset ? 2 * t + 1 : t + 1 : (t + 1) & 1; }}
 }};"""
 
-    def packed(self, way: str, program: Program) -> str:
-        """The weights of a program's products, as the products want them: side by side, padded, some on their sides."""
+    def packed(self, direction: str, program: Program) -> str:
+        """The struct of a program's weights as its products use them: packed side by side, padded, transposed where needed."""
         fields, lines = [], []
         for group in (group for level in program.levels for group in level.products):
             product, across, P = product_name(group), width(group), f"z.p{group[0].result.columns}"
@@ -78,9 +83,9 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
                 fields.append(f"{product}_{s}")
                 lines.append(f"    {product}_{s} = take((long)z.{left.columns} * {across});")
                 for m, linear in enumerate(group):
-                    _, w, aside = linear.terms[s]
+                    _, w, transposed = linear.terms[s]
                     at = f"{product}_{s} + {m} * {P}"
-                    lines.append(f"    put({self.index[w]}, {str(aside).lower()}, {at}, {across});")
+                    lines.append(f"    put({self.index[w]}, {str(transposed).lower()}, {at}, {across});")
             if any(linear.biases for linear in group):
                 fields.append(f"{product}_bias")
                 lines.append(f"    {product}_bias = take({across});")
@@ -95,10 +100,10 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
                 f"    v_{value.name} = take(z.p{value.columns});\n    add({self.index[value]}, v_{value.name});"
             )
         declared = f"  real {', '.join(f'*{field}' for field in fields)};" if fields else ""
-        return f"""struct {way}Weights {{
+        return f"""struct {direction}Weights {{
 {declared}
   long size = 0;
-  {way}Weights(const Shape& z, const real* const* w, int k, real* memory, bool fill) {{
+  {direction}Weights(const Shape& z, const real* const* w, int k, real* memory, bool fill) {{
     [[maybe_unused]] auto take = [&](long count) {{
       real* p = memory ? memory + size : nullptr;
       if (fill) memset(p, 0, count * sizeof(real));
@@ -115,17 +120,17 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
   }}
 }};"""
 
-    def _gradient_columns(self) -> dict[Value, tuple[str, str, str]]:
-        """Every G by where it stands: its buffer, the padded columns before it, and the buffer's padded width."""
-        found = {}
+    def _gradient_locations(self) -> dict[Value, tuple[str, str, str]]:
+        """For each G: its buffer, the padded columns before it in a row, and the padded width of a row."""
+        locations = {}
         for size in dict.fromkeys(G.columns for G in self.plan.gradients):
             group = [G for G in self.plan.gradients if G.columns == size]
-            for at, G in enumerate(group):
-                found[G] = (f"g_{size}", f"{at} * z.p{size}", f"{len(group)} * z.p{size}")
-        return found
+            for position, G in enumerate(group):
+                locations[G] = (f"g_{size}", f"{position} * z.p{size}", f"{len(group)} * z.p{size}")
+        return locations
 
     def outer(self) -> list[tuple[Value, list[Value]]]:
-        """The products Aᵀ G: for each A the runs of G that stand side by side."""
+        """The products Aᵀ G: each A with a run of G that are adjacent in their buffer, so that they are one product."""
         runs: list[tuple[Value, list[Value]]] = []
         order = {G: i for i, G in enumerate(sorted(self.plan.gradients, key=lambda G: self.gradients[G][0]))}
         pairs = dict.fromkeys((A, G) for terms in self.plan.weight_terms for A, G in terms if A is not None)
@@ -139,7 +144,7 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
         return runs
 
     def sums(self) -> str:
-        """Where a tile adds up the gradients, and how they become those of the weights."""
+        """The struct `Sums`: a tile's sums over time of the weights' gradients, and how they are added to the gradients."""
         runs = self.outer()
         fields, takes, adds = [], [], []
         for i, (A, run) in enumerate(runs):
@@ -164,7 +169,7 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
     [[maybe_unused]] auto take = [&](long count) {{ real* p = from ? from + size : nullptr; size += count; return p; }};
 {chr(10).join(takes)}
   }}
-  // Into the gradients [K, rows, columns] of member k, on top of what is there.
+  // Add to the gradients [K, rows, columns] of member k.
   static void add(const Shape& z, const Sums& q, int k, real* const* dw) {{
     [[maybe_unused]] auto collect = [&](int i, const real* from, int ld) {{
       real* to = dw[i] + (long)k * z.rows(i) * z.columns(i);
@@ -175,8 +180,8 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
   }}
 }};"""
 
-    def sequence_of(self, A: Value) -> Place:
-        """The rows of a left operand at step t + c, seen on their side."""
+    def sequence_of(self, A: Value) -> Location:
+        """The location of a left operand A at step t + c."""
         if A is self.trace.x:
             return f"q.x + (t + c) * R * z.p{A.columns}", f"z.p{A.columns}"
         for name, value in self.states:

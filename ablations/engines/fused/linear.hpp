@@ -1,4 +1,5 @@
-// The readout y = x V + b and its way back. Tasks are (member, tile), as in the recurrence; x is used where it stands.
+// The readout y = x V + b and its backward pass. Tasks are (member, tile), as in the recurrence; x is not copied to a padded buffer
+// unless its width requires it.
 
 extern "C" void forward(int K, int rows, int inputs, int outputs, int tile, int threads,
     const real* x, const real* V_, const real* b, real* y) {
@@ -16,7 +17,7 @@ extern "C" void forward(int K, int rows, int inputs, int outputs, int tile, int 
   });
 }
 
-// Numbers of memory that backward needs to work.
+// The size of backward's workspace, in numbers.
 extern "C" long needs(int K, int rows, int inputs, int outputs, int tile) {
   return (long)K * ((rows + tile - 1) / tile) * (outputs + 1) * pad(std::max(inputs, outputs));
 }
@@ -24,7 +25,7 @@ extern "C" long needs(int K, int rows, int inputs, int outputs, int tile) {
 extern "C" void backward(int K, int rows, int inputs, int outputs, int tile, int threads, const real* x, const real* V_,
     const real* dy, real* dx, real* dV, real* db, real* work) {
   const int tiles = (rows + tile - 1) / tile, P = pad(inputs), Q = pad(outputs), width = std::max(P, Q);
-  const long each = (long)(outputs + 1) * width;  // of a tile: dV on its side, then db
+  const long each = (long)(outputs + 1) * width;  // per tile: dV transposed, then db
   parallel(K * tiles, threads, [&](int i) {
     const int k = i / tiles, first = i % tiles * tile, R = std::min(tile, rows - first);
     thread_local Memory memory;
@@ -49,7 +50,7 @@ extern "C" void backward(int K, int rows, int inputs, int outputs, int tile, int
     for (int r = 0; r < R; r++)
       for (int j = 0; j < outputs; j++) sum_b[j] += above[(long)r * outputs + j];
   });
-  // Tiles are added in their order, whichever thread ran them.
+  // Tiles are added in order, so that the result does not depend on the threads.
   parallel(K, threads, [&](int k) {
     for (int i = 0; i < tiles; i++) {
       const real* sum = work + ((long)k * tiles + i) * each;

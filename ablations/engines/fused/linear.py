@@ -1,4 +1,7 @@
-"""The readout by the products of the recurrence, so that a member's numbers are its own to the last bit."""
+"""The readout of the fused engine, y = x V + b, with the matrix product of the recurrence (`kernel.hpp`).
+
+A member's result does not depend on the other members, bit by bit, as it may in a batched product of torch.
+"""
 
 import ctypes
 from functools import cache
@@ -12,7 +15,7 @@ from torch import Tensor
 from ablations.engines.fused.build import build, pointer
 
 TILE = 192
-"""Rows that are multiplied at once; their inputs and outputs fit the second-level cache many times over."""
+"""Rows per tile; their inputs and outputs fit in the second-level cache."""
 
 
 def linear(
@@ -20,21 +23,23 @@ def linear(
     V: Float[Tensor, "members inputs outputs"],
     b: Float[Tensor, "members 1 outputs"],
 ) -> Float[Tensor, "members rows outputs"]:
-    """See `ablations.engines.eager.linear`. A member's result is the same to the last bit whoever its neighbours are.
+    """Compute `ablations.engines.eager.linear`.
 
-    ValueError where the shapes do not fit, TypeError where the types differ: the kernel sees memory.
+    Raises ValueError for shapes that do not match and TypeError for dtypes that differ: the kernel gets bare addresses.
     """
     (K, _, inputs), outputs = x.shape, V.shape[-1]
     if V.shape != (K, inputs, outputs) or b.shape != (K, 1, outputs):
-        raise ValueError(f"V is {list(V.shape)} and b {list(b.shape)}, which do not fit rows {list(x.shape)}")
+        raise ValueError(
+            f"V has shape {list(V.shape)} and b {list(b.shape)}, which do not match x with shape {list(x.shape)}"
+        )
     if not x.dtype == V.dtype == b.dtype or x.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"rows are {x.dtype}, V {V.dtype}, b {b.dtype}; all have to be float32, or all float64")
+        raise TypeError(f"x is {x.dtype}, V {V.dtype}, b {b.dtype}; all have to be float32, or all float64")
     return _Linear.apply(x, V, b)
 
 
 @cache
 def library(dtype: torch.dtype) -> ctypes.CDLL:
-    """The readout's kernel, for float64 or float32. Raises NotBuilt."""
+    """Return the loaded kernel of the readout, in float64 or float32. Raises NotBuilt."""
     folder = Path(__file__).parent
     source = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("kernel.hpp", "linear.hpp"))
     built = build(source, double=dtype == torch.float64)
@@ -58,7 +63,7 @@ class _Linear(torch.autograd.Function):
         dy = dy.contiguous()
         sizes = (*x.shape, V.shape[-1], TILE)
         kernel = library(x.dtype)
-        work = x.new_empty(kernel.needs(*sizes))
+        workspace = x.new_empty(kernel.needs(*sizes))
         dx, dV, db = torch.empty_like(x), torch.zeros_like(V), V.new_zeros(V.shape[0], 1, V.shape[2])
         kernel.backward(
             *sizes,
@@ -69,6 +74,6 @@ class _Linear(torch.autograd.Function):
             pointer(dx),
             pointer(dV),
             pointer(db),
-            pointer(work),
+            pointer(workspace),
         )
         return dx, dV, db

@@ -1,4 +1,8 @@
-"""Running a kernel under autograd: tensors in, tensors out, memory kept between calls."""
+"""Run a kernel as an autograd function.
+
+Input: a cell and its tensors; the kernel is traced, planned, emitted and built at the first call. Output: the scan. This is the
+last stage.
+"""
 
 import ctypes
 from collections.abc import Collection, Hashable, Mapping
@@ -14,66 +18,66 @@ from ablations.engines.eager import Scanned
 from ablations.engines.fused.build import build, pointer, pointers
 from ablations.engines.fused.emit import emit
 from ablations.engines.fused.graph import Untraceable
-from ablations.engines.fused.layout import sizes
+from ablations.engines.fused.layout import size_names
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
 from ablations.engines.fused.trace import trace
 
 TILE = 24
-"""Rows that run through the sequence together, their state and gates in cache. From 12 to 64 it makes no difference."""
+"""Rows per tile. A tile runs through the whole sequence with its state and gates in cache; 12 to 64 rows are equally fast."""
 
 
 class Kernel:
-    """A cell's compiled step."""
+    """A cell's kernel, with its buffers for reuse by later calls."""
 
     def __init__(self, cell: Cell, double: bool) -> None:
         """Raises Untraceable or NotBuilt."""
-        try:
-            planned = plan(trace(cell))
-        except Untraceable as error:
-            raise Untraceable(f"{cell.name}: {error}") from error
+        planned = plan(trace(cell))
         self.trace = planned.trace
-        self.sizes = sizes(planned)
+        self.size_names = size_names(planned)
         self.library = build(emit(planned, cell.name), double)
         self.dtype = torch.float64 if double else torch.float32
-        self.spare: list[Tensor] = []
+        self.free_buffers: list[Tensor] = []
 
-    def numbers(self, w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
-        """The sizes by their names' order, as the kernel wants them. ValueError where two tensors disagree: it sees memory."""
+    def size_arguments(self, w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
+        """Return the sizes as the kernel's argument, in the order of `size_names`.
+
+        Raises ValueError for a tensor whose shape does not match the others': the kernel gets bare addresses.
+        """
         known = {"K": x.shape[0], "B": x.shape[2], "1": 1, self.trace.x.columns: x.shape[3]}
         values = [*self.trace.state.values(), *self.trace.weights]
-        for name, value, tensor in zip([*self.trace.state, *self.trace.seen], values, (*s, *w), strict=True):
-            roles = ("K", value.rows, value.columns)
-            fits = tensor.ndim == 3 and all(
-                known.setdefault(r, n) == n for r, n in zip(roles, tensor.shape, strict=True)
+        for name, value, tensor in zip(
+            [*self.trace.state, *self.trace.step_weight_names], values, (*s, *w), strict=True
+        ):
+            shape = ("K", value.rows, value.columns)
+            matches = tensor.ndim == 3 and all(
+                known.setdefault(size, n) == n for size, n in zip(shape, tensor.shape, strict=True)
             )
-            if not fits:
-                expected = [known.get(role, role) for role in roles]
-                raise ValueError(
-                    f"{name} is {list(tensor.shape)}, and beside the other tensors it has to be {expected}"
-                )
-        return (ctypes.c_int * len(self.sizes))(*(known[name] for name in self.sizes))
+            if not matches:
+                expected = [known.get(size, size) for size in shape]
+                raise ValueError(f"{name} has shape {list(tensor.shape)}; the other tensors require {expected}")
+        return (ctypes.c_int * len(self.size_names))(*(known[name] for name in self.size_names))
 
-    def borrow(self, count: int) -> Tensor:
-        """Memory for `count` numbers: what was given back before, if it fits. New memory is slow: it comes page by page."""
-        fitting = [memory for memory in self.spare if memory.numel() >= count]
-        memory = min(fitting or self.spare, key=Tensor.numel, default=None)
-        self.spare = [other for other in self.spare if other is not memory]  # what is too small makes room
-        return memory if fitting and memory is not None else torch.empty(count, dtype=self.dtype)
+    def acquire(self, count: int) -> Tensor:
+        """Return a buffer of at least `count` numbers, a released one if possible: page faults make new memory slow."""
+        large_enough = [buffer for buffer in self.free_buffers if buffer.numel() >= count]
+        buffer = min(large_enough or self.free_buffers, key=Tensor.numel, default=None)
+        self.free_buffers = [other for other in self.free_buffers if other is not buffer]  # a small one is replaced
+        return buffer if large_enough and buffer is not None else torch.empty(count, dtype=self.dtype)
 
-    def give_back(self, memory: Tensor) -> None:
-        self.spare.append(memory)
+    def release(self, buffer: Tensor) -> None:
+        self.free_buffers.append(buffer)
 
 
 _kernels: dict[tuple[Any, ...], Kernel] = {}
 
 
 def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
-    """The kernel of a cell: one for all cells of its class with the same options."""
+    """The kernel of a cell, shared by all cells of its class with the same options. Raises Untraceable or NotBuilt."""
     key = (type(cell), tuple(sorted(vars(cell).items())), dtype)
     if not all(isinstance(option, Hashable) for option in vars(cell).values()):
         raise Untraceable(
-            f"{cell.name}: its options can be changed after they are given, so no kernel can be kept for them"
+            "an option of the cell is mutable, so its kernel cannot be cached; make it hashable, such as a tuple for a list"
         )
     if key not in _kernels:
         _kernels[key] = Kernel(cell, double=dtype == torch.float64)
@@ -81,7 +85,7 @@ def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
 
 
 def prepare(cell: Cell) -> None:
-    """Have a cell's kernel ready. Raises Untraceable or NotBuilt, with a sentence that says why."""
+    """Build or load the kernels that training needs for a cell, in float32. Raises Untraceable or NotBuilt, with the reason."""
     _kernel(cell, torch.float32)
     library(torch.float32)
 
@@ -95,76 +99,83 @@ def scan(
     record: Collection[str] = (),
     override: Mapping[str, Tensor] | None = None,
 ) -> Scanned:
-    """See `ablations.engines.eager.scan`, which this equals. Gates are recorded and overridden there."""
+    """Compute `ablations.engines.eager.scan`, without `after`; it runs there if gates are recorded or overridden.
+
+    Raises TypeError or ValueError for tensors that do not match.
+    """
     if record or override or not x.numel():
         return eager.scan(cell, w, x, state, reset, record, override)
     if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu":
         raise TypeError(
-            f"the fused engine runs float32 and float64 on the CPU, and the input is {x.dtype} on {x.device}"
+            f"the fused engine supports float32 and float64 on the CPU; the input is {x.dtype} on {x.device}"
         )
     for name, tensor in {**w, **state}.items():
         if tensor.dtype != x.dtype or tensor.device != x.device:
-            raise TypeError(f"{name} is {tensor.dtype} on {tensor.device}, and the input is {x.dtype} on {x.device}")
+            raise TypeError(f"{name} is {tensor.dtype} on {tensor.device}, but the input is {x.dtype} on {x.device}")
     if reset is not None and (reset.dtype != torch.bool or reset.shape != x.shape[:3] or reset.device != x.device):
-        raise ValueError(f"reset is {reset.dtype} {list(reset.shape)}, and has to be bool {list(x.shape[:3])}")
-    built = _kernel(cell, x.dtype)
-    lifted = [w[name] for name in built.trace.names]
-    if built.trace.lift_computes:  # member by member: torch rounds by where in memory a number lies
-        each = [built.trace.lift(*one) for one in zip(*lifted, strict=True)]
-        lifted = [torch.stack(parts) for parts in zip(*each, strict=True)]
+        raise ValueError(
+            f"reset is {reset.dtype} with shape {list(reset.shape)}; it has to be torch.bool with shape {list(x.shape[:3])}"
+        )
+    kernel = _kernel(cell, x.dtype)
+    weights = [w[name] for name in kernel.trace.weight_names]
+    if kernel.trace.hoisted_computes:  # member by member: torch's rounding depends on the position in memory
+        by_member = [kernel.trace.hoisted(*member) for member in zip(*weights, strict=True)]
+        weights = [torch.stack(members) for members in zip(*by_member, strict=True)]
     else:
-        lifted = built.trace.lift(*lifted)
-    tensors = (x, *lifted, *(state[part] for part in cell.state))
+        weights = kernel.trace.hoisted(*weights)
+    tensors = (x, *weights, *(state[part] for part in cell.state))
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    outputs, *last = _Scan.apply(built, reset, save, len(lifted), *tensors)
+    outputs, *last = _Scan.apply(kernel, reset, save, len(weights), *tensors)
     return Scanned(outputs, dict(zip(cell.state, last, strict=True)), {})
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, built: Kernel, reset: Tensor | None, save: bool, weights: int, x: Tensor, *rest: Tensor
+        ctx: Any, kernel: Kernel, reset: Tensor | None, save: bool, weights: int, x: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         x, rest = x.contiguous(), tuple(tensor.contiguous() for tensor in rest)
         w, s = rest[:weights], rest[weights:]
         K, T, B, _ = x.shape
-        n = built.numbers(w, x, s)
+        n = kernel.size_arguments(w, x, s)
         mask = None if reset is None else reset.contiguous().view(torch.uint8)
-        needs = [ctypes.c_long() for _ in range(3)]
-        built.library.needs(K, T, B, n, TILE, int(save), int(mask is not None), *map(ctypes.byref, needs))
-        kept, work = built.borrow(needs[0].value), built.borrow(needs[1].value)
-        outputs = x.new_empty(K, T, B, s[list(built.trace.state).index(built.trace.output)].shape[-1])
+        counts = [ctypes.c_long() for _ in range(3)]
+        kernel.library.needs(K, T, B, n, TILE, int(save), int(mask is not None), *map(ctypes.byref, counts))
+        saved, forward_workspace, backward_workspace = (count.value for count in counts)
+        saved_buffer, workspace = kernel.acquire(saved), kernel.acquire(forward_workspace)
+        outputs = x.new_empty(K, T, B, s[list(kernel.trace.state).index(kernel.trace.output)].shape[-1])
         last = [torch.empty_like(part) for part in s]
-        built.library.forward(
+        kernel.library.forward(
             K, T, B, n, TILE, int(save), pointer(mask), torch.get_num_threads(), pointer(x), pointers(w), pointers(s),
-            pointer(outputs), pointers(last), pointer(kept), pointer(work),
+            pointer(outputs), pointers(last), pointer(saved_buffer), pointer(workspace),
         )  # fmt: skip
-        built.give_back(work)
+        kernel.release(workspace)
         if save:
             ctx.save_for_backward(*w)
-            ctx.built, ctx.n, ctx.mask, ctx.kept, ctx.back = built, n, mask, kept, needs[2].value
-            ctx.shape, ctx.states, ctx.wants_x = (K, T, B), [part.shape for part in s], ctx.needs_input_grad[4]
+            ctx.kernel, ctx.n, ctx.mask, ctx.saved_buffer = kernel, n, mask, saved_buffer
+            ctx.workspace_size, ctx.x_requires_grad = backward_workspace, ctx.needs_input_grad[4]
+            ctx.shape, ctx.state_shapes = (K, T, B), [part.shape for part in s]
         else:
-            built.give_back(kept)
+            kernel.release(saved_buffer)
         ctx.mark_non_differentiable(*last)
         return outputs, *last
 
     @staticmethod
     def backward(ctx: Any, d_outputs: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        built, (K, T, B) = ctx.built, ctx.shape
-        if ctx.kept is None:
-            raise RuntimeError("the fused engine runs back once; use the eager engine to differentiate twice")
+        kernel, (K, T, B) = ctx.kernel, ctx.shape
+        if ctx.saved_buffer is None:
+            raise RuntimeError("the fused engine runs the backward pass once per scan; use the eager engine for more")
         w = ctx.saved_tensors
         d_outputs = d_outputs.contiguous()
         dw = [torch.zeros_like(weight) for weight in w]
-        dx = d_outputs.new_empty(K, T, B, ctx.n[0]) if ctx.wants_x else None
-        ds = [d_outputs.new_empty(shape) for shape in ctx.states]
-        work = built.borrow(ctx.back)
-        built.library.backward(
+        dx = d_outputs.new_empty(K, T, B, ctx.n[0]) if ctx.x_requires_grad else None
+        ds = [d_outputs.new_empty(shape) for shape in ctx.state_shapes]
+        workspace = kernel.acquire(ctx.workspace_size)
+        kernel.library.backward(
             K, T, B, ctx.n, TILE, pointer(ctx.mask), torch.get_num_threads(), pointers(w), pointer(d_outputs), pointers(dw),
-            pointer(dx), pointers(ds), pointer(ctx.kept), pointer(work),
+            pointer(dx), pointers(ds), pointer(ctx.saved_buffer), pointer(workspace),
         )  # fmt: skip
-        built.give_back(work)
-        built.give_back(ctx.kept)
-        ctx.kept = None
+        kernel.release(workspace)
+        kernel.release(ctx.saved_buffer)
+        ctx.saved_buffer = None
         return None, None, None, None, dx, *dw, *ds

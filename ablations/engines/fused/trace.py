@@ -1,10 +1,13 @@
-"""From a cell to a graph: its step and the step's vector-Jacobian product, as torch itself differentiates them.
+"""Trace a cell's step and its vector-Jacobian product with torch.fx and torch.func.
 
-What is found is run beside the step itself, so that what torch does not show (a gradient of one's own, a memory of earlier
-calls) is noticed.
+Input: a cell. Output: a `Trace`, the values (see `graph`) of the new state and of every gradient. Next stage: `plan`.
+
+Expressions of weights alone do not change from step to step; they are hoisted out of the step into a separate module.
+Finally the results of the traced operators are compared with those of the step itself: a custom gradient, or state kept
+between calls, is not visible in the trace, and is refused because the results differ.
 """
 
-import re
+import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import jaxtyping
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
@@ -20,112 +24,135 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablations.cells import Cell
-from ablations.engines.fused.graph import SIZES, STEP, Untraceable, Value, alike, op, read
+from ablations.engines.fused.graph import (
+    RIGHT_OPERAND,
+    SIZES,
+    STEP_OPERATORS,
+    Untraceable,
+    Value,
+    lower,
+    op,
+    require_equal,
+    unsupported,
+)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A cell's step with its derivative. Weights are those the step sees: expressions of weights alone are lifted."""
+    """A cell's step and its derivative, as functions of the step's weights, the input, the state and the state's gradient."""
 
     output: str
-    """The part of the state that is shown."""
-    names: list[str]
-    """The cell's weights in their order."""
-    lift: GraphModule
-    """From them to a tuple of what the step sees of them."""
-    lift_computes: bool
-    """Whether the lift does more than choose among the weights."""
+    """The part of the state that is the cell's output."""
+    weight_names: list[str]
+    """The names of the cell's weights, in order."""
+    hoisted: GraphModule
+    """The function from the cell's weights to the step's weights, a tuple."""
+    hoisted_computes: bool
+    """Whether `hoisted` computes anything, or only selects weights."""
     weights: list[Value]
-    seen: list[str]
-    """What the weights that the step sees are called: by the cell, or in the lift."""
+    """The step's weights."""
+    step_weight_names: list[str]
+    """Their names: the cell's, or the node's in `hoisted`."""
     x: Value
     state: dict[str, Value]
     d_state: dict[str, Value]
-    """The gradient of the state after the step."""
+    """The gradient with respect to the state after the step."""
     new_state: dict[str, Value]
+    """The state after the step."""
     weight_gradients: list[Value]
     x_gradient: Value
     state_gradients: dict[str, Value]
+    """The gradient with respect to the state before the step."""
 
 
-_tracing = threading.Lock()  # torch's tracer keeps its state in globals
+_tracing = threading.Lock()  # torch.fx keeps the state of its tracer in globals
 
 _Tensors = tuple[Tensor, ...]
 
 
 class _Joint(NamedTuple):
-    """A step in two parts, lift and rest, and the rest with its derivative."""
+    """The traced graphs at one set of sizes."""
 
-    lift: GraphModule
-    rest: GraphModule
-    both: GraphModule
+    hoisted: GraphModule
+    step: GraphModule
+    """The new state from the step's weights, the input and the state."""
+    joint: GraphModule
+    """The new state and all gradients."""
     weights: int
-    """How many the rest sees."""
+    """The number of the step's weights."""
 
 
 def trace(cell: Cell) -> Trace:
-    """Raises Untraceable, with the line of the step that is at fault, where there is one."""
+    """Return the trace of a cell. Raises Untraceable, with the line of the step at fault where it can be found."""
     try:
         with _tracing, torch.enable_grad():
             return _trace(cell)
     except Untraceable as error:
-        frames = traceback.extract_tb(error.__cause__.__traceback__) if error.__cause__ else _uses(cell, error.operator)
-        own = [frame for frame in frames if not _BETWEEN.search(frame.filename)]
-        where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+        if error.__cause__:
+            frames = traceback.extract_tb(error.__cause__.__traceback__)
+        else:
+            frames = _stack_at_use(cell, error.operator, error.occurrence)
+        frames = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
+        where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
         raise Untraceable(f"{error}{where}") from error
 
 
-_BETWEEN = re.compile(r"[/\\](torch|engines|jaxtyping)[/\\]|^<")
+_LIBRARIES = (
+    "<",  # generated code
+    *(str(folder) + os.sep for folder in (Path(torch.__file__).parent, Path(jaxtyping.__file__).parent)),
+    str(Path(__file__).parents[1]) + os.sep,
+)
+"""Beginnings of the file names of frames that are not the cell's code."""
 
 
-def _uses(cell: Cell, operator: str | None) -> list[traceback.FrameSummary]:
-    """The stack at a step's first use of an operator."""
-    frames: list[traceback.FrameSummary] = []
+def _stack_at_use(cell: Cell, operator: str, occurrence: int) -> list[traceback.FrameSummary]:
+    """The stack at a use of an operator, the first being 0; empty if the step does not use it."""
+    stacks: list[list[traceback.FrameSummary]] = []
 
     class Watch(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if not frames and str(func).split(".")[1] == operator:
-                frames.extend(traceback.extract_stack()[:-1])
+            if str(func).split(".")[1] == operator:
+                stacks.append(traceback.extract_stack()[:-1])
             return func(*args, **(kwargs or {}))
 
     with Watch():
-        _step_of(cell)(*_problem(cell, SIZES[0]))
-    return frames
+        _step_of(cell)(*_random_inputs(cell, SIZES[0]))
+    return stacks[min(occurrence, len(stacks) - 1)] if stacks else []
 
 
 def _trace(cell: Cell) -> Trace:
     first, second = (_joint(cell, sizes) for sizes in SIZES)
-    alike(first.lift, second.lift)
-    values = read(first.both, second.both)
-    _prove(cell, first)
-    names = list(cell.state)
-    inputs = [values[node] for node in first.both.graph.find_nodes(op="placeholder")]
-    outputs = [values[node] for node in _outputs(first.both)]
-    n, seen = len(names), first.weights
-    given = dict(zip(first.lift.graph.find_nodes(op="placeholder"), _names(cell), strict=True))
-    found = Trace(
+    require_equal(first.hoisted, second.hoisted)
+    values = lower(first.joint, second.joint)
+    _require_same_results(cell, first)
+    parts = list(cell.state)
+    inputs = [values[node] for node in first.joint.graph.find_nodes(op="placeholder")]
+    outputs = [values[node] for node in _outputs(first.joint)]
+    n, weights = len(parts), first.weights
+    cell_weights = dict(zip(first.hoisted.graph.find_nodes(op="placeholder"), _weight_names(cell), strict=True))
+    traced = Trace(
         cell.output,
-        _names(cell),
-        first.lift,
-        any(node.op == "call_function" for node in first.lift.graph.nodes),
-        weights=inputs[:seen],
-        seen=[given.get(node, node.name) for node in _outputs(first.lift)],
-        x=inputs[seen],
-        state=dict(zip(names, inputs[seen + 1 : seen + 1 + n], strict=True)),
-        d_state=dict(zip(names, inputs[seen + 1 + n :], strict=True)),
-        new_state=dict(zip(names, outputs[:n], strict=True)),
-        weight_gradients=outputs[n : n + seen],
-        x_gradient=outputs[n + seen],
-        state_gradients=dict(zip(names, outputs[n + seen + 1 :], strict=True)),
+        _weight_names(cell),
+        first.hoisted,
+        any(node.op == "call_function" for node in first.hoisted.graph.nodes),
+        weights=inputs[:weights],
+        step_weight_names=[cell_weights.get(node, node.name) for node in _outputs(first.hoisted)],
+        x=inputs[weights],
+        state=dict(zip(parts, inputs[weights + 1 : weights + 1 + n], strict=True)),
+        d_state=dict(zip(parts, inputs[weights + 1 + n :], strict=True)),
+        new_state=dict(zip(parts, outputs[:n], strict=True)),
+        weight_gradients=outputs[n : n + weights],
+        x_gradient=outputs[n + weights],
+        state_gradients=dict(zip(parts, outputs[n + weights + 1 :], strict=True)),
     )
-    for name, value in found.new_state.items():
+    for part, value in traced.new_state.items():
         if value.columns == "1":
-            raise Untraceable(f"its {name} is one number, and the fused engine computes with rows")
-    return found
+            raise Untraceable(f"the state {part!r} has one column whatever the hidden size is, which is not supported")
+    return traced
 
 
-def _problem(cell: Cell, sizes: dict[str, int], *members: int) -> tuple[_Tensors, Tensor, _Tensors]:
-    """Weights, input and state of some sizes; the caller's random numbers are left alone."""
+def _random_inputs(cell: Cell, sizes: dict[str, int], *members: int) -> tuple[_Tensors, Tensor, _Tensors]:
+    """Random weights, input and state of some sizes; the global random generator is not used."""
     g = torch.Generator().manual_seed(0)
     B, I, H = sizes["B"], sizes["I"], sizes["H"]  # noqa: E741
     w = tuple(torch.randn(*members, v.rows, v.columns, generator=g) for v in cell.weights(I, H).values())
@@ -133,109 +160,124 @@ def _problem(cell: Cell, sizes: dict[str, int], *members: int) -> tuple[_Tensors
     return w, x, tuple(torch.randn(*members, B, cell.state_sizes(H)[part], generator=g) for part in cell.state)
 
 
-def _names(cell: Cell) -> list[str]:
+def _weight_names(cell: Cell) -> list[str]:
     return list(cell.weights(SIZES[0]["I"], SIZES[0]["H"]))
 
 
 def _step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
-    names = _names(cell)
+    """The drive and the step of a cell as one function of tuples."""
+    names = _weight_names(cell)
 
     def step(w: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
         named = dict(zip(names, w, strict=True))
         after = cell.step(named, cell.drive(named, x), dict(zip(cell.state, s, strict=True)), lambda _, value: value)
         for part, before in zip(cell.state, s, strict=True):
             if after[part].shape != before.shape:
-                raise ValueError(f"it gives {part} another shape")
+                raise ValueError(
+                    f"the new state {part!r} has shape {list(after[part].shape)}, the old one {list(before.shape)}"
+                )
         return tuple(after[part] for part in cell.state)
 
     return step
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _joint(cell: Cell, sizes: dict[str, int]) -> _Joint:
-    w, x, state = _problem(cell, sizes)
+    """Trace the step, split off what depends on weights alone, and trace the rest with its vector-Jacobian product."""
+    w, x, state = _random_inputs(cell, sizes)
     try:
-        plain = make_fx(_step_of(cell))(w, x, state)
-    except Exception as error:  # whatever a cell may raise while it is looked at
-        raise Untraceable(f"its step cannot be traced: {error}") from error
-    lift, rest = _split(plain, len(w))
-    # On its side a matrix would have its gradient taken in another way; the kernel gets it contiguous too.
-    lifted = tuple(part.contiguous() for part in lift(*w))
+        whole = make_fx(_step_of(cell))(w, x, state)
+    except Exception as error:  # a cell may raise anything
+        raise Untraceable(f"the step cannot be traced: {_first_line(error)}") from error
+    hoisted, step = _split(whole, len(w))
+    # torch differentiates a product with a transposed matrix by other operators; the kernel gets contiguous ones too.
+    step_weights = tuple(part.contiguous() for part in hoisted(*w))
 
     def joint(w: _Tensors, x: Tensor, s: _Tensors, ds: _Tensors) -> Any:
-        after, pull = torch.func.vjp(lambda w, x, s: tuple(rest(*w, x, *s)), w, x, s)[:2]
-        dw, dx, d_before = pull(ds)
+        after, vjp = torch.func.vjp(lambda w, x, s: tuple(step(*w, x, *s)), w, x, s)[:2]
+        dw, dx, d_before = vjp(ds)
         return [*after, *dw, dx, *d_before]
 
     try:
-        both = make_fx(joint)(lifted, x, state, tuple(torch.ones_like(part) for part in state))
+        traced = make_fx(joint)(step_weights, x, state, tuple(torch.ones_like(part) for part in state))
     except Exception as error:
-        raise Untraceable(f"the derivative of its step cannot be traced: {error}") from error
-    return _Joint(lift, rest, both, len(lifted))
+        raise Untraceable(f"the gradient of the step cannot be traced: {_first_line(error)}") from error
+    return _Joint(hoisted, step, traced, len(step_weights))
 
 
-def _split(plain: GraphModule, weights: int) -> tuple[GraphModule, GraphModule]:
-    """Cut a step in two: what weights alone decide, and the rest, which sees the results as its weights."""
-    nodes = list(plain.graph.nodes)
-    alone: set[Node] = set(nodes[:weights])
+def _split(whole: GraphModule, weights: int) -> tuple[GraphModule, GraphModule]:
+    """Split a step into the part that depends on weights alone, and the rest, whose weights are that part's results."""
+    nodes = list(whole.graph.nodes)
+    weights_alone: set[Node] = set(nodes[:weights])
     for node in nodes:
         if node.op == "get_attr":
-            raise Untraceable("its step holds a tensor of its own; make it a weight")
-        if node.op == "call_function" and node.all_input_nodes and all(arg in alone for arg in node.all_input_nodes):
-            alone.add(node)
-        _may_step(node, alone)
-    frontier = [n for n in nodes if n in alone and any(user not in alone for user in n.users)]
-    before, after = Graph(), Graph()
-    kept: dict[Node, Node] = {}
+            raise Untraceable(
+                "the step uses a tensor that is neither a weight, the input nor the state; declare it as a weight"
+            )
+        inputs = node.all_input_nodes
+        if node.op == "call_function" and inputs and all(arg in weights_alone for arg in inputs):
+            weights_alone.add(node)
+        _require_supported(node, weights_alone)
+    frontier = [n for n in nodes if n in weights_alone and any(user not in weights_alone for user in n.users)]
+    hoisted, step = Graph(), Graph()
+    in_hoisted: dict[Node, Node] = {}
     for node in nodes:
-        if node in alone:
-            kept[node] = before.node_copy(node, lambda arg: kept[arg])
-    before.output(tuple(kept[node] for node in frontier))
-    moved = {node: after.placeholder(node.name) for node in frontier}
+        if node in weights_alone:
+            in_hoisted[node] = hoisted.node_copy(node, lambda arg: in_hoisted[arg])
+    hoisted.output(tuple(in_hoisted[node] for node in frontier))
+    in_step = {node: step.placeholder(node.name) for node in frontier}
     for node in nodes:
-        if node not in alone:
-            moved[node] = after.node_copy(node, lambda arg: moved[arg])
-    return GraphModule({}, before), GraphModule({}, after)
+        if node not in weights_alone:
+            in_step[node] = step.node_copy(node, lambda arg: in_step[arg])
+    return GraphModule({}, hoisted), GraphModule({}, step)
 
 
-def _may_step(node: Node, alone: set[Node]) -> None:
-    """Weights alone may be computed with as one likes, unless that changes them or differs every time."""
+def _require_supported(node: Node, weights_alone: set[Node]) -> None:
+    """Raise Untraceable for an operator the step may not use. On weights alone every deterministic operator is allowed."""
     if node.op != "call_function":
         return
     name, target = op(node), node.target
-    known = node in alone or name in STEP
-    differs = isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags
-    if not known or differs or (isinstance(target, OpOverload) and target._schema.is_mutable):
-        raise Untraceable(f"the fused engine does not know the operator {name}", node)
-    if name == "mm" and node not in alone and node.args[1] not in alone:
-        raise Untraceable("the right operand of a product is not a weight", node)
+    if isinstance(target, OpOverload) and target._schema.is_mutable:
+        raise Untraceable(f"the operator {name} works in place; use the one that returns a new tensor", node)
+    if isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags:
+        raise Untraceable(f"the operator {name} draws random numbers; a step has to be deterministic", node)
+    if node not in weights_alone and name not in STEP_OPERATORS:
+        raise unsupported(node)
+    if name == "mm" and node not in weights_alone and node.args[1] not in weights_alone:
+        raise Untraceable(RIGHT_OPERAND, node)
 
 
 def _outputs(module: GraphModule) -> Sequence[Node]:
     return cast(Sequence[Node], module.graph.output_node().args[0])
 
 
-def _prove(cell: Cell, joint: _Joint) -> None:
-    """Refuse what does not compute what the cell does, for two members at once, as the eager engine runs them."""
-    w, x, s = _problem(cell, SIZES[0], 2)
+def _require_same_results(cell: Cell, graphs: _Joint) -> None:
+    """Raise Untraceable unless the traced operators and the step itself agree, for two members at once."""
+    w, x, s = _random_inputs(cell, SIZES[0], 2)
     n, step = len(w), _step_of(cell)
-    above = [part.sin() for part in s]
+    d_after = [part.sin() for part in s]
 
     def traced(w: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
-        return torch.func.vmap(lambda *all: tuple(joint.rest(*joint.lift(*all[:n]), *all[n:])))(*w, x, *s)
+        return torch.func.vmap(lambda *args: tuple(graphs.step(*graphs.hoisted(*args[:n]), *args[n:])))(*w, x, *s)
 
-    def run(what: Callable[[_Tensors, Tensor, _Tensors], _Tensors]) -> list[Tensor]:
+    def results(function: Callable[[_Tensors, Tensor, _Tensors], _Tensors]) -> list[Tensor]:
+        """The new state and the gradients."""
         leaves = [tensor.clone().requires_grad_() for tensor in (*w, x, *s)]
-        after = what(tuple(leaves[:n]), leaves[n], tuple(leaves[n + 1 :]))
-        sums = [(part * up).sum() for part, up in zip(after, above, strict=True)]
-        sums += [leaf.sum() for leaf in leaves]  # so that there is a gradient, whatever the step leaves out
+        after = function(tuple(leaves[:n]), leaves[n], tuple(leaves[n + 1 :]))
+        sums = [(part * d_part).sum() for part, d_part in zip(after, d_after, strict=True)]
+        sums += [leaf.sum() for leaf in leaves]  # every leaf has a gradient, also one that the step does not use
         return [*after, *torch.autograd.grad(torch.stack(sums).sum(), leaves)]
 
     try:
-        found, expected = run(traced), run(step)
+        actual, expected = results(traced), results(step)
     except Exception as error:
-        raise Untraceable(f"its step cannot be run for several members at once: {error}") from error
-    for one, other in zip(found, expected, strict=True):
+        raise Untraceable(f"the step does not run with a leading axis of members: {_first_line(error)}") from error
+    for one, other in zip(actual, expected, strict=True):
         if one.shape != other.shape or not torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise Untraceable(
-                "its step does not do what its operations do: a gradient of its own, or a memory of calls"
+                "the traced operators give other results than the step; custom gradients, torch.no_grad and state kept "
+                "between calls are not supported"
             )

@@ -1,4 +1,4 @@
-"""The contract of a scan, on every cell: an engine that passes this is an engine. A cell's own is in `test_cells.py`."""
+"""The properties of the reference scan, for every cell of the catalogue."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def close(a, b):
     sizes=st.fixed_dictionaries({axis: st.integers(1, 4) for axis in ("K", "T", "B", "I", "H")}),
     seed=st.integers(0, 2**40),
 )
-def test_a_population_of_any_shape_is_its_members_one_by_one(cls, sizes, seed, draw):
+def test_a_population_of_any_shape_equals_its_members_run_alone(cls, sizes, seed, draw):
     problem = draw(cls, **sizes, seed=seed)
     outputs, final, _ = problem.scan()
     expected, expected_final = problem.loop()
@@ -30,33 +30,33 @@ def test_a_population_of_any_shape_is_its_members_one_by_one(cls, sizes, seed, d
 
 
 @every_cell
-def test_gates_are_recorded_as_a_population(cls, draw):
+def test_recorded_gates_of_a_population_equal_those_of_its_members(cls, draw):
     problem = draw(cls, K=3, T=3, B=3, I=3, H=3)
-    asked = cls.gates[::-1]
-    recorded = problem.scan(record=asked).recorded
-    assert list(recorded) == list(asked)
+    gates = cls.gates[::-1]
+    recorded = problem.scan(record=gates).recorded
+    assert list(recorded) == list(gates)
     for k in range(3):
         solo = draw(cls, K=1, T=3, B=3, I=3, H=3)
         solo.w = {name: weight[k : k + 1] for name, weight in problem.w.items()}
         solo.state = {name: part[k : k + 1] for name, part in problem.state.items()}
         solo.x = problem.x[k : k + 1]
-        expected = solo.scan(record=asked).recorded
+        expected = solo.scan(record=gates).recorded
         close({name: value[k : k + 1] for name, value in recorded.items()}, expected)
 
 
 @every_cell
-def test_rows_in_another_order_give_the_same_rows(cls, draw):
+def test_permuting_the_batch_permutes_the_results(cls, draw):
     problem = draw(cls, B=5)
     order = torch.tensor([3, 0, 4, 1, 2])
     outputs, final, _ = problem.scan()
     problem.x, problem.state = problem.x[:, :, order], {n: part[:, order] for n, part in problem.state.items()}
-    moved, moved_final, _ = problem.scan()
-    close(moved, outputs[:, :, order])
-    close(moved_final, {name: part[:, order] for name, part in final.items()})
+    permuted, permuted_final, _ = problem.scan()
+    close(permuted, outputs[:, :, order])
+    close(permuted_final, {name: part[:, order] for name, part in final.items()})
 
 
 @every_cell
-def test_a_member_with_broken_weights_disturbs_nobody(cls, draw):
+def test_a_member_with_nan_weights_does_not_change_the_others(cls, draw):
     problem = draw(cls, K=3)
     outputs = problem.scan().outputs
     gradients = problem.gradients(outputs)
@@ -70,7 +70,7 @@ def test_a_member_with_broken_weights_disturbs_nobody(cls, draw):
 
 
 @every_cell
-def test_the_past_does_not_know_the_future(cls, draw):
+def test_outputs_do_not_depend_on_later_inputs(cls, draw):
     problem = draw(cls, T=5)
     outputs = problem.scan().outputs
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_the_past_does_not_know_the_future(cls, draw):
 
 
 @every_cell
-def test_two_halves_with_the_state_carried_are_the_whole(cls, draw):
+def test_two_halves_with_carried_state_equal_the_whole_sequence(cls, draw):
     problem = draw(cls, T=5)
     outputs, final, _ = problem.scan()
     whole = problem.x
@@ -94,7 +94,7 @@ def test_two_halves_with_the_state_carried_are_the_whole(cls, draw):
 
 
 @every_cell
-def test_the_final_state_is_the_last_step_without_its_history(cls, draw):
+def test_the_final_state_is_that_of_the_last_step_and_detached(cls, draw):
     problem = draw(cls)
     outputs, final, _ = problem.scan()
     assert final.keys() == problem.state.keys()
@@ -103,7 +103,7 @@ def test_the_final_state_is_the_last_step_without_its_history(cls, draw):
 
 
 @every_cell
-def test_nothing_given_is_changed(cls, draw):
+def test_arguments_are_not_modified(cls, draw):
     problem = draw(cls)
     override = {gate: torch.full((2, 4, 3, 5), 0.5, dtype=torch.float64) for gate in cls.gates[:1]}
     given = [*problem.leaves, *override.values()]
@@ -116,10 +116,10 @@ def test_nothing_given_is_changed(cls, draw):
     assert (list(problem.w), list(problem.state), list(override)) == keys
 
 
-@pytest.mark.parametrize("named", [{"record": ["forget"]}, {"override": {"forget": torch.zeros(1, 2, 1, 3)}}])
-def test_a_gate_that_is_none_is_named(named):
+@pytest.mark.parametrize("options", [{"record": ["forget"]}, {"override": {"forget": torch.zeros(1, 2, 1, 3)}}])
+def test_an_unknown_gate_is_refused(options):
     cell = catalogue()["lstm"]()
     w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in cell.weights(2, 3).items()}
     state = {name: torch.zeros(1, 1, 3) for name in cell.state}
     with pytest.raises(ValueError, match="lstm has no gate 'forget'; it has: i, f, z, o"):
-        eager.scan(cell, w, torch.zeros(1, 2, 1, 2), state, **named)
+        eager.scan(cell, w, torch.zeros(1, 2, 1, 2), state, **options)

@@ -1,4 +1,4 @@
-"""Adam and clipping of a population against torch's own, member by member."""
+"""Adam and gradient clipping of a population, against torch's implementations, one member at a time."""
 
 import copy
 
@@ -9,10 +9,10 @@ from torch import Generator
 from ablations.hyperparameters import DEFAULTS
 from ablations.networks.optim import Adam, clip
 
-RATES = [1e-3, 1e-2, 0.3]
+LEARNING_RATES = [1e-3, 1e-2, 0.3]
 SHAPE = (3, 7)
 UNCLIPPED = 1e300
-DIFFERENT = {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1]}
+DIFFERENT_SETTINGS = {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1]}
 SCHEDULERS = {
     "constant": lambda optimiser, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1),
     "cosine": lambda optimiser, steps: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps),
@@ -28,37 +28,38 @@ def normal(*shape, seed):
 
 
 def gradients(steps):
-    """Gradients whose size differs by orders of magnitude between members and steps; one parameter's are all zero."""
+    """Gradients of every step: their norms differ by orders of magnitude between members and steps; those of one parameter
+    are zero."""
     scale = torch.tensor([1e-3, 1, 1e3], dtype=torch.float64).unsqueeze(1)
-    of_steps = [normal(*SHAPE, seed=t) * scale * 10 ** (t % 3) for t in range(steps)]
-    for gradient in of_steps:
+    gradients = [normal(*SHAPE, seed=t) * scale * 10 ** (t % 3) for t in range(steps)]
+    for gradient in gradients:
         gradient[:, 4] = 0
-    return of_steps
+    return gradients
 
 
-def settings(**changed):
-    """Each member's settings: learning rates differ, and every other value is one for all or a list."""
+def member_settings(**changed):
+    """Settings per member: different learning rates, and for other names one value for all members or a list."""
     return [
         {
             "learning_rate": rate,
             "clip_norm": UNCLIPPED,
             **{name: values[k] if isinstance(values, list) else values for name, values in changed.items()},
         }
-        for k, rate in enumerate(RATES)
+        for k, rate in enumerate(LEARNING_RATES)
     ]
 
 
-def by_torch(weights, steps, members):
-    """The weights `[steps, members, parameters]` after every step, by torch's optimiser, one member at a time."""
+def weights_by_torch(weights, steps, members):
+    """The weights `[steps, members, parameters]` after every step of torch's optimiser."""
     histories = []
-    for k, own in enumerate(members):
+    for k, settings in enumerate(members):
         w = weights[k].clone().requires_grad_()
-        optimiser = torch.optim.AdamW([w], lr=own["learning_rate"], weight_decay=own.get("weight_decay", 0.0))
-        scheduler = SCHEDULERS[own.get("lr_schedule", "constant")](optimiser, steps)
+        optimiser = torch.optim.AdamW([w], lr=settings["learning_rate"], weight_decay=settings.get("weight_decay", 0.0))
+        scheduler = SCHEDULERS[settings.get("lr_schedule", "constant")](optimiser, steps)
         history = []
         for gradient in gradients(steps):
             w.grad = gradient[k].clone()
-            torch.nn.utils.clip_grad_norm_([w], own["clip_norm"])
+            torch.nn.utils.clip_grad_norm_([w], settings["clip_norm"])
             optimiser.step()
             scheduler.step()
             history.append(w.detach().clone())
@@ -66,7 +67,7 @@ def by_torch(weights, steps, members):
     return torch.stack(histories, 1)
 
 
-def close(a, b):
+def assert_close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
@@ -79,32 +80,32 @@ def close(a, b):
         {"weight_decay": [0.0, 1.0, 0.01]},
         {"lr_schedule": "cosine"},
         {"lr_schedule": "warmup"},
-        {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1], "clip_norm": 1.0},
+        {**DIFFERENT_SETTINGS, "clip_norm": 1.0},
     ],
 )
-def test_every_member_is_updated_as_by_torch(changed):
-    members, start = settings(**changed), normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 50, members)
+def test_every_member_is_updated_as_with_torch(changed):
+    members, start = member_settings(**changed), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), weights_by_torch(start, 50, members)
     adam = Adam(weights, members, 50)
     for gradient, after in zip(gradients(50), expected, strict=True):
-        close(adam.step(weights, gradient), gradient.norm(dim=1))
-        close(weights, after)
+        assert_close(adam.step(weights, gradient), gradient.norm(dim=1))
+        assert_close(weights, after)
 
 
-def test_settings_that_are_not_named_take_their_defaults():
+def test_missing_settings_take_their_defaults():
     start = normal(*SHAPE, seed=100)
     weights, explicit = start.clone(), start.clone()
-    one, other = Adam(weights, [{}] * 3, 5), Adam(explicit, [dict(DEFAULTS)] * 3, 5)
+    adam, explicit_adam = Adam(weights, [{}] * 3, 5), Adam(explicit, [dict(DEFAULTS)] * 3, 5)
     for gradient in gradients(5):
-        one.step(weights, gradient)
-        other.step(explicit, gradient)
+        adam.step(weights, gradient)
+        explicit_adam.step(explicit, gradient)
     assert torch.equal(weights, explicit)
 
 
 @pytest.mark.parametrize("rows", [[0, 2], [1], [0, 1, 2], []])
 def test_selected_members_continue_unchanged(rows):
-    members, start = settings(**DIFFERENT), normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 20, members)
+    members, start = member_settings(**DIFFERENT_SETTINGS), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), weights_by_torch(start, 20, members)
     adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
         adam.step(weights, gradient)
@@ -112,12 +113,12 @@ def test_selected_members_continue_unchanged(rows):
     weights = weights[rows]
     for gradient in gradients(20)[8:]:
         adam.step(weights, gradient[rows])
-    close(weights, expected[-1, rows])
+    assert_close(weights, expected[-1, rows])
 
 
 def test_saved_optimiser_continues_in_another_one():
-    members, start = settings(**DIFFERENT), normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 20, members)
+    members, start = member_settings(**DIFFERENT_SETTINGS), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), weights_by_torch(start, 20, members)
     adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
         adam.step(weights, gradient)
@@ -126,32 +127,34 @@ def test_saved_optimiser_continues_in_another_one():
     resumed.load(saved)
     for gradient in gradients(20)[8:]:
         resumed.step(weights, gradient)
-    close(weights, expected[-1])
+    assert_close(weights, expected[-1])
 
 
 def test_member_with_nan_gradients_does_not_affect_the_others():
-    members, start = settings(), normal(*SHAPE, seed=100)
-    weights, expected = start.clone(), by_torch(start, 10, members)
+    members, start = member_settings(), normal(*SHAPE, seed=100)
+    weights, expected = start.clone(), weights_by_torch(start, 10, members)
     adam = Adam(weights, members, 10)
     for gradient in gradients(10):
         gradient[1] = torch.nan
         adam.step(weights, gradient)
-    close(weights[::2], expected[-1, ::2])
+    assert_close(weights[::2], expected[-1, ::2])
     assert weights[1].isnan().all()
 
 
 @pytest.mark.parametrize("limit", [1e-3, 0.5, 1.0, 20.0, 1e6])
-def test_every_member_is_clipped_as_by_torch(limit):
+def test_every_member_is_clipped_as_with_torch(limit):
     gradient = normal(*SHAPE, seed=5) * torch.tensor([[1e-2], [1.0], [30.0]], dtype=torch.float64)
     limits = limit * torch.tensor([1.0, 0.3, 2.0], dtype=torch.float64)
     clipped, norm = clip(gradient, limits)
     for k in range(3):
-        parts = [p.clone().requires_grad_() for p in gradient[k].split([3, 4])]  # torch clips several tensors together
+        parts = [
+            p.clone().requires_grad_() for p in gradient[k].split([3, 4])
+        ]  # torch clips the norm over several tensors
         for part in parts:
             part.grad = part.detach().clone()
         expected = torch.nn.utils.clip_grad_norm_(parts, limits[k].item())
-        close(norm[k], expected)
-        close(clipped[k], torch.cat([part.grad for part in parts]))
+        assert_close(norm[k], expected)
+        assert_close(clipped[k], torch.cat([part.grad for part in parts]))
         assert clipped[k].norm() <= limits[k] * (1 + 1e-12)
 
 

@@ -9,7 +9,7 @@ from ablations.networks.evaluation import stack
 from ablations.probes import base, clamp, measure
 from tasks.recall import Recall
 from tests.ablations.probes.analytic_networks import Latch, Leaky, Linear, latch_lstm, random_members, trained
-from tests.ablations.training.populations import Stream, by_torch, member
+from tests.ablations.training.populations import ShortStream, member, train_by_torch
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def test_multiplicative_gates_exclude_candidates(cell, gates):
 
 
 def test_gates_are_clamped_at_means_and_at_values_of_other_sequences():
-    members = random_members(catalogue()["lstm"](), Stream(), 5, layers=2)
+    members = random_members(catalogue()["lstm"](), ShortStream(), 5, layers=2)
     means = clamp._gate_means(members, ["f"])
     data = base.sequences(members.task, 5, clamp.SEQUENCES)
     start = base.initial_state(members.model, members.end, data)
@@ -89,7 +89,7 @@ def test_gates_are_clamped_at_means_and_at_values_of_other_sequences():
         assert torch.equal(clamped["shuffled"][layer]["f"][:, :, 1:], unclamped[layer]["f"][:, :, :-1])
 
 
-@pytest.mark.parametrize("task", [Recall(), Stream(reset=True)])
+@pytest.mark.parametrize("task", [Recall(), ShortStream(reset=True)])
 @pytest.mark.parametrize("condition", clamp.CONDITIONS)
 def test_members_fine_tuned_together_equal_members_fine_tuned_alone(task, condition, monkeypatch):
     monkeypatch.setattr(clamp, "STEPS", 2)
@@ -110,14 +110,14 @@ def test_members_fine_tuned_together_equal_members_fine_tuned_alone(task, condit
 
 def test_fine_tuning_without_clamping_equals_training_by_torch(monkeypatch):
     monkeypatch.setattr(clamp, "BATCH", 4)
-    members = random_members(catalogue()["lstm"](), Stream(), 5, hidden=3, seeds=(1,))
+    members = random_members(catalogue()["lstm"](), ShortStream(), 5, hidden=3, seeds=(1,))
     reference = member(0)
     members.settings[0].update(reference.settings)
-    members.seeds[0] = -(2**48)  # fine-tuning adds 2^49 to the seed of its data, by_torch adds 2^48
+    members.seeds[0] = -(2**48)  # fine-tuning adds 2^49 to the seed of its data, train_by_torch adds 2^48
     initial = members.model.initialise(reference.settings, 5, Generator().manual_seed(0))
     members = members._replace(end={name: x.unsqueeze(0) for name, x in initial.items()})
     w = clamp._fine_tuned(clamp._ClampedNetworks(members, clamp._gate_means(members, []), "none"))
-    expected, _, _ = by_torch(members.task, 5, reference, clamp.STEPS)
+    expected, _, _ = train_by_torch(members.task, 5, reference, clamp.STEPS)
     torch.testing.assert_close(members.model.pack(w)[0], expected, rtol=1e-3, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ from ablations.cells.network import SingleNetwork
 from ablations.probes import base, distill, measure
 from tasks.recall import Recall
 from tests.ablations.probes.analytic_networks import Latch, latch_lstm, random_members, trained
-from tests.ablations.training.populations import Stream
+from tests.ablations.training.populations import ShortStream
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_student_learns_the_transition_of_a_single_network(monkeypatch):
     assert (errors[1] < 0.1 * errors[0]).all(), errors
 
 
-@pytest.mark.parametrize("task", [Recall(), Stream(reset=True)])
+@pytest.mark.parametrize("task", [Recall(), ShortStream(reset=True)])
 def test_transition_from_visited_states_equals_the_run(task):
     members = random_members(catalogue()["lstm"](), task, 5)
     inputs, states = distill.visited_states(members)

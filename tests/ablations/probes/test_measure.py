@@ -11,7 +11,7 @@ from tasks import catalogue as tasks
 from tasks.continual_reber import ContinualReber
 from tasks.recall import Recall
 from tests.ablations.probes.analytic_networks import Latch, points, random_members, values
-from tests.ablations.training.populations import Stream
+from tests.ablations.training.populations import ShortStream
 
 LAGS = {name: max(4, task.minimum_lag) for name, task in tasks().items()}
 WITHOUT_TRAINING = ["flow", "retention", "gates", "decode"]
@@ -27,7 +27,7 @@ def test_every_task_can_be_probed_with_finite_results(task):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "single_network", "lstm_full_recurrence", "lstm_static_gates", "rnn"])
 def test_members_probed_together_equal_members_probed_alone(cell):
-    members = random_members(catalogue()[cell](), Stream(reset=True), 6)
+    members = random_members(catalogue()[cell](), ShortStream(reset=True), 6)
     for k, together in enumerate(measure(members, WITHOUT_TRAINING, trace=[2])):
         [alone] = measure(members.select([k]), WITHOUT_TRAINING, trace=[0] if k == 2 else [])
         assert alone.metrics == pytest.approx(together.metrics, rel=1e-4, abs=1e-6)

@@ -1,4 +1,4 @@
-"""A study of four small arms, and what the tests of sweeps need around it."""
+"""A study of four small arms, contexts to run them in, and the records of their members."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ def small_arm(index: int = 0, **changes: Any) -> Arm:
 def context(
     store: Store, logged: dict[str, Logged] | None = None, stopping: Callable[[], bool] = lambda: False
 ) -> Context:
-    """A context on the eager engine that reports to nobody."""
+    """A context on the eager engine that discards reports of progress."""
     return Context(store, "eager", logged or {}, lambda _: None, stopping)
 
 

@@ -25,12 +25,12 @@ def proposals(arm: Arm, store: Store, count: int) -> list[dict[str, Any]]:
     return [search.ask(number).params for number in range(count)]
 
 
-def test_trial_without_parameters_is_asked_for_again(store: Store, tmp_path: Path) -> None:
+def test_trial_without_parameters_is_sampled_again(store: Store, tmp_path: Path) -> None:
     whole = proposals(small_arm(1), Store.create(tmp_path / "whole"), 3)
     search = Search(small_arm(1), 0, storage(store))
     search.ask(0)
-    cut = search.study.ask()  # as if killed here: the trial exists without parameters
-    assert Search(small_arm(1), 0, storage(store)).study.trials[cut.number].state == TrialState.FAIL
+    killed = search.study.ask()  # a process killed at this point leaves a trial without parameters
+    assert Search(small_arm(1), 0, storage(store)).study.trials[killed.number].state == TrialState.FAIL
     assert proposals(small_arm(1), store, 3) == whole
 
 
@@ -50,31 +50,31 @@ def test_reopened_search_proposes_the_same_trials(tmp_path: Path, sampler: str) 
 
 
 def test_searches_of_an_arm_and_arms_of_a_study_differ(store: Store) -> None:
-    asked = [
+    sampled = [
         Search(a, index, storage(store)).ask(0).params["learning_rate"]
         for a in (small_arm(0), small_arm(1))
         for index in (0, 1)
     ]
-    assert len(set(asked)) == 4
+    assert len(set(sampled)) == 4
 
 
 def test_later_rounds_of_tpe_concentrate_near_the_optimum() -> None:
     """The proposals of the last two rounds are nearer to a known optimum than random ones."""
     trials, per_round, optimum = 40, 4, math.log(0.003)
 
-    def distance(sampler: dict[str, Any], index: int) -> float:
+    def total_distance(sampler: dict[str, Any], index: int) -> float:
         search = Search(small_arm(0, tune={"searches": 1, "trials": trials} | sampler), index, InMemoryStorage())
-        errors: list[float] = []
+        all_distances: list[float] = []
         for first in range(0, trials, per_round):
             numbers = range(first, first + per_round)
-            asked = [abs(math.log(search.ask(number).params["learning_rate"]) - optimum) for number in numbers]
-            for number, error in zip(numbers, asked, strict=True):
-                search.tell(number, -error)
-            errors += asked
-        return sum(errors[-2 * per_round :])
+            distances = [abs(math.log(search.ask(number).params["learning_rate"]) - optimum) for number in numbers]
+            for number, distance_to_optimum in zip(numbers, distances, strict=True):
+                search.tell(number, -distance_to_optimum)
+            all_distances += distances
+        return sum(all_distances[-2 * per_round :])
 
-    random = sum(distance({"sampler": "random"}, index) for index in range(4))
-    assert sum(distance({"sampler": "tpe", "population": per_round}, index) for index in range(4)) < 0.6 * random
+    random = sum(total_distance({"sampler": "random"}, index) for index in range(4))
+    assert sum(total_distance({"sampler": "tpe", "population": per_round}, index) for index in range(4)) < 0.6 * random
 
 
 def test_best_trial_is_the_earliest_of_equals(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Small populations, tasks that are judged by a script, and training by torch itself: what tests of training share."""
+"""Small populations, tasks whose evaluation is scripted, and training by torch's own optimiser, for tests of training."""
 
 import io
 import math
@@ -18,12 +18,12 @@ from tasks.base import Batch, Classification, Episodic, ExtraTest
 from tasks.continual_adding import ContinualAdding
 
 
-class Sign(Episodic, Classification):
-    """Was the first number positive? It has no name, and so no place in the catalogue."""
+class FirstSign(Episodic, Classification):
+    """Whether the first input is positive. It has no name and is therefore not in the catalogue."""
 
     minimum_lag = 1
     chance = 0.5
-    criterion = "all right"
+    criterion = "accuracy above 0.9"
 
     def sizes(self, lag):
         return 1, 2
@@ -44,11 +44,16 @@ class Sign(Episodic, Classification):
         return math.log(2)
 
 
-class Scripted(Sign):
-    """Judged by a script: the scores and verdicts of one evaluation after the other, whatever the outputs."""
+class ScriptedEvaluation(FirstSign):
+    """A task for one member whose evaluations return given values, in order, whatever the outputs.
 
-    def __init__(self, scores=(), solved=(), test=()):
-        self.scores, self.verdicts, self.test, self.tests = iter(scores), iter(solved), iter(test), 0
+    `scores` and `solved` are those of validations, `test_solved` those of evaluations on the test set (score 0.75). Once
+    the values run out, nothing is solved. `tests` counts the evaluations on the test set.
+    """
+
+    def __init__(self, scores=(), solved=(), test_solved=()):
+        self.scores, self.solved_values, self.test_solved_values = iter(scores), iter(solved), iter(test_solved)
+        self.tests = 0
 
     def score(self, outputs, targets, weight):
         is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
@@ -57,25 +62,27 @@ class Scripted(Sign):
 
     def solved(self, outputs, targets, weight):
         is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
-        return torch.tensor([next(self.test if is_test else self.verdicts, False)])
+        return torch.tensor([next(self.test_solved_values if is_test else self.solved_values, False)])
 
 
-class Asking(Scripted):
-    """Scripted, with a probe: what it finds, every time that it is asked."""
+class ScriptedExtraTest(ScriptedEvaluation):
+    """The same with an extra test `longer`, which measures the given values, in order, and requires 3."""
 
-    def __init__(self, found, **script):
+    def __init__(self, extra_values, **script):
         super().__init__(**script)
-        self.found = iter(found)
+        self.extra_values = iter(extra_values)
 
     def extra_tests(self, generator, lag):
-        longer = self.sample(generator, 7, 2 * lag)
+        batch = self.sample(generator, 7, 2 * lag)
         return {
-            "further": ExtraTest([longer], lambda outputs, *_: torch.full(outputs.shape[:1], next(self.found)), 3.0)
+            "longer": ExtraTest(
+                [batch], lambda outputs, *_: torch.full(outputs.shape[:1], next(self.extra_values)), 3.0
+            )
         }
 
 
-class Stream(ContinualAdding):
-    """Judged on fewer windows."""
+class ShortStream(ContinualAdding):
+    """`continual_adding`, evaluated on fewer windows."""
 
     def evaluation(self, sequences, final):
         return (6, 1, 2) if final else (5, 1, 1)
@@ -85,19 +92,24 @@ def member(seed=0, learning_rate=0.01, clip_norm=1.0, **settings):
     return Member(seed, {"learning_rate": learning_rate, "clip_norm": clip_norm, **settings})
 
 
-DIFFERENT = [
+DIVERGING_RATE = 1e30
+MEMBERS = [
     member(11, 0.003, 10.0, forget_bias="chrono", recurrent_init="uniform"),
     member(22, 0.03, 0.3, forget_bias=3.0),
     member(33, 0.01, 0.05, recurrent_init="identity", input_bias=-1.0),
 ]
+"""Members with different hyperparameters, none of which solves a task or diverges within BUDGET."""
 BUDGET = Budget(steps=12, batch=4, eval_every=4, patience=2, test=50)
-QUICK = Budget(steps=160, batch=16, eval_every=20, patience=1, test=100)
-BROKEN = 1e30  # a learning rate
-RATES = [1e-6, 0.3, 0.02, 1e-6]
 
-TASKS = [pytest.param(Adding(), 6, id="episodic"), pytest.param(Stream(), 5, id="continual")]
-CONTROL = pytest.param(Stream(reset=True), 5, id="reset from outside")
-both_kinds = pytest.mark.parametrize(("task", "lag"), TASKS)
+SOLVING_BUDGET = Budget(steps=160, batch=16, eval_every=20, patience=1, test=100)
+"""Enough to solve FirstSign, with a learning rate that is not too small."""
+SOLVING_RATES = [1e-6, 0.3, 0.02, 1e-6]
+"""The second and third solve FirstSign within SOLVING_BUDGET, at different steps."""
+SOLVING_MEMBERS = [member(seed, rate) for seed, rate in enumerate(SOLVING_RATES)]
+
+EPISODIC_AND_CONTINUAL = [pytest.param(Adding(), 6, id="episodic"), pytest.param(ShortStream(), 5, id="continual")]
+WITH_RESET = pytest.param(ShortStream(reset=True), 5, id="continual with reset")
+episodic_and_continual = pytest.mark.parametrize(("task", "lag"), EPISODIC_AND_CONTINUAL)
 
 
 def population(task, lag, members, budget=BUDGET, cell="lstm", save_weights=False):
@@ -105,33 +117,40 @@ def population(task, lag, members, budget=BUDGET, cell="lstm", save_weights=Fals
     return Population(model, task, lag, members, budget, save_weights)
 
 
-def finish(trained):
-    """Run to the end: who left, in order, and the weights of those who stayed at every evaluation."""
-    left, weights = [], {}
+def run_to_end(trained):
+    """Run a population; returns the members in the order in which they finish, and the weights after each evaluation."""
+    finished, weights = [], {}
     for event in trained.run():
         if isinstance(event, Finished):
             assert event.result is trained.results[event.member]
-            left.append(event.member)
+            finished.append(event.member)
         else:
             assert (event.step, event.active) == (trained.step, len(trained.active))
             weights[event.step] = trained.weights.clone()
-    return left, weights
+    return finished, weights
 
 
-def timeless(trained):
-    """The results, without what depends on the clock."""
+def saved_and_loaded(trained):
+    """The state of a population after writing it to a file and reading it."""
+    file = io.BytesIO()
+    torch.save(trained.save(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def results_without_seconds(trained):
     return [{name: value for name, value in vars(r).items() if name != "seconds"} for r in trained.results]
 
 
-def numbers(result):
-    """Every number in a result."""
+def all_numbers(result):
+    """Every number in a result and its curves."""
     curves = [value for points in result.curves.values() for point in points for value in point]
     scalars = [value for value in vars(result).values() if isinstance(value, int | float)]
     return scalars + curves
 
 
-def alike(a, b, rtol=1e-3, atol=1e-5):
-    """Two results to rounding."""
+def assert_close_results(a, b, rtol=1e-3, atol=1e-5):
+    """Two results are equal up to rounding."""
     assert (a.status, a.step, a.curves.keys()) == (b.status, b.step, b.curves.keys())
     for name in a.curves:
         torch.testing.assert_close(torch.tensor(a.curves[name]), torch.tensor(b.curves[name]), rtol=rtol, atol=atol)
@@ -140,16 +159,8 @@ def alike(a, b, rtol=1e-3, atol=1e-5):
     assert a.loss == pytest.approx(b.loss, rel=rtol, abs=atol)
 
 
-def stored(trained):
-    """What a file gives back of a population."""
-    file = io.BytesIO()
-    torch.save(trained.save(), file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
-def by_torch(task, lag, member, steps):
-    """One member trained with torch's own optimiser and clipping, and its stream afterwards."""
+def train_by_torch(task, lag, member, steps):
+    """Train one member with torch's own optimiser and clipping; returns its flat weights, stream and losses."""
     generator = Generator().manual_seed(member.seed)
     model = Model(catalogue()["lstm"](), *task.sizes(lag), 3, scan)
     w = {

@@ -1,4 +1,4 @@
-"""The kernels' elementary functions: their error, and their ends."""
+"""`kernel.hpp`: the accuracy of the elementary functions, and their values at infinities and NaN."""
 
 import ctypes
 from pathlib import Path
@@ -22,7 +22,7 @@ extern "C" void backward() {}
 
 
 @pytest.fixture(scope="module")
-def functions():
+def elementary_functions():
     source = (Path(run.__file__).parent / "kernel.hpp").read_text() + HARNESS
     return build.build(source, double=False)
 
@@ -37,12 +37,12 @@ EXACT = {"exp": np.exp, "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_elementary_functions_are_within_four_units_in_the_last_place(functions, name):
+def test_elementary_functions_are_within_four_units_in_the_last_place(elementary_functions, name):
     rng = np.random.default_rng(0)
     wide, near = rng.uniform(-87, 87, 2**18), rng.uniform(-2, 2, 2**18)
     tiny = np.exp(rng.uniform(-60, 0, 2**16)) * rng.choice([-1, 1], 2**16)
     x = np.concatenate([wide, near, tiny]).astype(np.float32)
-    y, exact = apply(functions, list(EXACT).index(name), x), EXACT[name](x.astype(np.float64))
+    y, exact = apply(elementary_functions, list(EXACT).index(name), x), EXACT[name](x.astype(np.float64))
     normal = np.abs(exact) >= np.finfo(np.float32).tiny
     ulp = 2.0 ** (np.floor(np.log2(np.abs(exact[normal]))) - 23)
     assert (np.abs(y - exact)[normal] / ulp).max() <= 4
@@ -57,7 +57,7 @@ def test_elementary_functions_are_within_four_units_in_the_last_place(functions,
         ("sigmoid", [(np.inf, 1), (-np.inf, 0), (1e30, 1), (-1e30, 0), (0, 0.5)]),
     ],
 )
-def test_elementary_functions_at_their_ends(functions, name, values):
+def test_elementary_functions_at_infinities_and_nan(elementary_functions, name, values):
     x = np.array([x for x, _ in values] * 16, np.float32)
-    assert apply(functions, list(EXACT).index(name), x).tolist() == [y for _, y in values] * 16
-    assert np.isnan(apply(functions, list(EXACT).index(name), np.full(16, np.nan, np.float32))).all()
+    assert apply(elementary_functions, list(EXACT).index(name), x).tolist() == [y for _, y in values] * 16
+    assert np.isnan(apply(elementary_functions, list(EXACT).index(name), np.full(16, np.nan, np.float32))).all()

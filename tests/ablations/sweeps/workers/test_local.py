@@ -66,7 +66,7 @@ def test_killed_sweep_ends_with_the_table_of_an_uninterrupted_one(tiny: Path) ->
         exits.append(process.returncode)
         seen.append(finished(tiny / "interrupted"))
         if process.returncode == 130:
-            assert f"Go on with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
+            assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
             assert " --store disturbed" in output
     assert exits == [-signal.SIGKILL, 130, -signal.SIGKILL, 130]
     assert seen == sorted(seen), "what was finished stays finished"

@@ -1,0 +1,20 @@
+"""`whygates demo`: run the `smoke` study and write its report."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from ablations.commands.invocation import shell_command
+from ablations.commands.report import create_folder, write_report
+from ablations.commands.sweep import INTERRUPTED, run_sweep
+from ablations.studies.study import load
+
+
+def run_demo(store: Path, target: Path, workers: int, out: Console) -> int:
+    """Sweep `smoke` and write its report to `target`; returns the exit code of the sweep. Raises InputError."""
+    create_folder(target)
+    resume = shell_command("demo", store=store, out=target, workers=workers)
+    code = run_sweep(load("smoke"), store, workers, "auto", resume, out)
+    if code != INTERRUPTED:
+        write_report("smoke", store, target, out)
+    return code

@@ -1,0 +1,26 @@
+"""Default option values, and command lines that a user can paste into a shell."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+STORE = Path("whygates-store")
+REPORTS = Path("whygates-report")
+DEMO_REPORT = REPORTS / "smoke"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+_DEFAULTS = {"store": STORE, "workers": CORES, "engine": "auto", "out": DEMO_REPORT}
+
+
+def shell_command(*words: str, **options: Any) -> str:
+    """Return a `whygates` command line, quoted for a shell.
+
+    Options that are empty or have their default value are left out; a list stands for an option that is repeated.
+    """
+    parts = ["whygates", *words]
+    for name, value in options.items():
+        if value and value != _DEFAULTS.get(name):
+            for item in value if isinstance(value, list) else [value]:
+                parts += [f"--{name}", str(item)]
+    return shlex.join(parts)

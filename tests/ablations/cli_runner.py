@@ -1,0 +1,64 @@
+"""The command line in this process, with the error handling of its entry point."""
+
+import contextlib
+import io
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from ablations import cli
+
+
+class Outcome(NamedTuple):
+    """The exit code of a command, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> Outcome:
+    """Run a command in the folder `cwd`, with the default tracker unless `environment` names another.
+
+    Plug-ins, signal handlers and torch settings of this process are restored afterwards.
+    """
+    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+        restored_registries(),
+    ):
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            code = cli.run([str(argument) for argument in arguments])
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+            torch.set_num_threads(threads)
+            torch.set_flush_denormal(False)
+    return Outcome(code, stdout.getvalue(), stderr.getvalue())
+
+
+@contextlib.contextmanager
+def restored_registries() -> Iterator[None]:
+    """Remove the cells, tasks and plug-ins that are defined in the block when it ends."""
+    import tasks
+    from ablations.cells import base
+    from ablations.contract import plugins
+
+    tasks.catalogue()
+    before = [(registry, dict(registry)) for registry in (base.registry, tasks.registry, plugins._loaded)]
+    try:
+        yield
+    finally:
+        for registry, entries in before:
+            registry.clear()
+            registry.update(entries)

@@ -1,0 +1,137 @@
+"""`whygates sweep`: output and exit codes, repeated sweeps, failing arms, and plug-ins."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablations.studies.study import load, presets
+from ablations.sweeps.store import Store
+from tests.ablations.cli_runner import Outcome, whygates
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+CELL, TASK, STUDY = (str(EXAMPLES / name) for name in ("ugrnn.py", "delayed_match.py", "own.toml"))
+PLUGINS = ("--plugin", CELL, "--plugin", TASK)
+SMALL = [word for change in ("train.steps=2", "tune.trials=1", "confirm.seeds=2") for word in ("--set", change)]
+
+
+def states(study: str, cwd: Path, *plugins: str) -> dict[tuple[str, str], str]:
+    """The states of a study's arms, by cell and task."""
+    arms = json.loads(whygates("status", study, *plugins, "--json", cwd=cwd).stdout)
+    return {(arm["cell"], arm["task"]): arm["state"] for arm in arms}
+
+
+def test_a_sweep_prints_engines_outcomes_and_the_next_commands(first_sweep: tuple[Path, Outcome]) -> None:
+    _, outcome = first_sweep
+    assert outcome.stdout.startswith("tiny: 4 arms, 2 workers\n")
+    assert re.search("engine (fused|eager)", outcome.stdout)
+    assert "4 of 4 arms done" in outcome.stdout
+    assert outcome.stdout.endswith("Report:      whygates report tiny\nBrowse:      whygates ui\n")
+
+
+def test_a_second_sweep_trains_nothing_and_leaves_the_table_unchanged(swept: Path, reported: Path) -> None:
+    members = Store.open(swept / "whygates-store").members
+    before = {path.name: path.stat().st_mtime_ns for path in members.glob("*.json")}
+    assert len(before) == 32
+    outcome = whygates("sweep", "tiny.toml", cwd=swept)
+    assert outcome.code == 0
+    assert re.search(r"recall +│ +2 │ +60 │ +\d/4 │ +\d/4 ", outcome.stdout)  # includes members of the first sweep
+    assert {path.name: path.stat().st_mtime_ns for path in members.glob("*.json")} == before
+    assert whygates("report", "tiny", "--out", "second", cwd=swept).code == 0
+    tables = [pd.read_csv(folder / "results.csv") for folder in (reported, swept / "second")]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_an_arm_that_fails_does_not_stop_the_others_and_its_traceback_is_logged(tiny: Path) -> None:
+    store = Store.create(tiny / "whygates-store")
+    arm = load(str(tiny / "tiny.toml"), SMALL[1::2]).arms()[0]
+    (store.checkpoints / f"{arm.hash}-tune-0.pt").mkdir()  # no checkpoint can be written there
+    outcome = whygates("sweep", "tiny.toml", *SMALL, cwd=tiny)
+    assert outcome.code == 1, outcome
+    assert "3 of 4 arms done" in outcome.stdout
+    assert "failed" in outcome.stdout
+    assert sorted(states("tiny", tiny).values()) == ["done", "done", "done", "failed"]
+    assert list(store.artifacts.rglob("traceback.txt"))
+
+
+def test_without_a_study_the_presets_are_listed_with_their_questions(tmp_path: Path) -> None:
+    lines = whygates("sweep", cwd=tmp_path).stdout.splitlines()
+    names = [line.partition(": ")[0] for line in lines]
+    assert names == sorted(presets())
+    assert {"smoke", "why-gates", "greff", "erase", "dissociation", "gates-vs-lag", "parameters", "sanity"} <= {*names}
+    assert all("?" in line for line in lines)
+
+
+@pytest.fixture(scope="module")
+def swept_plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder in which the example study of plug-ins was swept, and the arguments of that sweep."""
+    folder = tmp_path_factory.mktemp("swept")
+    changes = ("train.steps=4", "train.eval_every=2", "train.test=50", "task.delayed_match.lags=[3]", "tune.trials=1")
+    sets = [word for change in (*changes, "confirm.seeds=2") for word in ("--set", change)]
+    arguments = ["sweep", STUDY, *PLUGINS, *sets]
+    outcome = whygates(*arguments, "--workers", "2", cwd=folder)
+    assert outcome.code == 0, outcome
+    assert "3 of 3 arms done" in outcome.stdout
+    assert re.search(r"engine \w+ \(.*\): .*ugrnn", outcome.stdout)
+    return folder, arguments
+
+
+def test_the_report_of_plugins_contains_their_results_and_their_source(swept_plugins: tuple[Path, list[str]]) -> None:
+    folder, _ = swept_plugins
+    assert whygates("report", STUDY, *PLUGINS, "--out", "report", cwd=folder).code == 0
+    table = pd.read_csv(folder / "report" / "results.csv")
+    assert table.groupby(["cell", "task"]).size().to_dict() == {
+        (cell, "delayed_match"): 4 for cell in ("gru", "lstm", "ugrnn")
+    }
+    study = json.loads((folder / "report" / "study.json").read_text())
+    assert study["plugins"] == {file: Path(file).read_text() for file in (CELL, TASK)}
+    assert {"cell": "ugrnn", "parent": "gru", "change": "no reset gate"} in study["lattice"]
+    assert "ugrnn" in (folder / "report" / "report.md").read_text()
+
+
+def test_a_second_sweep_of_plugins_trains_nothing(swept_plugins: tuple[Path, list[str]]) -> None:
+    folder, arguments = swept_plugins
+    members = folder / "whygates-store" / "members"
+    before = {path.name: path.stat().st_mtime_ns for path in members.glob("*.json")}
+    assert len(before) == 12
+    assert whygates(*arguments, cwd=folder).code == 0
+    assert {path.name: path.stat().st_mtime_ns for path in members.glob("*.json")} == before
+    assert list(states(STUDY, folder, *PLUGINS).values()) == ["done"] * 3
+
+
+FAILING_CELL = '''
+from ablations.cells.gru import GRU
+
+
+class Mine(GRU):
+    """Fails.
+
+        z  = σ(W_z x + U_z h + b_z)
+
+    Test.
+    """
+
+    name, parent, change = "mine", "gru", "it fails"
+
+    def step(self, w, drive, state, tap):
+        if state["h"].shape[-2] == 8:  # the batch size of the study
+            raise ArithmeticError("an error in the step")
+        return super().step(w, drive, state, tap)
+'''
+
+
+def test_a_cell_that_raises_in_training_fails_only_its_own_arms(tiny: Path) -> None:
+    (tiny / "mine.py").write_text(FAILING_CELL)
+    arguments = ["--plugin", "mine.py", "--set", 'cells=["mine", "rnn"]', *SMALL, "--engine", "eager"]
+    outcome = whygates("sweep", "tiny.toml", *arguments, cwd=tiny)
+    assert outcome.code == 1, outcome
+    assert "2 of 4 arms done" in outcome.stdout
+    assert outcome.stdout.count("ArithmeticError: an error in the step (its run in MLflow has the traceback)") == 2
+    assert {(cell, state) for (cell, _), state in states("tiny", tiny).items()} == {("mine", "failed"), ("rnn", "done")}
+    tracebacks = list(Store.open(tiny / "whygates-store").artifacts.rglob("traceback.txt"))
+    assert len(tracebacks) == 2
+    for traceback in tracebacks:
+        line = 'File "mine.py", line 17, in step\n    raise ArithmeticError("an error in the step")'
+        assert line in traceback.read_text()

@@ -1,0 +1,100 @@
+"""Delivery: every queued member is uploaded exactly once, whenever the tracker or the process fails."""
+
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from ablations.sweeps.arm import Logged
+from ablations.sweeps.store import Store
+from ablations.sweeps.workers.local import ArmOutcome
+from ablations.tracking.delivery import Delivery
+from ablations.tracking.manifest import manifest
+from ablations.tracking.tracker import Tracker
+from tests.ablations.tracking.member_records import STUDY, enqueue_member, started_tracker
+
+
+class RecordingObserver:
+    """Collects the hashes of uploaded members, and the warnings."""
+
+    def __init__(self) -> None:
+        self.uploaded: list[str] = []
+        self.warnings: list[str] = []
+
+    def delivered(self, record: dict[str, Any]) -> None:
+        self.uploaded.append(record["hash"])
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def assert_logged_once(store: Store, tracker: Tracker) -> None:
+    """Member `a` has one run, is in the results, and is no longer queued."""
+    assert len(list(tracker._runs("tags.kind = 'member'"))) == 1
+    assert list(tracker.results(tracker.manifest()).hash) == ["a"]
+    assert not list(store.queued("tiny"))
+
+
+def test_member_whose_upload_was_killed_is_uploaded_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = started_tracker(store)
+    enqueue_member(store, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, "set_terminated", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Delivery(store, tracker, RecordingObserver()).work()
+    restarted = started_tracker(store)
+    Delivery(store, restarted, RecordingObserver()).work()
+    assert_logged_once(store, restarted)
+
+
+def test_member_that_is_queued_again_is_not_logged_again(store: Store) -> None:
+    tracker, observer = started_tracker(store), RecordingObserver()
+    delivery = Delivery(store, tracker, observer)
+    for _ in range(2):
+        enqueue_member(store, "a")
+        delivery.work()
+    assert_logged_once(store, tracker)
+    assert observer.uploaded == ["a"]
+    assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Logged(STUDY.arms()[0].hash)}
+
+
+def test_members_stay_queued_while_the_tracker_cannot_be_reached(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, observer = started_tracker(store), RecordingObserver()
+    delivery, attempts = Delivery(store, tracker, observer), []
+
+    def refuse(*_: Any, **__: Any) -> None:
+        attempts.append(1)
+        raise MlflowException("connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, "log_batch", refuse)
+        enqueue_member(store, "a")
+        delivery.work()
+        delivery.end_arm(ArmOutcome(STUDY.arms()[0], "done"))
+        assert len(attempts) == 1, "the next attempt is made only after RETRY_SECONDS"
+        delivery.flush()
+        assert len(attempts) == 2
+        assert len(list(store.queued("tiny"))) == 1
+        assert "connection refused" in observer.warnings[0]
+        assert "1 results are not uploaded yet" in observer.warnings[-1]
+    delivery.flush()
+    assert_logged_once(store, tracker)
+    assert tracker.status(tracker.manifest())[0]["state"] == "done"
+
+
+def test_member_whose_confirmation_was_lost_is_not_logged_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = started_tracker(store)
+    delivery = Delivery(store, tracker, RecordingObserver())
+    enqueue_member(store, "a")
+    set_terminated = tracker.client.set_terminated
+
+    def time_out(*arguments: Any) -> None:
+        set_terminated(*arguments)
+        raise MlflowException("timeout")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, "set_terminated", time_out)
+        delivery.work()
+    assert list(store.queued("tiny"))
+    delivery.flush()
+    assert_logged_once(store, tracker)
