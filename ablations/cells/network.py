@@ -101,7 +101,9 @@ class SingleNetwork(LSTM):
 class SingleNetworkSigmoid(SingleNetwork):
     """`single_network` with a sigmoid as its last activation function.
 
-    c' = σ(U_c m + b_c)
+        c' = σ(U_c m + b_c)
+
+    The new memory lies in (0, 1), as the value of a gate does.
     """
 
     name = "single_network_sigmoid"

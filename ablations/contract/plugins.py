@@ -4,7 +4,6 @@ A file is read once, and workers run the text that was read. An edit during a sw
 of a member is the same in every process.
 """
 
-import inspect
 import linecache
 import sys
 import traceback
@@ -65,7 +64,8 @@ def define(file: Path) -> list[Kind]:
         except (Exception, SystemExit) as error:
             raise InputError(blame(error) or f"{file}: {first_line(error)}") from None
     kinds = (*registry.values(), *tasks.registry.values())
-    defined = [kind for kind in kinds if inspect.getfile(kind) == path]
+    # Not inspect.getfile: a class of an interactive session has no file, and it raises.
+    defined = [kind for kind in kinds if getattr(sys.modules.get(kind.__module__), "__file__", None) == path]
     if not defined:
         raise InputError(f"{file}: defines neither a cell nor a task: expected a subclass of one, with a `name`")
     for kind in defined:

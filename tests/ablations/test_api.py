@@ -14,7 +14,10 @@ from ablations.cells.lstm import LSTM
 from ablations.engines import eager
 from ablations.errors import InputError
 from ablations.networks.evaluation import TEST_SEED, evaluate, evaluation_set
+from ablations.sweeps.store import Store
+from ablations.tracking.mlflow_db import create_database
 from tasks.recall import Recall
+from tests.ablations.tracking.member_records import member_record, started_tracker
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
 SHORT = {"lag": 2, "members": 3, "hidden": 5, "steps": 20, "batch": 4, "eval_every": 5, "test": 30, "progress": False}
@@ -153,6 +156,22 @@ def test_member_without_weights_has_no_gates() -> None:
         run.gates(sequence=100)
 
 
+def test_results_of_a_study_are_read_by_phase(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    create_database(store)
+    tracker = started_tracker(store)
+    for k, phase in enumerate(("confirm", "tune", "tune")):
+        tracker.deliver(member_record(f"member{k}", phase=phase, seed=k))
+    results = ablations.load_results(store.folder, "tiny")
+    assert list(results.confirm["hash"]) == ["member0"]
+    assert sorted(results.tune["hash"]) == ["member1", "member2"]
+    assert list(results.tune["learning_rate"]) == [0.001234567890123] * 2
+    with pytest.raises(InputError, match="study 'other' was never swept into this store"):
+        ablations.load_results(store.folder, "other")
+    with pytest.raises(InputError, match="there is no such folder"):
+        ablations.load_results(tmp_path / "nowhere", "tiny")
+
+
 def test_training_leaves_the_handling_of_denormal_numbers_as_it_was() -> None:
     for flush in (False, True):
         torch.set_flush_denormal(flush)
@@ -160,7 +179,7 @@ def test_training_leaves_the_handling_of_denormal_numbers_as_it_was() -> None:
         assert bool(torch.tensor(2e-38) * 0.1 == 0) is flush
 
 
-def test_the_notebook_runs_and_carries_no_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_runs_and_carries_no_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registries) -> None:
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)

@@ -67,7 +67,7 @@ def test_killed_sweep_ends_with_the_table_of_an_uninterrupted_one(tiny: Path) ->
         seen.append(finished(tiny / "interrupted"))
         if process.returncode == 130:
             assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
-            assert " --store disturbed" in output
+            assert " --store interrupted" in output
     assert exits == [-signal.SIGKILL, 130, -signal.SIGKILL, 130]
     assert seen == sorted(seen), "what was finished stays finished"
     assert seen[0] < MEMBERS, "the first kill came too late to test anything"
@@ -75,10 +75,10 @@ def test_killed_sweep_ends_with_the_table_of_an_uninterrupted_one(tiny: Path) ->
     done = start(tiny, "interrupted")
     output, errors = done.communicate(timeout=300)
     assert done.returncode == 0, output + errors
-    uninterrupted, disturbed = table(tiny / "uninterrupted"), table(tiny / "interrupted")
+    uninterrupted, resumed = table(tiny / "uninterrupted"), table(tiny / "interrupted")
     assert len(uninterrupted) == MEMBERS
     assert uninterrupted.hash.is_unique
-    pd.testing.assert_frame_equal(uninterrupted, disturbed, check_exact=True)
+    pd.testing.assert_frame_equal(uninterrupted, resumed, check_exact=True)
     assert (uninterrupted.decay_end.notna() == (uninterrupted.phase == "confirm")).all()
     for part in ("weights", "probes"):
         assert digests(tiny / "uninterrupted" / part) == digests(tiny / "interrupted" / part)
