@@ -35,6 +35,18 @@ def manifest(study: Study) -> dict[str, Any]:
     }
 
 
+def markdown_summary(manifest: dict[str, Any]) -> str:
+    """A study's question, cells, tasks and numbers of networks, as Markdown."""
+    definition = manifest["definition"]
+    cells = ", ".join(f"`{label}`" for label in manifest["cells"])
+    names = ", ".join(f"`{label}`" for label in manifest["tasks"])
+    return (
+        f"{definition['description']}\n\nCells: {cells}. Tasks: {names}. {len(manifest['arms'])} arms, each with "
+        f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
+        f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
+    ).strip()
+
+
 def _cell(choice: CellChoice) -> dict[str, Any]:
     kind = cells.catalogue()[choice.cell]
     return {

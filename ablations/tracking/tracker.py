@@ -18,6 +18,7 @@ from ablations.sweeps.arm import Logged
 from ablations.sweeps.store import Store, write
 from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking import tables
+from ablations.tracking.manifest import markdown_summary
 from ablations.tracking.mlflow_db import relocate
 from ablations.tracking.mlflow_view import save_view
 from ablations.tracking.runs import connect, first_line
@@ -71,14 +72,14 @@ class Tracker:
         if self.experiment is None:
             location = (self.store.artifacts / self.study).as_uri() if self.store.local else None
             self.experiment = self.client.create_experiment(self.study, artifact_location=location)
-        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", _description(manifest))
+        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", markdown_summary(manifest))
         save_view(self.client, self.experiment, sorted(manifest["definition"]["tune"]["space"]))
         if not any(self._runs("tags.kind = 'study'")):
             self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
         self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
 
     def study_run(self) -> str:
-        """:returns: the id of the run that carries the manifest and the report.
+        """The id of the run that carries the manifest and the report.
 
         :raises InputError: if the study was never swept into this store.
         """
@@ -290,14 +291,3 @@ def _log10(settings: dict[str, Setting]) -> dict[str, float]:
         for name, value in settings.items()
         if HYPERPARAMETERS[name].scale == "log" and isinstance(value, int | float) and value > 0
     }
-
-
-def _description(manifest: dict[str, Any]) -> str:
-    definition = manifest["definition"]
-    cells = ", ".join(f"`{label}`" for label in manifest["cells"])
-    names = ", ".join(f"`{label}`" for label in manifest["tasks"])
-    return (
-        f"{definition['description']}\n\nCells: {cells}. Tasks: {names}. {len(manifest['arms'])} arms, each with "
-        f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
-        f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
-    ).strip()
