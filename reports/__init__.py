@@ -11,7 +11,7 @@ page            `content` collects what the templates show; `methods` describes 
                 addresses of runs
 tables          reads and checks the tables
 exhibits        one figure each with its caption, its alternative text and its data (`csv_data`)
-figures         drawing; `style` holds the looks, `member` draws a single member
+figures         drawing; `style` holds colours, markers and settings, `member` draws a single member
 text            `sentences` and `alt_text`, generated from numbers
 calibration     `simulate` makes studies with known truth, `measure` counts the wrong verdicts in them (calibration.csv),
                 `power` states the result in a sentence

@@ -129,6 +129,7 @@ def _csv_link(data: str, figure: str) -> str:
 
 
 def _pixels(svg: str, side: str) -> int:
+    """The `width` or `height` of an SVG in CSS pixels; 0 if it declares none."""
     size = re.search(rf'<svg [^>]*\b{side}="([\d.]+)pt"', svg)
     return round(float(size[1]) * PIXELS) if size else 0
 

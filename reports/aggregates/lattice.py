@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from reports.statistics.contrasts import Comparison, Estimate, Evidence, measure
 from reports.statistics.strata import Where, base_name
 
-QUESTIONS = (
+BUILT_IN_EDGES = (
     {"cell": "lstm_no_forget", "parent": "lstm", "change": "no forget gate"},
     {"cell": "single_network", "parent": "lstm", "change": "one network computes the new memory"},
 )
-"""The two edges behind the project's main questions, built in so that they are known without a study.json."""
+"""The edges of the two main questions (forgetting, one network), which a table without study.json also has."""
 
 
 class Node(NamedTuple):
@@ -30,10 +30,10 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
 
     The parent of a label with options (`lstm+bias0`) is the cell without them. If a parent is not in the study, the cell
     is attached to its nearest ancestor that is, and the changes along the path are joined. Without a study.json only the
-    two edges of `QUESTIONS` are known.
+    two edges of `BUILT_IN_EDGES` are known.
     """
     names = {cell: study.get("cells", {}).get(cell, {}).get("cell", base_name(cell)) for cell in cells}
-    registry = {entry["cell"]: entry for entry in (*QUESTIONS, *study.get("lattice", []))}
+    registry = {entry["cell"]: entry for entry in (*BUILT_IN_EDGES, *study.get("lattice", []))}
     for label, entry in study.get("cells", {}).items():
         registry.setdefault(entry.get("cell", base_name(label)), entry)
     parents: dict[str, tuple[str | None, str]] = {}
@@ -62,14 +62,14 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
     return ordered + [Node(cell, None, "", 0) for cell in parents if cell not in reached]  # their parents form a cycle
 
 
-def effects(placed: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, str], Estimate]:
+def effects(tree: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, str], Estimate]:
     """Estimate by (cell, group) the cell's solve rate minus its parent's, over all strata of the group that both have.
 
     Strata in which every network or no network solves the task are included, so that an effect equals the difference
     between the rates that the figure shows.
     """
     estimates = {}
-    for node in placed:
+    for node in tree:
         for group in groups if node.parent is not None else ():
             compare = Comparison("", node.cell, node.parent or "", (Where(group),), informative_only=False)
             estimate = measure(compare, evidence).with_ceiling

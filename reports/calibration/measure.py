@@ -79,6 +79,7 @@ class Tally(NamedTuple):
 
     @property
     def right(self) -> str:
+        """The correct verdict; "" for all claims together."""
         return correct_verdict(self.claim, self.world) if self.claim else ""
 
     def row(self) -> dict[str, object]:

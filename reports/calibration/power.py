@@ -43,9 +43,9 @@ def sentence() -> str:
     return (
         f"“Inconclusive” may be due to low power; it is not evidence of equality. In simulated studies with {ENOUGH_SEEDS} seeds "
         f"and a true difference of {100 * EFFECT:.0f} points, a single lead was found in {power[0]} if only seeds vary, and in "
-        f"{power[1]} if searches vary too. That a cell is not worse than an equal one was found in {_range(not_worse)}. "
+        f"{power[1]} if searches vary too. A cell equal to another was found to be not worse in {_range(not_worse)}. "
         f"Claims that join several comparisons have less power: six simultaneous ties were found in {_range(ties)} unless "
-        f"nearly every run solves. Any false verdict occurred in {percent(_pooled(large, 'false', 'studies'), 1)} of "
+        f"nearly every run solves its task. Any false verdict occurred in {percent(_pooled(large, 'false', 'studies'), 1)} of "
         f"{large['studies'].sum():,} studies, but in {percent(_pooled(at_margin, 'false', 'studies'))} if the true difference "
         "equals the smallest of interest, which is on the limit between a tie and a lead. "
         f"{percent(_pooled(large, 'covered', 'intervals'))} of the intervals covered the true value."

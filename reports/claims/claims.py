@@ -26,9 +26,9 @@ WORLDS = {
     "is four times as large; clamping gates halves the score, and clamping them per kind of event restores it",
     "forget": "lstm_no_forget fails at erase and latch tasks, a reset has no effect, and its largest n is a quarter",
     "gru": "gru fails at order tasks, the largest n of lstm_coupled is a quarter, and gated cells cost three times the FLOPs",
-    "rnn": "rnn is worse at everything",
+    "rnn": "rnn is worse at every task",
     "static": "cells with a constant leak or a memory-preserving initialisation fail at erase tasks; the gated readout fails "
-    "at capacity tasks; clamping gates halves the score, also per kind of event",
+    "at capacity tasks; clamping gates halves the score, also with a mean per kind of event",
 }
 """Simulated worlds, for each of which every claim declares the correct verdict (`calibration.simulate` samples them)."""
 
@@ -41,7 +41,7 @@ def _truth(verdict: str, **exceptions: str) -> Mapping[str, str]:
 CLAIMS = (
     Claim(
         id=1,
-        statement="One network could learn to keep its state as well as gates do",
+        statement="A single network can learn to keep its state as well as gates do",
         origin="Why not let one network take the input, the hidden state and the old memory and compute the new one?",
         comparisons=comparisons.ONE_NETWORK,
         supported=not_worse("recall"),
@@ -54,8 +54,8 @@ CLAIMS = (
     ),
     Claim(
         id=2,
-        statement="Initialisation does it, not the gate",
-        origin="Keeping state would be hard to learn from scratch; an identity recurrent matrix already keeps everything.",
+        statement="A memory-preserving initialisation can replace the gates",
+        origin="Keeping a state would be hard to learn from scratch; an identity recurrent matrix keeps everything from the start.",
         comparisons=comparisons.INITIALISED,
         supported=Some(
             (
@@ -70,7 +70,7 @@ CLAIMS = (
             )
         ),
         preset="controls",
-        literature="Suggests true for latch and false for erase, so refuted. Le 2015 [M]: with the identity as its "
+        literature="Suggests that it is true for latch and false for erase, so refuted. Le 2015 [M]: with the identity as its "
         "recurrent matrix, a network of rectified units solves adding over hundreds of steps.",
         expects="refuted",
         truth=_truth("supported", static="refuted"),
@@ -78,7 +78,7 @@ CLAIMS = (
     Claim(
         id=3,
         statement="Without forgetting, inputs accumulate and saturate",
-        origin="An identity recurrent matrix keeps everything always, so inputs accumulate and saturate.",
+        origin="An identity recurrent matrix keeps everything at all times, so inputs accumulate and saturate.",
         comparisons=comparisons.ACCUMULATES,
         supported=Every((better("growth"), better("reset"))),
         refuted=Some((equivalent("growth"), equivalent("reset"))),
@@ -93,7 +93,7 @@ CLAIMS = (
     Claim(
         id=4,
         statement="The forget gate is needed only where memory must be erased",
-        origin="An identity recurrent matrix already keeps everything, but keeps it always: inputs accumulate and "
+        origin="An identity recurrent matrix already keeps everything, but at all times: inputs accumulate and "
         "saturate.",
         comparisons=comparisons.FORGETTING,
         premise=better("erase"),
@@ -109,8 +109,8 @@ CLAIMS = (
     ),
     Claim(
         id=5,
-        statement="A constant leak would do",
-        origin="Gates open and close with input and state. Would a leak that is learned and then constant not do?",
+        statement="A constant leak is enough",
+        origin="Gates open and close with input and state. Would a learned leak that is constant over time be enough?",
         comparisons=comparisons.LEAK,
         descriptive=comparisons.STATIC_GATES,
         supported=Every((not_worse("latch"), not_worse("erase"))),
@@ -133,7 +133,7 @@ CLAIMS = (
         refuted=worse("explained"),
         decisive="explained",
         preset="matched-flow",
-        literature="Suggests partly, so open. Hochreiter & Schmidhuber 1997 [R] built the LSTM around a constant error "
+        literature="Suggests partial support, so open. Hochreiter & Schmidhuber 1997 [R] built the LSTM around a constant error "
         "flow; Levy 2018 [R]: gates matter even without the inner recurrent network.",
         truth=_truth("inconclusive", latch="refuted", closed="supported"),
     ),
@@ -146,13 +146,13 @@ CLAIMS = (
         refuted=Some(tuple(worse(comparison.name) for comparison in comparisons.READOUT)),
         preset="readout",
         literature="Suggests small differences, so supported. Greff 2017 [R]: the output activation is critical, most other "
-        "parts of the LSTM are not; neither of these two forms is among them.",
+        "parts of the LSTM are not; it did not test these two forms.",
         expects="supported",
         truth=_truth("supported", static="refuted"),
     ),
     Claim(
         id=8,
-        statement="Gates pay for their cost",
+        statement="Gates are worth their cost",
         origin="LSTM training is slow and costly.",
         comparisons=comparisons.COST,
         supported=Every((better("rnn"), better("single_network"))),
@@ -164,29 +164,29 @@ CLAIMS = (
     ),
     Claim(
         id=9,
-        statement="GRU does as well without a separate cell",
-        origin="GRU does without learned weights on the state path.",
+        statement="The GRU performs as well as the LSTM without a separate cell state",
+        origin="The GRU has no learned weights on the path of its state.",
         comparisons=comparisons.GRU,
         supported=Every(tuple(equivalent(comparison.name) for comparison in comparisons.GRU)),
         refuted=Some(tuple(worse(comparison.name) for comparison in comparisons.GRU)),
         preset="equals",
-        literature="Suggests equal but for counting, so refuted. Chung 2014 [R]: both better than tanh units, GRU against "
-        "LSTM open. Weiss 2018 [R]: the LSTM counts, the GRU does not.",
+        literature="Suggests equality except in counting, so refuted. Chung 2014 [R]: both better than tanh units, GRU versus "
+        "LSTM undecided. Weiss 2018 [R]: the LSTM counts, the GRU does not.",
         expects="refuted",
         truth=_truth("supported", gru="refuted"),
     ),
     Claim(
         id=10,
-        statement="It is only the extra parameters",
-        origin="An LSTM has four times the weights of a plain network of its width. Is that all?",
+        statement="The advantage of gates is only their extra parameters",
+        origin="An LSTM has four times the weights of a plain network of its width. Does that explain its advantage?",
         comparisons=comparisons.PARAMETERS,
         premise=better("same size"),
         premise_in_words="a lead of lstm over rnn of the same size on latch tasks",
         supported=Some((not_worse("rnn"), not_worse("single_network"))),
         refuted=Every((worse("rnn"), worse("single_network"))),
         preset="parameters",
-        literature="Suggests refuted. Collins 2017 [R]: the capacity of cells per parameter is equal, how well they can "
-        "be trained differs.",
+        literature="Suggests refuted. Collins 2017 [R]: cells have equal capacity per parameter but differ in how well "
+        "they can be trained.",
         expects="refuted",
         truth=_truth("inconclusive", latch="refuted", closed="supported", rnn="supported"),
     ),
@@ -207,13 +207,13 @@ CLAIMS = (
     Claim(
         id=12,
         statement="Complementary gates suffice",
-        origin="Ideal gates are complementary: what is forgotten is what is written.",
+        origin="Ideal gates are complementary: the share that is forgotten is the share that is written.",
         comparisons=comparisons.COUPLED,
         descriptive=comparisons.FEWER_GATES,
         supported=Every(tuple(equivalent(comparison.name) for comparison in comparisons.COUPLED)),
         refuted=Some(tuple(worse(comparison.name) for comparison in comparisons.COUPLED)),
         preset="equals",
-        literature="Suggests equal but for counting, so refuted. Greff 2017 [R]: coupling input and forget gate is "
+        literature="Suggests equality except in counting, so refuted. Greff 2017 [R]: coupling input and forget gate is "
         "harmless. Weiss 2018 [R]: the GRU, whose gates are complementary, does not count.",
         expects="refuted",
         truth=_truth("supported", gru="refuted"),
@@ -221,7 +221,7 @@ CLAIMS = (
     Claim(
         id=13,
         statement="A plain RNN is enough at short lag",
-        origin="One network over everything is a regular RNN that outputs part of its state. Where is that enough?",
+        origin="A single network for memory and output is a plain RNN that outputs part of its state. Where is that enough?",
         comparisons=comparisons.SHORT,
         supported=not_worse("short"),
         refuted=worse("short"),
@@ -233,15 +233,15 @@ CLAIMS = (
     ),
     Claim(
         id=14,
-        statement="Counting and letting go take opposite gates",
-        origin="A cell that adds without a limit can count but not erase, and complementary gates the reverse: a double "
-        "dissociation.",
+        statement="Counting and erasing need opposite gates",
+        origin="A cell that adds without a limit can count but not erase; with complementary gates a cell can erase "
+        "but not count: a double dissociation.",
         comparisons=comparisons.DISSOCIATION,
         descriptive=comparisons.DISSOCIATION_OTHERS,
         supported=Every((better("count"), better("erase"))),
         refuted=Some((worse("count"), worse("erase"))),
         preset="dissociation",
-        literature="Open; each half is known of other cells. Gers 2000 [R]: without forget gates 1 of 100 networks is good "
+        literature="Open; each half is known from other cells. Gers 2000 [R]: without forget gates 1 of 100 networks is good "
         "at continual embedded Reber. Weiss 2018 [R]: the LSTM counts, the GRU, whose gates are complementary, does not.",
         truth=_truth("inconclusive", erase="supported", forget="refuted"),
     ),

@@ -27,7 +27,7 @@ def shown(contrast: Contrast) -> str:
 
 
 def places(strata: Sequence[Stratum]) -> str:
-    """ "recall lags 10, 20; adding lag 40", or "lags 10, 20" where there is one task; with sizes where they differ."""
+    """Format strata as "recall lags 10, 20; adding lag 40", or "lags 10, 20" for a single task; with sizes if they differ."""
     arms = dict.fromkeys((stratum.task, stratum.size) for stratum in strata)
     sizes, tasks = {size for _, size in arms}, {task for task, _ in arms}
     parts = []

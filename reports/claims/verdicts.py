@@ -45,7 +45,7 @@ class Verdict:
 def decide(results: pd.DataFrame, claims: Sequence[Claim]) -> list[Verdict]:
     """Return one verdict per claim, in their order.
 
-    The error of .05 is shared equally by the claims (Bonferroni), and by Holm among the contrasts of each.
+    The error of .05 is shared equally by the claims (Bonferroni); the p values of a claim's contrasts are adjusted by Holm's method.
 
     :param results: the table as `tables.read` returns it.
     """
@@ -169,6 +169,7 @@ def _decisive(claim: Claim, measurements: Mapping[str, Measurement], judged: _Ju
 
 
 def _literature(claim: Claim, verdict: str) -> str:
+    """Return whether a decided verdict "agrees" with or "differs" from the literature, or the literature is "open"."""
     if verdict not in ("supported", "refuted"):
         return ""
     return "open" if not claim.expects else "agrees" if verdict == claim.expects else "differs"
@@ -206,7 +207,7 @@ def _premise_holds(claim: Claim, judged: _Judgement) -> bool:
 
 
 def _deciding(claim: Claim, judged: _Judgement) -> tuple[str, ...]:
-    """Return the names of the contrasts that the verdict is based on; if inconclusive, of those that keep it so."""
+    """Return the names of the contrasts that the verdict is based on; if inconclusive, of those that prevent a decision."""
     if judged.verdict in ("supported", "refuted"):
         rule = claim.supported if judged.verdict == "supported" else claim.refuted
         premise = _leaves(claim.premise, judged.outcomes, True) if claim.premise else []

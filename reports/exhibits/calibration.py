@@ -43,8 +43,8 @@ def _errors(table: Table) -> Exhibit:
     caption = (
         "Left: share of simulated studies with at least one false verdict over all claims, per simulated world (which "
         f"cells are worse, and on which tasks); the rules are designed for at most {percent(ERROR)} (dotted). Right: share of "
-        f"the reported {percent(LEVEL)} intervals that contain the true value ({percent(LEVEL)}: dotted). All base rates, "
-        f"numbers of lags and numbers of seeds together, with Wilson {INTERVALS}; "
+        f"the reported {percent(LEVEL)} intervals that contain the true value ({percent(LEVEL)}: dotted). Pooled over "
+        f"base rates, numbers of lags and numbers of seeds, with Wilson {INTERVALS}; "
         f"{all_claims['studies'].sum():,.0f} studies. The worlds: {'; '.join(worlds)}."
     )
     alt = (

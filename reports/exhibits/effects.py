@@ -18,7 +18,7 @@ from reports.text.sentences import DEMANDS
 
 
 def lattice_of(
-    placed: Sequence[lattice.Node],
+    nodes: Sequence[lattice.Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
     styles: Mapping[str, CellStyle],
@@ -32,7 +32,7 @@ def lattice_of(
         return missing(NO_CONFIRMATION)
     demands = {group: DEMANDS.get(group, "") for group in dict.fromkeys(rates["group"])}
     interval = percent(LEVEL)
-    if compact := tree.is_compact(placed, demands):
+    if compact := tree.is_compact(nodes, demands):
         caption = (
             "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "
             "of the change on the solve rate in each group of tasks, in percentage points (blue: increase, orange: "
@@ -50,18 +50,19 @@ def lattice_of(
     draw = tree.compact if compact else tree.draw
     data = pd.DataFrame(
         [
-            (node.cell, node.parent or "", node.change, group, rate, *_numbers(effects.get((node.cell, group))))
-            for node in placed
+            (node.cell, node.parent or "", node.change, group, rate, *_columns(effects.get((node.cell, group))))
+            for node in nodes
             for group, rate in rates[rates["cell"] == node.cell][["group", "rate"]].itertuples(index=False)
         ],
         columns=["cell", "parent", "change", "group", "rate", "effect", "low", "high", "seeds"],
     )
     return exhibit(
-        lambda: draw(placed, rates, effects, styles, demands), alt_text.lattice(placed, effects), caption, data
+        lambda: draw(nodes, rates, effects, styles, demands), alt_text.lattice(nodes, effects), caption, data
     )
 
 
-def _numbers(estimate: Estimate | None) -> tuple[float | None, ...]:
+def _columns(estimate: Estimate | None) -> tuple[float | None, ...]:
+    """The columns effect, low, high and seeds; None without an estimate."""
     return (estimate.effect, estimate.low, estimate.high, estimate.seeds) if estimate else (None,) * 4
 
 

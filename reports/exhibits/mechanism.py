@@ -13,7 +13,7 @@ from reports.figures.panels import MANY, series_height
 from reports.figures.style import CellStyle, figure_style, svg
 from reports.text import alt_text
 
-AT = "Each task at the longest lag that some cell solves in at least half of its runs."
+AT = "Each task is shown at the longest lag that some cell solves in at least half of its runs."
 
 
 def gradient_flow(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -98,8 +98,8 @@ def traces(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]
     caption = (
         "Gates and state norm of one trained network of each cell along a sequence, aligned with its events (bars). For a "
         "gate, darker is closer to 1; for a candidate, dark means a positive mean; a state is shaded relative to its "
-        "largest norm, which is printed beside it. Events in the top rows are the same for all cells. Each task at its "
-        "longest traced lag."
+        "largest norm, which is printed beside it. Events in the top rows are the same for all cells. Each task is shown "
+        "at its longest traced lag."
     )
     with figure_style():
         sheets = tuple(

@@ -23,7 +23,7 @@ def trials(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Mappin
     if rows.empty:
         return missing("These tables contain no tuning runs with a learning rate and an objective.")
     caption = (
-        "Objective of every tuning trial against its learning rate, all lags together. The objective is the mean "
+        "Objective of every tuning trial against its learning rate, pooled over lags. The objective is the mean "
         "of solved (0 or 1) and the normalised area under the validation score; 1 is best. Filled markers are trials that "
         "solved the task. If the best trials of a cell lie at the edge of the range, the range was too narrow."
     )
@@ -50,7 +50,7 @@ def importance(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Ma
         )
     caption = (
         "Share of the variance of the objective, in percent, that each hyperparameter explains alone: one-way analysis of "
-        f"variance over the trials, with numbers in {aggregates.BINS} bins, after subtracting the mean of each lag. A dot "
+        f"variance over the trials, with numerical hyperparameters in {aggregates.BINS} bins, after subtracting the mean of each lag. A dot "
         "marks a share below the 95th percentile of random permutations. White: the cell does not have the hyperparameter, "
         "or has too few trials. Interactions are not included."
     )

@@ -30,7 +30,7 @@ class Panel(NamedTuple):
     """A panel of the member figure."""
 
     prefix: str
-    """The panel is drawn if there is a metric whose name starts so."""
+    """The panel is drawn if there is a metric whose name starts with this."""
     draw: Callable[[Axes, Curves], None]
     title: str
 
@@ -97,14 +97,14 @@ def _flow(ax: Axes, curves: Curves) -> None:
         for part, line in (("whole", LINES[0]), ("held", LINES[1])):
             if points := curves.get(f"flow/{when}/{part}"):
                 _line(ax, points, COLORS[k], line, label if part == "whole" else f"{label}, {PATHS['held']}")
-    _shares(ax)
+    _relative_size_axis(ax)
     ax.set_xlabel("steps back from the loss")
     ax.legend(fontsize=6.5)
 
 
 def _retention(ax: Axes, curves: Curves) -> None:
     _line(ax, curves["retention"], COLORS[0])
-    _shares(ax)
+    _relative_size_axis(ax)
     ax.set_xlabel("steps after the perturbation")
 
 
@@ -167,7 +167,7 @@ def _logarithmic(ax: Axes, subs: Sequence[float] = (1,)) -> None:
     ax.yaxis.set_minor_locator(NullLocator())
 
 
-def _shares(ax: Axes) -> None:
+def _relative_size_axis(ax: Axes) -> None:
     """A logarithmic y axis for relative sizes, within SHARE_LIMITS."""
     _logarithmic(ax)
     low, high = ax.get_ylim()

@@ -208,12 +208,12 @@ def heat_map(
     return shown
 
 
-def colorbar(figure: Figure, shown: AxesImage, scale: Scale) -> None:
+def colorbar(figure: Figure, image: AxesImage, scale: Scale) -> None:
     """Add a colour bar in the right margin of a fixed layout, at most three inches tall."""
     width, height = figure.get_size_inches()
     bar_height = min(3.0, 0.8 * height)
     bar = figure.colorbar(
-        shown,
+        image,
         cax=figure.add_axes((1 - 0.85 / width, (1 - bar_height / height) / 2, 0.12 / width, bar_height / height)),
     )
     bar.set_label(scale.label)

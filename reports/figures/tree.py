@@ -22,13 +22,13 @@ ROW, FIELD = 0.36, 0.56
 """Row height and maximum column width of the compact lattice, in inches."""
 
 
-def is_compact(placed: Sequence[Node], demands: Mapping[str, str]) -> bool:
+def is_compact(nodes: Sequence[Node], demands: Mapping[str, str]) -> bool:
     """Return whether a study has too many cells or groups for arrows, so that `compact` is drawn instead of `draw`."""
-    return len(placed) > MANY or len(demands) > 4
+    return len(nodes) > MANY or len(demands) > 4
 
 
 def draw(
-    placed: Sequence[Node],
+    nodes: Sequence[Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
     styles: Mapping[str, CellStyle],
@@ -40,27 +40,27 @@ def draw(
     :param effects: by (cell, group): the cell minus its parent.
     :param demands: by group, in the order of the columns: what its tasks demand of a network.
     """
-    longest = max(max(len(node.change), len(node.cell)) + 6 * node.depth for node in placed)
+    longest = max(max(len(node.change), len(node.cell)) + 6 * node.depth for node in nodes)
     tree_width = min(4.4, max(2.2, 0.3 + 0.064 * longest))
     column = min(3.2, max(1.4, (WIDTH - tree_width) / len(demands)))
     titles = {g: [g or "other", *textwrap.wrap(demand, int(column / 0.088))] for g, demand in demands.items()}
     above, below = 0.16 + 0.16 * max(map(len, titles.values())), 0.36
-    width, height = tree_width + column * len(titles), above + 0.5 * len(placed) + below
+    width, height = tree_width + column * len(titles), above + 0.5 * len(nodes) + below
     figure = Figure(figsize=(width, height))
-    bottom, tall = below / height, 0.5 * len(placed) / height
+    bottom, tall = below / height, 0.5 * len(nodes) / height
     tree = figure.add_axes((0, bottom, tree_width / width, tall))
-    _tree(tree, placed, styles, tree_width)
+    _tree(tree, nodes, styles, tree_width)
     for k, (group, title) in enumerate(titles.items()):
         left = (tree_width + k * column + 0.14) / width
         ax = figure.add_axes((left, bottom, (column - 0.28) / width, tall), sharey=tree)
         group_rates = rates[rates["group"] == group].set_index("cell")["rate"].to_dict()
-        _arrows(ax, placed, group_rates, {n.cell: effects.get((n.cell, group)) for n in placed}, styles)
+        _arrows(ax, nodes, group_rates, {n.cell: effects.get((n.cell, group)) for n in nodes}, styles)
         ax.set_title("\n".join(title), fontsize=9, pad=6)
     return figure
 
 
 def compact(
-    placed: Sequence[Node],
+    nodes: Sequence[Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],
     styles: Mapping[str, CellStyle],
@@ -70,19 +70,19 @@ def compact(
     field = min(FIELD, 5.4 / len(demands))
     tree_width = WIDTH - field * len(demands)
     above = 0.2 + 0.075 * max(len(group or "other") for group in demands)
-    height = above + ROW * len(placed) + 0.1
+    height = above + ROW * len(nodes) + 0.1
     figure = Figure(figsize=(WIDTH, height))
-    bottom, tall = 0.1 / height, ROW * len(placed) / height
+    bottom, tall = 0.1 / height, ROW * len(nodes) / height
     ax = figure.add_axes((0, bottom, tree_width / WIDTH, tall))
-    _tree_compact(ax, placed, styles, tree_width)
+    _tree_compact(ax, nodes, styles, tree_width)
     fields = figure.add_axes((tree_width / WIDTH, bottom, field * len(demands) / WIDTH, tall))
     fields.set_xlim(0, len(demands))
-    fields.set_ylim(len(placed), 0)
+    fields.set_ylim(len(nodes), 0)
     fields.axis("off")
     shares = rates.set_index(["cell", "group"])["rate"].to_dict()
     for x, group in enumerate(demands):
         fields.text(x + 0.35, -0.15, short(group or "other", 14), rotation=60, fontsize=8.5, weight="bold", va="bottom")
-        for y, node in enumerate(placed):
+        for y, node in enumerate(nodes):
             _field(fields, x, y, node, shares.get((node.cell, group)), effects.get((node.cell, group)))
     return figure
 
@@ -111,12 +111,12 @@ def _tint(color: str, share: float) -> tuple[float, ...]:
     return tuple(1 - share * (1 - part) for part in to_rgb(color))
 
 
-def _tree_compact(ax: Axes, placed: Sequence[Node], styles: Mapping[str, CellStyle], width: float) -> None:
+def _tree_compact(ax: Axes, nodes: Sequence[Node], styles: Mapping[str, CellStyle], width: float) -> None:
     ax.set_xlim(0, width)
-    ax.set_ylim(len(placed), 0)
+    ax.set_ylim(len(nodes), 0)
     ax.axis("off")
-    row = {node.cell: i for i, node in enumerate(placed)}
-    for y, node in enumerate(placed):
+    row = {node.cell: i for i, node in enumerate(nodes)}
+    for y, node in enumerate(nodes):
         x = 0.12 + 0.2 * node.depth
         ax.axhline(y + 1, color=RULE, linewidth=0.4)
         if node.parent is not None:
@@ -128,12 +128,12 @@ def _tree_compact(ax: Axes, placed: Sequence[Node], styles: Mapping[str, CellSty
         ax.text(x + 0.22, y + 0.76, short(node.change, fits), fontsize=6.8, color=FAINT, va="center", style="italic")
 
 
-def _tree(ax: Axes, placed: Sequence[Node], styles: Mapping[str, CellStyle], width: float) -> None:
+def _tree(ax: Axes, nodes: Sequence[Node], styles: Mapping[str, CellStyle], width: float) -> None:
     ax.set_xlim(0, width)
-    ax.set_ylim(len(placed) - 0.35, -0.65)
+    ax.set_ylim(len(nodes) - 0.35, -0.65)
     ax.axis("off")
-    row = {node.cell: i for i, node in enumerate(placed)}
-    for y, node in enumerate(placed):
+    row = {node.cell: i for i, node in enumerate(nodes)}
+    for y, node in enumerate(nodes):
         x = 0.12 + 0.34 * node.depth
         if node.parent is not None:
             ax.plot([x - 0.17, x - 0.17, x], [row[node.parent] + 0.3, y + 0.12, y + 0.12], color=FAINT, linewidth=1)
@@ -154,12 +154,12 @@ def _tree(ax: Axes, placed: Sequence[Node], styles: Mapping[str, CellStyle], wid
 
 def _arrows(
     ax: Axes,
-    placed: Sequence[Node],
+    nodes: Sequence[Node],
     rates: Mapping[str, float],
     effects: Mapping[str, Estimate | None],
     styles: Mapping[str, CellStyle],
 ) -> None:
-    for y, node in enumerate(placed):
+    for y, node in enumerate(nodes):
         line, style, effect = y + 0.12, styles[node.cell], effects[node.cell]
         ax.axhline(line, color=RULE, linewidth=0.6, zorder=0)
         if node.cell not in rates:

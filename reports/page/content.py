@@ -64,22 +64,22 @@ class View(NamedTuple):
     groups: dict[str, list[str]]
     """The tasks of each group, without controls."""
     evidence: Evidence
-    looks: dict[str, style.CellStyle]
+    styles: dict[str, style.CellStyle]
 
 
 def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """The variables of the templates, by name."""
     view, study, curves = _view(tables), tables.study, tables.curves
-    confirm, tune, looks = view.confirm, pick(view.results, phase="tune"), view.looks
+    confirm, tune, styles = view.confirm, pick(view.results, phase="tune"), view.styles
     rates = solve_rates(confirm)
     grouped = group_rates(confirm[confirm["group"] != CONTROL])
     seeds = int(rates["seeds"].min()) if len(rates) else 0
-    placed = lattice.nodes(view.cells, study)
-    changes = lattice.effects(placed, list(view.groups), view.evidence)
+    nodes = lattice.nodes(view.cells, study)
+    changes = lattice.effects(nodes, list(view.groups), view.evidence)
     informative = at_lags(confirm, reference_lags(confirm))
     scales = hyperparameters(study, tune)
     appendix = calibration.exhibits(power.FILE)
-    cases = [_case(verdict, looks, study) for verdict in verdicts]
+    cases = [_case(verdict, styles, study) for verdict in verdicts]
     return {
         "name": study.get("study") or str(view.results["study"].iloc[0]),
         "scope": _scope(view, seeds),
@@ -88,32 +88,32 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results),
         "answer": [
-            ("What matters", sentences.what_matters(placed, changes)),
-            ("Where", sentences.where(placed, changes, _retention(confirm, placed))),
+            ("What matters", sentences.what_matters(nodes, changes)),
+            ("Where", sentences.where(nodes, changes, _retention(confirm, nodes))),
             ("How sure", sentences.how_sure(verdicts, seeds, _searches(confirm))),
         ],
         "exhibits": {
-            "lattice": effects.lattice_of(placed, grouped, changes, looks),
-            "solve_rates": outcomes.solve_rates(rates, looks),
-            "solving": outcomes.solving(confirm, looks),
-            "scores": outcomes.scores(confirm, looks),
-            "learning_curves": outcomes.learning_curves(curves, confirm, looks),
-            "state_norms": mechanism.state_norms(curves, confirm, looks),
-            "gradient_flow": mechanism.gradient_flow(curves, informative, looks),
-            "retention": mechanism.retention(curves, informative, looks),
-            "decodability": mechanism.decodability(curves, informative, looks),
-            "gates": mechanism.saturation(curves, informative, looks),
-            "traces": mechanism.traces(curves, confirm, looks),
-            "costs": outcomes.costs(view.all_sizes, looks),
-            "tuning": tuning.trials(tune, looks, scales),
-            "importance": tuning.importance(tune, looks, scales),
-            "best_of": tuning.best_of(tune, looks, study),
+            "lattice": effects.lattice_of(nodes, grouped, changes, styles),
+            "solve_rates": outcomes.solve_rates(rates, styles),
+            "solving": outcomes.solving(confirm, styles),
+            "scores": outcomes.scores(confirm, styles),
+            "learning_curves": outcomes.learning_curves(curves, confirm, styles),
+            "state_norms": mechanism.state_norms(curves, confirm, styles),
+            "gradient_flow": mechanism.gradient_flow(curves, informative, styles),
+            "retention": mechanism.retention(curves, informative, styles),
+            "decodability": mechanism.decodability(curves, informative, styles),
+            "gates": mechanism.saturation(curves, informative, styles),
+            "traces": mechanism.traces(curves, confirm, styles),
+            "costs": outcomes.costs(view.all_sizes, styles),
+            "tuning": tuning.trials(tune, styles, scales),
+            "importance": tuning.importance(tune, styles, scales),
+            "best_of": tuning.best_of(tune, styles, study),
             **appendix,
         },
         "calibration": [(key, calibration.TITLES[key]) for key in appendix],
         "cases": [case for case in cases if case.verdict.verdict != "not_tested"],
         "untested": [case for case in cases if case.verdict.verdict == "not_tested"],
-        "cells": _cells(view, placed, study),
+        "cells": _cells(view, nodes, study),
         "tasks": _tasks(view, study),
         "costs": costs(confirm).to_dict("records"),
         "facts": methods.facts(tables.results, study),
@@ -153,8 +153,8 @@ def _view(tables: Tables) -> View:
         if group != CONTROL and task not in groups.setdefault(group, []):
             groups[group].append(task)
     all_sizes = all_sizes[all_sizes["cell"].isin(cells)]
-    looks = style.cell_styles(cells)
-    return View(results, pick(results, phase="confirm"), all_sizes, cells, groups, counts, looks)
+    styles = style.cell_styles(cells)
+    return View(results, pick(results, phase="confirm"), all_sizes, cells, groups, counts, styles)
 
 
 def _scope(view: View, seeds: int) -> str:
@@ -177,7 +177,7 @@ def _searches(confirm: Table) -> int:
     return int(confirm.groupby(ARM)["search"].nunique().min())
 
 
-def _retention(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]:
+def _retention(confirm: Table, nodes: Sequence[lattice.Node]) -> dict[str, str]:
     """By cell, a remark on the retention of its state and of its parent's, over the lags at which both were probed.
 
     Only on latch tasks, which demand to hold a value: on others a state may have to forget.
@@ -190,7 +190,7 @@ def _retention(confirm: Table, placed: Sequence[lattice.Node]) -> dict[str, str]
         .pivot_table(index=["task", "lag"], columns="cell", values="retained", aggfunc="median")
     )
     remarks = {}
-    for node in placed:
+    for node in nodes:
         if node.parent in wide and node.cell in wide:
             both = wide[[node.cell, node.parent]].dropna()
             if len(both):
@@ -206,7 +206,7 @@ def _share(retained: float) -> str:
     return "less than 0.001" if retained < 0.001 else number(retained, 2)
 
 
-def _case(verdict: Verdict, looks: dict[str, style.CellStyle], study: Mapping[str, Any]) -> Case:
+def _case(verdict: Verdict, styles: dict[str, style.CellStyle], study: Mapping[str, Any]) -> Case:
     claim = next((claim for claim in CLAIMS if claim.id == verdict.id), None)
     tested = [contrast for contrast in verdict.contrasts if contrast.effect is not None]
     return Case(
@@ -219,15 +219,15 @@ def _case(verdict: Verdict, looks: dict[str, style.CellStyle], study: Mapping[st
         sentences.rules(claim) if claim else [],
         sentences.opening(verdict.why),
         claim.literature if claim else "",
-        effects.contrasts(tested, looks) if tested else None,
+        effects.contrasts(tested, styles) if tested else None,
         mlflow_links.of_claim(tested, study),
     )
 
 
-def _cells(view: View, placed: Sequence[lattice.Node], study: Mapping[str, Any]) -> list[dict[str, str]]:
+def _cells(view: View, nodes: Sequence[lattice.Node], study: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row per cell: its place in the lattice, source, gates, equations and size."""
     rows = []
-    for node in placed:
+    for node in nodes:
         entry, networks = study.get("cells", {}).get(node.cell, {}), pick(view.results, cell=node.cell)
         rows.append(
             {

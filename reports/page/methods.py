@@ -76,8 +76,8 @@ def sizes_shown(results: Table) -> str:
 
 
 def failures(results: Table, study: Mapping[str, Any], curves: Table | None = None) -> list[str]:
-    """One sentence for each kind of network that diverged, failed, is missing, or cannot be placed."""
-    lines = _unplaced(results, curves)
+    """Sentences on networks that diverged, failed or are missing, tasks of no known group, and curves without a network."""
+    lines = _unmatched(results, curves)
     for (phase,), diverged in parts(results[results["diverged"]], ["phase"]):
         by_cell = [f"{cell} {len(rows)}" for (cell,), rows in parts(diverged, ["cell"])]
         total = int((results["phase"] == phase).sum())
@@ -96,7 +96,7 @@ def failures(results: Table, study: Mapping[str, Any], curves: Table | None = No
     return lines + (missing or ["Every network that the study defines is in these tables."])
 
 
-def _unplaced(results: Table, curves: Table | None) -> list[str]:
+def _unmatched(results: Table, curves: Table | None) -> list[str]:
     """Tasks of no known group, and curves of networks that are not in results.csv."""
     lines = []
     tasks = sorted(set(results.loc[results["group"] == "", "task"]))
@@ -156,10 +156,10 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
         )
     if "search" not in results or len(results["search"].dropna().unique()) < 2:
         lines.append(
-            "There is only one search per cell: the luck of the search cannot be separated from the effect of the cell."
+            "There is only one search per cell: the variance between searches cannot be separated from the effect of the cell."
         )
     if "size" in results and len(results["size"].dropna().unique()) == 1:
-        lines.append("All networks have one size: the order of the cells may differ at other sizes.")
+        lines.append("All networks have one size: the ranking of the cells may differ at other sizes.")
     return lines
 
 

@@ -40,7 +40,7 @@ class Term(NamedTuple):
 
     @property
     def label(self) -> str:
-        """ "rnn at 8 × the size"."""
+        """The cell, with its size if that differs: "rnn at 8 × the size"."""
         return self.cell + (f" at {self.size_factor:g} × the size" if self.size_factor not in (None, 1) else "")
 
     def stratum(self, stratum: Stratum) -> Stratum:
@@ -57,13 +57,13 @@ class Comparison:
     a: str
     b: str
     where: tuple[Where, ...]
-    minus: tuple[Where, ...] = ()  # set: an interaction, a − b on `where` minus a − b here
+    minus: tuple[Where, ...] = ()  # if set: an interaction, a − b on `where` minus a − b here
     informative_only: bool = True  # exclude strata at the floor or ceiling of the tuning trials
     quantity: Quantity = SOLVED
     margins: Margins = RATE_MARGINS
     rival: str = ""  # a cell that replaces a if it solved more of its tuning trials
-    terms: tuple[Term, ...] = ()  # set: a linear contrast other than a − b
-    denominator: tuple[Term, ...] = ()  # set: the effect is the share of this sum that the terms are
+    terms: tuple[Term, ...] = ()  # if set: a linear contrast other than a − b
+    denominator: tuple[Term, ...] = ()  # if set: the effect is the sum of `terms` as a share of this sum
     phrase: str = ""  # the finding as a sentence, instead of the quantity's phrase
 
     @property
@@ -85,7 +85,7 @@ class Comparison:
 
     @property
     def question(self) -> str:
-        """A label for readers: "score: lstm − gru on latch"."""
+        """The comparison as a label: "score: lstm − gru on latch"."""
         where, minus = (joined(places) if places else "" for places in (self.where, self.minus))
         measure = "" if self.quantity is SOLVED and not self.is_share else f"{self.measure}: "
         return measure + f"{self.formula} on {where}" + (f" minus that on {minus}" if self.minus else "")
@@ -108,7 +108,7 @@ class Comparison:
 
     @property
     def unit(self) -> str:
-        """ "points", "%", "×", or "" for a plain number."""
+        """The unit of the effect: "points", "%", "×", or "" for a plain number."""
         return "×" if self.scale == "ratio" else "%" if self.is_share else self.quantity.unit
 
     @property

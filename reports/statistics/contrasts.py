@@ -53,7 +53,7 @@ class Measurement:
     with_ceiling: Estimate | None = None  # for equivalent and not worse: such strata are evidence of a tie
     excluded: tuple[str, ...] = ()  # strata in neither estimate, with the reason
     at_ceiling: tuple[str, ...] = ()  # strata in `with_ceiling` only, with the reason
-    heterogeneous: tuple[Stratum, ...] = ()  # strata with a significant difference of their own
+    heterogeneous: tuple[Stratum, ...] = ()  # strata that differ significantly by themselves
 
     @property
     def missing(self) -> bool:
@@ -76,7 +76,7 @@ def measure(comparison: Comparison, evidence: Evidence) -> Measurement:
     """Select the strata and estimate the contrast on them.
 
     A stratum needs confirmed networks of all cells. Whether it is informative is decided on the tuning trials of these
-    cells together, so that confirmation data select nothing; without tuning rows every stratum is. The subtracted side of
+    cells together, so that no selection depends on confirmation data; without tuning rows every stratum is informative. The subtracted side of
     an interaction keeps strata at the ceiling, because they show that there is no difference there. Quantities other
     than the solve rate keep them too, because cells may differ where all solve.
     """
@@ -148,18 +148,18 @@ def _uninformative(
 ) -> tuple[dict[Stratum, str], dict[Stratum, str]]:
     """Return the strata to exclude from every estimate, and those at the ceiling, each with the reason."""
     several_sizes = len({stratum.size for stratum in shared}) > 1
-    of_stratum = {s: [arms[term.cell, term.stratum(s)] for term in comparison.contrast_terms] for s in shared}
-    searched = any(min(len(arm.runs) for arm in own) > 1 for own in of_stratum.values())
+    arms_by_stratum = {s: [arms[term.cell, term.stratum(s)] for term in comparison.contrast_terms] for s in shared}
+    searched = any(min(len(arm.runs) for arm in arms_there) > 1 for arms_there in arms_by_stratum.values())
     inferential, solve_rates = comparison.margins.inferential, comparison.quantity is SOLVED
     one_search = "only one search was confirmed" if solve_rates else "measured in one search only"
     excluded, at_ceiling = {}, {}
-    for stratum, own in of_stratum.items():
+    for stratum, arms_there in arms_by_stratum.items():
         size = f" at size {stratum.size:g}" if several_sizes and stratum.size is not None else ""
         rate = _tuning_solve_rate(comparison, stratum, evidence) if comparison.informative_only else None
         solved = "" if rate is None else f"{percent(rate)} of trials solved"
-        if inferential and searched and any(len(arm.runs) == 1 for arm in own):
+        if inferential and searched and any(len(arm.runs) == 1 for arm in arms_there):
             excluded[stratum] = f"{stratum}{size}: {one_search}, so the variance between searches is unknown"
-        elif inferential and not solve_rates and any(arm.n_units == 1 for arm in own):
+        elif inferential and not solve_rates and any(arm.n_units == 1 for arm in arms_there):
             excluded[stratum] = f"{stratum}{size}: measured in one network only"
         elif rate is not None and rate < FLOOR:
             excluded[stratum] = f"{stratum}{size}: floor, {solved}"

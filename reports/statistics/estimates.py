@@ -16,7 +16,7 @@ from reports.statistics.quantities import SOLVED
 from reports.statistics.strata import Stratum
 
 LEVEL = 0.90
-"""Confidence level of every interval shown: also the one that ties are decided on, so that the two cannot disagree."""
+"""Confidence level of every interval shown; ties are decided on the same intervals."""
 LEVEL_QUANTILE = float(distributions.norm.ppf((1 + LEVEL) / 2))
 """Half width of an interval at LEVEL in standard errors of a normal distribution."""
 MAX_LOG = 50.0  # logarithms of factors are clipped to ± this

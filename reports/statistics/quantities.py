@@ -24,8 +24,8 @@ class Quantity:
     value: Values
     bounds: tuple[float, float] = (0.0, 1.0)  # range of a further network, for the variance floor
     scale: str = "difference"  # "ratio": values are logarithms, and differences are shown as factors
-    denominator: Values | None = None  # set: compare the share of this that the value is, network by network
-    cost: Values | None = None  # set: compare mean value × cost as a ratio, instead of mean values
+    denominator: Values | None = None  # if set: compare value / this, per network
+    cost: Values | None = None  # if set: compare mean value × cost as a ratio, instead of mean values
     lower_is_better: bool = False
     requires_success: bool = False  # two cells with a solve rate below FLOOR do not tie
     subsampled: bool = False  # measured on a few networks per arm only; the sample size is their total over all arms

@@ -66,7 +66,7 @@ class Where:
 
 
 def joined(places: Sequence[Where], tasks: str = "", last: str = " and ") -> str:
-    """ "latch, erase and order from lag 20": groups with the same ends together; `tasks` follows the names of groups."""
+    """Format places as "latch, erase and order from lag 20": equal ranges of lags are merged, `tasks` follows group names."""
     alike: dict[tuple[str, str], list[str]] = {}
     for place in places:
         name = place.task or place.group

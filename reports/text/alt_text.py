@@ -23,10 +23,10 @@ def rates(rates: Table) -> str:
     return f"Networks that solved their task. {_joined(panels)}."
 
 
-def lattice(placed: Sequence[Node], effects: Mapping[tuple[str, str], Estimate]) -> str:
+def lattice(nodes: Sequence[Node], effects: Mapping[tuple[str, str], Estimate]) -> str:
     """The parent of each cell, and the effect of the change on the solve rate in each group of tasks."""
     edges = []
-    for node in placed:
+    for node in nodes:
         if node.parent is None:
             edges.append(f"{node.cell} is a root")
             continue

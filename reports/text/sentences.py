@@ -13,9 +13,10 @@ from reports.statistics.comparison import RATE_MARGINS, Comparison
 from reports.statistics.contrasts import Contrast, Estimate
 
 RULE_WORDS = (
-    "A cell leads another when it solves at least 20 points more of its runs and the difference is statistically "
-    "significant. Two cells tie when the whole interval lies within ±20 points and they differ at no single lag. A cell is "
-    "not worse when its whole interval lies above −20 points. Anything else is undecided."
+    "A cell leads another when its solve rate is at least 20 points higher and the difference is statistically "
+    "significant. Two cells tie when the interval of the difference lies within ±20 points and no single lag has a "
+    "significant difference. A cell is not worse than another when the interval of the difference lies above −20 points. "
+    "Anything else is undecided."
 )
 LITERATURE_MARKS = "[R]: checked in a public copy of the source. [M]: quoted from memory of the paper."
 
@@ -59,12 +60,12 @@ def group_name(group: str) -> str:
     return group or "other"
 
 
-def what_matters(placed: Sequence[Node], effects: Effects) -> str:
+def what_matters(nodes: Sequence[Node], effects: Effects) -> str:
     """One sentence: the single changes that clearly lower the solve rate, worst first.
 
-    :param placed: the cells of the lattice.
+    :param nodes: the cells of the lattice.
     """
-    measured = [node for node in placed if any(cell == node.cell for cell, _ in effects)]
+    measured = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
     if not measured:
         return "No two cells of these tables differ by a single change, so no effect of a part can be measured."
     losses = _clear_losses(measured, effects)
@@ -85,20 +86,24 @@ def what_matters(placed: Sequence[Node], effects: Effects) -> str:
     return f"{_capital(listed(described))} clearly {verb} the solve rate{rest}."
 
 
-def where(placed: Sequence[Node], effects: Effects, probes: Mapping[str, str]) -> str:
+def where(nodes: Sequence[Node], effects: Effects, probes: Mapping[str, str]) -> str:
     """One sentence: the groups of tasks on which the worst changes lower, raise, or do not clearly affect the solve rate.
 
     :param probes: by cell, a remark on its probes beside its parent's, shown in parentheses.
     """
-    losses = _clear_losses(placed, effects)
+    losses = _clear_losses(nodes, effects)
     if not losses:
         return "No single change has a clear loss of solve rate in any group of tasks."
     described = []
-    for node, _, _ in losses[: 2 if len(placed) <= CELLS_SHOWN else 1]:
+    for node, _, _ in losses[: 2 if len(nodes) <= CELLS_SHOWN else 1]:
         by_group = {group: estimate for (cell, group), estimate in effects.items() if cell == node.cell}
-        lowered = {group: one.effect for group, one in by_group.items() if clear(one) and one.effect < 0}
-        raised = {group: one.effect for group, one in by_group.items() if clear(one) and one.effect > 0}
-        unclear = {group: one.effect for group, one in by_group.items() if not clear(one)}
+        lowered = {
+            group: estimate.effect for group, estimate in by_group.items() if clear(estimate) and estimate.effect < 0
+        }
+        raised = {
+            group: estimate.effect for group, estimate in by_group.items() if clear(estimate) and estimate.effect > 0
+        }
+        unclear = {group: estimate.effect for group, estimate in by_group.items() if not clear(estimate)}
         parts = [f"{_change(node)} lowers the solve rate on {_tasks(lowered)}"]
         parts += [f"raises it on {_tasks(raised)}"] if raised else []
         parts += [f"has no clear effect on {_tasks(unclear)}"] if unclear else []
@@ -150,7 +155,7 @@ def tally(verdicts: Sequence[Verdict]) -> str:
 
 
 def opening(why: str) -> tuple[str, str]:
-    """Split a verdict's reasons after a sentence, into at most OPENING_LENGTH characters (but one sentence) and the rest."""
+    """Split a verdict's reasons into leading sentences of at most OPENING_LENGTH characters (at least one) and the rest."""
     sentences = re.split(r"(?<=\.) ", why)
     first = 1
     while first < len(sentences) and len(" ".join(sentences[: first + 1])) <= OPENING_LENGTH:
@@ -181,17 +186,19 @@ def rules(claim: Claim) -> list[tuple[str, str]]:
     return [("Premise", claim.premise_in_words), *conditions] if claim.premise else conditions
 
 
-def _clear_losses(placed: Sequence[Node], effects: Effects) -> list[tuple[Node, str, Estimate]]:
+def _clear_losses(nodes: Sequence[Node], effects: Effects) -> list[tuple[Node, str, Estimate]]:
     """For each change that clearly lowers the solve rate in some group: the group with the largest loss; worst first."""
     losses = []
-    for node in placed:
+    for node in nodes:
         clear_effects = [
-            (one.effect, group) for (cell, group), one in effects.items() if cell == node.cell and clear(one)
+            (estimate.effect, group)
+            for (cell, group), estimate in effects.items()
+            if cell == node.cell and clear(estimate)
         ]
         loss, group = min(clear_effects, default=(0.0, ""))
         if loss < 0:
             losses.append((node, group, effects[node.cell, group]))
-    return sorted(losses, key=lambda one: one[2].effect)
+    return sorted(losses, key=lambda loss: loss[2].effect)
 
 
 def _change(node: Node) -> str:
@@ -213,7 +220,7 @@ def _capital(text: str) -> str:
 
 
 def _rule(rule: Rule, comparisons: Mapping[str, Comparison]) -> str:
-    """A rule as a condition; parts that differ only in the place are merged: `a leads b on latch and erase`."""
+    """A rule as a condition; parts that differ only in their places are merged: `a leads b on latch and erase`."""
     if isinstance(rule, Is):
         comparison = comparisons[rule.contrast]
         return _relation(rule, comparison).format(listed(str(place) for place in comparison.where))

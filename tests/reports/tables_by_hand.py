@@ -30,17 +30,19 @@ def arm(cell, task, lag, solved, runs=20, searches=5, phase="confirm", size=5000
 
 
 def table(rates, lags: tuple[float, ...] = RECALL, task="recall", **options):
-    """`rates`: cell -> runs solved at every lag, by default of 20."""
+    """Rows of several cells at several lags; `rates`: cell -> runs solved at every lag, by default of 20."""
     return pd.concat([arm(cell, task, lag, solved, **options) for cell, solved in rates.items() for lag in lags])
 
 
 def verdict(number: int, *tables: pd.DataFrame) -> Verdict:
-    return next(one for one in decide(pd.concat(tables, ignore_index=True)) if one.id == number)
+    """The verdict on the claim with this id, from the tables together."""
+    return next(judged for judged in decide(pd.concat(tables, ignore_index=True)) if judged.id == number)
 
 
-def contrast(one: Verdict, name: str) -> Contrast:
-    claim = next(claim for claim in CLAIMS if claim.id == one.id)
-    return one.contrasts[[comparison.name for comparison in claim.comparisons].index(name)]
+def contrast(judged: Verdict, name: str) -> Contrast:
+    """The contrast of a verdict, by the name of its comparison."""
+    claim = next(claim for claim in CLAIMS if claim.id == judged.id)
+    return judged.contrasts[[comparison.name for comparison in claim.comparisons].index(name)]
 
 
 def tuning_table(rates, lags=RECALL, runs=40):
@@ -48,7 +50,7 @@ def tuning_table(rates, lags=RECALL, runs=40):
 
 
 def forgetting_tables(erase, latch, **options):
-    """`erase`, `latch`: runs solved by lstm_no_forget, where lstm solves all 20."""
+    """Tables of an erase and a latch task; `erase`, `latch`: runs solved by lstm_no_forget, where lstm solves all 20."""
     return (
         table({"lstm": 20, "lstm_no_forget": erase}, lags=STREAM, task="continual_adding", **options),
         table({"lstm": 20, "lstm_no_forget": latch}, **options),
@@ -59,7 +61,7 @@ EVERY_GROUP = dict.fromkeys(("short", "latch", "erase", "order", "capacity", "co
 
 
 def gru_tables(**solved):
-    """`solved`: group -> runs solved by gru, where lstm solves all 20."""
+    """A table per group of tasks; `solved`: group -> runs solved by gru, where lstm solves all 20."""
     tasks = {
         "short": ("n_back", (1, 2)),
         "latch": ("recall", RECALL),

@@ -15,7 +15,7 @@ def estimate(effect: float, low: float, high: float) -> Estimate:
 
 
 def test_clear_effects_are_bold_and_uncertain_ones_have_a_question_mark() -> None:
-    placed = [Node("lstm", None, "", 0), Node("lstm_no_forget", "lstm", "no forget gate", 1)]
+    nodes = [Node("lstm", None, "", 0), Node("lstm_no_forget", "lstm", "no forget gate", 1)]
     rates = pd.DataFrame({"group": ["erase"] * 2 + ["latch"] * 2, "cell": ["lstm", "lstm_no_forget"] * 2, "rate": 0.5})
     effects = {
         ("lstm_no_forget", "erase"): estimate(-0.834, -0.97, -0.6),
@@ -23,7 +23,7 @@ def test_clear_effects_are_bold_and_uncertain_ones_have_a_question_mark() -> Non
     }
     with figure_style():
         figure = compact(
-            placed, rates, effects, cell_styles(["lstm", "lstm_no_forget"]), {"erase": "", "latch": "", "state": ""}
+            nodes, rates, effects, cell_styles(["lstm", "lstm_no_forget"]), {"erase": "", "latch": "", "state": ""}
         )
     texts: list[Any] = [text for ax in figure.axes for text in ax.texts]
     assert {"−83", "+10?", "50%", "·"} <= {text.get_text() for text in texts}
