@@ -18,6 +18,7 @@ from tasks import Task, base, catalogue
 @pytest.fixture
 def registry(monkeypatch):
     """A copy of the registry, so that a test's own tasks are forgotten."""
+    catalogue()  # import the modules of the built-in tasks first: they register themselves once per process
     copy = dict(base.registry)
     monkeypatch.setattr(base, "registry", copy)
     monkeypatch.setattr(tasks, "registry", copy)
