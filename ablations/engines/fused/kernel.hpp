@@ -16,12 +16,23 @@ typedef float real;
 typedef int32_t integer;
 #endif
 
-constexpr int VL = 64 / sizeof(real);  // numbers in a vector: one AVX-512 register, or two or four smaller ones
-typedef real V __attribute__((vector_size(64)));
-typedef integer VI __attribute__((vector_size(64)));
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define MANY_REGISTERS  // 32 vector registers hold a block of 6 rows and 4 vectors; 16 hold 2 vectors
+#endif
+// A vector is one register. GCC splits wider ones, and comparisons of those element by element.
+#if defined(__AVX512F__)
+constexpr int BYTES = 64;
+#elif defined(__AVX__)
+constexpr int BYTES = 32;
+#else
+constexpr int BYTES = 16;
+#endif
+constexpr int VL = BYTES / sizeof(real);  // numbers in a vector
+typedef real V __attribute__((vector_size(BYTES)));
+typedef integer VI __attribute__((vector_size(BYTES)));
 
-static inline V load(const real* p) { V v; memcpy(&v, p, 64); return v; }
-static inline void store(real* p, V v) { memcpy(p, &v, 64); }
+static inline V load(const real* p) { V v; memcpy(&v, p, BYTES); return v; }
+static inline void store(real* p, V v) { memcpy(p, &v, BYTES); }
 static inline V all(real x) { return V{} + x; }
 static inline int pad(int n) { return (n + VL - 1) / VL * VL; }
 
@@ -42,9 +53,9 @@ struct Power {
   explicit Power(V x) {
     V n = x * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: the addition rounds to the nearest whole number
     VI exponent;
-    memcpy(&exponent, &n, 64);
+    memcpy(&exponent, &n, BYTES);
     exponent = (exponent + 127) << 23;  // the low bits of the rounded sum are n
-    memcpy(&scale, &exponent, 64);
+    memcpy(&scale, &exponent, BYTES);
     n = n - 12582912.0f;
     V r = x - n * 0.693359375f;  // ln2 in two parts (Cody and Waite): the first product is exact
     r = r + n * 2.12194440e-4f;
@@ -126,8 +137,10 @@ template <int N> static void rows_(
 static void product(
     int rows, int columns, const Segment* segments, int count, int ldb, const real* bias, bool add, real* c, long ldc) {
   int column = 0;
+#ifdef MANY_REGISTERS
   for (; column + 4 * VL <= columns; column += 4 * VL) rows_<4>(rows, segments, count, column, ldb, bias, add, c, ldc);
-  if (column + 2 * VL <= columns) rows_<2>(rows, segments, count, column, ldb, bias, add, c, ldc), column += 2 * VL;
+#endif
+  for (; column + 2 * VL <= columns; column += 2 * VL) rows_<2>(rows, segments, count, column, ldb, bias, add, c, ldc);
   if (column < columns) rows_<1>(rows, segments, count, column, ldb, bias, add, c, ldc);
 }
 
@@ -186,7 +199,7 @@ struct Memory {
     auto& block = blocks[used++];
     if ((long)block.size() < count + 2 * VL) block.resize(count + 2 * VL);  // for alignment, and because a vector load of a slice may read past its end
     auto at = reinterpret_cast<uintptr_t>(block.data());
-    real* p = block.data() + ((64 - at % 64) % 64) / sizeof(real);
+    real* p = block.data() + ((BYTES - at % BYTES) % BYTES) / sizeof(real);
     if (zero) memset(p, 0, count * sizeof(real));
     return p;
   }

@@ -1,6 +1,7 @@
 """The fused engine gives the results of the eager engine, for every cell and shape."""
 
 import math
+import platform
 import statistics
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ablations.cells import catalogue
 from ablations.engines import eager, fused
+from ablations.engines.fused import build, run
 from tests.ablations.engines.reference_scans import (
     assert_fused_equals_eager,
     random_inputs,
@@ -147,3 +149,16 @@ def test_a_cell_with_a_mutable_option_is_refused():
     cell.option = [1]
     with pytest.raises(fused.Untraceable, match="an option of the cell is mutable"):
         fused.prepare(cell)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the flags are those of x86 compilers")
+@pytest.mark.parametrize("flag", ["-mno-avx512f", "-mno-avx"])
+def test_float64_equals_the_eager_engine_on_processors_with_shorter_vectors(flag, monkeypatch):
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, flag))
+    monkeypatch.setattr(run, "_kernels", {})
+    build._machine.cache_clear()
+    try:
+        for shape in ((3, 3, 3, 3, 3), (2, 9, 24, 16, 16), (1, 17, 49, 5, 33)):
+            assert_fused_equals_eager(catalogue()["lstm_peephole"](), shape)
+    finally:
+        build._machine.cache_clear()
