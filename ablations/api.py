@@ -13,7 +13,6 @@ results.confirm       # one row per confirmed network
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +36,7 @@ from ablations.networks.evaluation import TEST_SEED
 from ablations.networks.model import Model, hidden_size
 from ablations.studies.hashing import derive_seed
 from ablations.sweeps.store import Store
+from ablations.training import torch_state
 from ablations.training.population import Evaluated, Finished, Population
 from ablations.training.result import Budget, Member, Result
 from ablations.training.snapshots import stacked
@@ -205,10 +205,10 @@ def train(
         hidden = hidden_size(built_cell, inputs, outputs, "parameters", parameters, layers)
     settings = _settings(hyperparameters, members)
     specs = [Member(derive_seed("api", seed, k), own) for k, own in enumerate(settings)]
-    chosen = choose(engine, built_cell)
-    model = Model(built_cell, inputs, outputs, hidden, chosen.scan, layers, chosen.linear)
     budget = Budget(steps, batch, eval_every, patience, test)
-    with _denormals_restored():
+    with torch_state.standard(torch.get_num_threads()):
+        chosen = choose(engine, built_cell)
+        model = Model(built_cell, inputs, outputs, hidden, chosen.scan, layers, chosen.linear)
         population = Population(model, built_task, lag, specs, budget, save_weights=True)
         ended = dict(_finished(population, progress))
     return TrainedPopulation(model, built_task, lag, specs, ended)
@@ -264,13 +264,3 @@ def _finished(population: Population, progress: bool) -> Iterator[tuple[int, Fin
             elif isinstance(event, Evaluated):
                 bar.set_postfix(training=event.active, best_score=f"{event.best:.2f}")
                 bar.update(event.step - bar.n)
-
-
-@contextmanager
-def _denormals_restored() -> Iterator[None]:
-    """Training flushes denormal numbers to zero in the whole process; restore what the caller had."""
-    flushed = bool(torch.tensor(2e-38) * 0.1 == 0)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(flushed)

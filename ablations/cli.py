@@ -62,11 +62,11 @@ def status(
     study: opt.Study, store: opt.StoreFolder = STORE, plugin: opt.Plugins = None, as_json: opt.Json = False
 ) -> None:
     """Show the progress of a study: its arms, phase by phase."""
-    from ablations.commands.status import arm_states, show_status
+    from ablations.commands.status import show_status, study_status
 
     _load(plugin)
-    arms, running = arm_states(opt.study_name(study), store)
-    _print(arms, as_json, lambda arms, console: show_status(arms, running, console))
+    current = study_status(opt.study_name(study), store)
+    _print(current.arms, as_json, lambda _, console: show_status(current, console))
 
 
 @app.command()

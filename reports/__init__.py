@@ -113,4 +113,7 @@ commit          version of the code, or null
 experiment      number of the study's experiment in MLflow
 arms            one entry per arm: cell, task, lag, size, and the number of its networks in each phase, tune and confirm;
                 if results.csv has fewer rows, the report lists the others as missing
+command         the command line that continues the sweep
+failed          names of the arms that failed
+queued          number of results that are trained but not uploaded to MLflow yet
 """

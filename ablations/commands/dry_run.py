@@ -1,16 +1,14 @@
 """`whygates sweep --dry-run`: the arms of a study, their sizes, and a time estimate from a few training steps."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import build_model, phase_sizes
+from ablations.training import torch_state
 from ablations.training.population import Population
 from ablations.training.result import Budget, Member
 from reports.format import duration
@@ -57,9 +55,9 @@ def _seconds_per_step(arm: Arm, engine: str) -> float:
     count = max(phase_sizes(arm).values())
     members = [Member(seed, arm.settings({})) for seed in range(count)]
     budget = Budget(**arm.train.model_dump())
-    model = build_model(arm, choose(engine, arm.cell.build()))
-    population = Population(model, arm.task.build(), arm.lag, members, budget)
-    with _one_thread():
+    with torch_state.standard():
+        model = build_model(arm, choose(engine, arm.cell.build()))
+        population = Population(model, arm.task.build(), arm.lag, members, budget)
         population.train_step()  # the first step is slower than the others
         start = time.perf_counter()
         for _ in range(STEPS):
@@ -68,14 +66,3 @@ def _seconds_per_step(arm: Arm, engine: str) -> float:
         population.validate()
         validated = time.perf_counter()
     return ((trained - start) / STEPS + (validated - trained) / arm.train.eval_every) / count
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limit torch to one thread, as in a worker."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

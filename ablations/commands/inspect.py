@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +15,7 @@ from ablations.sweeps.arm import build_model
 from ablations.sweeps.probing import ONE_PER_SEARCH, all_curves, trained_members
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import MemberRun, find_member
+from ablations.training import torch_state
 from ablations.training.result import Member
 from ablations.training.snapshots import read
 from reports.figures.member import panel_figures
@@ -46,9 +46,8 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
     result = store.get(run.hash)
     if result is None:
         raise InputError(f"run {prefix!r}: its result is not in {store.members}")
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # as in the sweep's probes
-    (probed,) = measure(trained_members(arm, model, [member], [weights], [run.solved]), PROBES, trace=[0])
+    with torch_state.standard():
+        (probed,) = measure(trained_members(arm, model, [member], [weights], [run.solved]), PROBES, trace=[0])
     stored = store.findings(run.hash)
     findings = {probe: stored[probe] for probe in ONE_PER_SEARCH if probe in stored} | {"probed": probed._asdict()}
     if arm.member(member.settings, member.seed) != run.hash:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ablations.commands.status import study_status
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
@@ -19,6 +20,8 @@ def write_report(study: str, store: Path, target: Path, out: Console) -> None:
         tracker.tables(Path(tables))
         rebuild_report(Path(tables), target, out)
     tracker.attach(target)
+    for line in study_status(study, store).problems:
+        out.print(line, soft_wrap=True)
 
 
 def rebuild_report(source: Path, target: Path, out: Console) -> None:

@@ -1,38 +1,68 @@
-"""`whygates status`: the progress of a study, arm by arm."""
+"""`whygates status`: the progress of a study, arm by arm, and what is missing from it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 from ablations.sweeps.store import Store
-from ablations.tracking.tracker import Tracker
-from reports.format import duration
+from ablations.tracking.tracker import Tracker, failed_arms
+from reports.format import count, duration
 
 
-def arm_states(study: str, folder: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Return the arms of a study with their state and the counts of each phase, and whether a sweep is running.
+class StudyStatus(NamedTuple):
+    """The progress of a study."""
 
-    Raises InputError when the study was never swept in this store.
-    """
+    arms: list[dict[str, Any]]
+    """The arms as `Tracker.status` returns them, with the number of their results that wait for upload, `queued`."""
+    running: bool
+    """Whether a sweep is running on the store."""
+    command: str
+    """The command line that continues the sweep."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What is missing, failed or not uploaded, one sentence each; empty for a study that is complete."""
+        unfinished = sum(
+            any(arm[phase]["done"] < arm[phase]["of"] for phase in ("tune", "confirm")) for arm in self.arms
+        )
+        failed = failed_arms(self.arms)
+        queued = sum(arm["queued"] for arm in self.arms)
+        lines = []
+        if unfinished:
+            lines.append(f"{unfinished} of {count(len(self.arms), 'arm')} are not finished.")
+        if failed:
+            lines.append(
+                f"{count(len(failed), 'arm')} failed: {', '.join(failed)}. Their runs in MLflow have the traceback."
+            )
+        if queued:
+            lines.append(f"{count(queued, 'result')} wait for upload to MLflow and are not counted.")
+        if lines and not self.running:
+            lines.append(f"Continue with:  {self.command}")
+        return lines
+
+
+def study_status(study: str, folder: Path) -> StudyStatus:
+    """Return the progress of a study. Raises InputError when it was never swept in this store."""
     store = Store.open(folder)
     tracker = Tracker(store, study)
-    arms = tracker.status(tracker.manifest())
+    manifest = tracker.manifest()
+    arms = tracker.status(manifest)
     running = store.busy
     for arm in arms:
         if arm["state"] == "running" and not running:  # its sweep was killed before it could update the run
             arm["state"] = "interrupted"
-    return arms, running
+    return StudyStatus(arms, running, manifest.get("command", f"whygates sweep {study}"))
 
 
-def show_status(arms: list[dict[str, Any]], running: bool, out: Console) -> None:
-    """Print the arms as a table, the total, and an estimate of the remaining time."""
+def show_status(status: StudyStatus, out: Console) -> None:
+    """Print the arms as a table, the total, an estimate of the remaining time, and what is missing."""
     table = Table()
     for column in ("cell", "task", "lag", "size", "tuned", "confirmed", "probed", "solved", "diverged", "state"):
         right = column in ("lag", "size", "probed", "solved", "diverged")
         table.add_column(column, justify="right" if right else "left", overflow="fold")
-    for arm in arms:
+    for arm in status.arms:
         tune, confirm = arm["tune"], arm["confirm"]
         table.add_row(
             arm["cell"], arm["task"], str(arm["lag"]), str(arm["size"]),
@@ -40,10 +70,12 @@ def show_status(arms: list[dict[str, Any]], running: bool, out: Console) -> None
             f"{confirm['solved']}/{confirm['done']}", str(tune["diverged"] + confirm["diverged"]), arm["state"],
         )  # fmt: skip
     out.print(table)
-    phases = [arm[phase] for arm in arms for phase in ("tune", "confirm")]
+    phases = [arm[phase] for arm in status.arms for phase in ("tune", "confirm")]
     done, total = sum(phase["done"] for phase in phases), sum(phase["of"] for phase in phases)
     remaining = ""
     if 0 < done < total:
         seconds = sum(phase["seconds"] for phase in phases) / done * (total - done)
         remaining = f", about {duration(seconds)} remaining on one core"
-    out.print(f"{done} of {total} members finished{remaining}; {'a' if running else 'no'} sweep is running")
+    out.print(f"{done} of {total} members finished{remaining}; {'a' if status.running else 'no'} sweep is running")
+    for line in status.problems:
+        out.print(line, soft_wrap=True)

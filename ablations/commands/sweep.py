@@ -16,9 +16,10 @@ from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
 from ablations.tracking.tracker import Tracker
+from reports.format import count
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
-"""Exit codes of a sweep."""
+DONE, FAILED, NOT_UPLOADED, INTERRUPTED = 0, 1, 3, 130
+"""Exit codes of a sweep. NOT_UPLOADED: every arm is done, but results wait in the queue, as the tracker cannot be reached."""
 
 
 def list_studies(out: Console) -> None:
@@ -41,23 +42,30 @@ def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: s
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
         with store.sweeping(), Display(study, out) as display:
-            outcomes = _run_arms(study, store, processes, engine, display)
+            outcomes = _run_arms(study, store, processes, engine, resume, display)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
     if outcomes is None or any(outcome.status == "interrupted" for outcome in outcomes):
         out.print(f"Interrupted; all progress is saved. Continue with:  {resume}", soft_wrap=True)
         return INTERRUPTED
+    store = Store(folder)
+    if queued := len(store.queued_arms(study.name)):
+        out.print(f"{count(queued, 'result')} wait in {store.spool}. Upload with:  {resume}", soft_wrap=True)
     out.print(f"Report:      {shell_command('report', study.name, store=folder)}", soft_wrap=True)
     out.print(f"Browse:      {shell_command('ui', store=folder)}", soft_wrap=True)
-    return FAILED if any(outcome.status == "failed" for outcome in outcomes) else DONE
+    if any(outcome.status == "failed" for outcome in outcomes):
+        return FAILED
+    return NOT_UPLOADED if queued else DONE
 
 
-def _run_arms(study: Study, store: Store, processes: int, engine: str, display: Display) -> list[ArmOutcome]:
+def _run_arms(
+    study: Study, store: Store, processes: int, engine: str, resume: str, display: Display
+) -> list[ArmOutcome]:
     """Run every arm and upload its members. Raises InputError when the tracker cannot be reached."""
     storage(store)
     create_database(store)
-    description = manifest(study)
+    description = manifest(study) | {"command": resume}
     tracker = Tracker(store, study.name)
     logged = tracker.begin(description)
     display.add_solved(tracker.solved(description))

@@ -18,6 +18,7 @@ from ablations.cells.base import registry
 from ablations.contract import Kind, fault, first_line
 from ablations.contract import cells as cell_contract
 from ablations.contract import tasks as task_contract
+from ablations.contract.isolation import isolated
 from ablations.errors import InputError
 from ablations.studies.hashing import source_digest
 
@@ -38,8 +39,9 @@ def load(files: Iterable[Path]) -> None:
     for file in files:
         for kind in define(file):
             try:
-                for check in contract(kind).BASIC:
-                    check(kind)
+                with isolated():
+                    for check in contract(kind).BASIC:
+                        check(kind)
             except Exception as error:  # user code may raise anything
                 raise InputError(fault(kind, error)) from None
 
@@ -77,14 +79,18 @@ def define(file: Path) -> list[Kind]:
 
 
 def run(path: str, text: str) -> None:
-    """Run the text of a file as a module of its own. Propagates any exception."""
+    """Run the text of a file as a module of its own; the global state that it changes is restored (`isolation`).
+
+    Propagates any exception of the file; raises GlobalChange if it replaces attributes of other modules.
+    """
     tasks.catalogue()  # register the built-in tasks first: their names are taken
     module = ModuleType(f"plugin_{len(_loaded)}_{Path(path).stem}")  # two files may have the same name
     module.__file__ = path
     sys.modules[module.__name__] = module
     _loaded[path] = text
     linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # what `inspect` reads
-    exec(compile(text, path, "exec"), vars(module))
+    with isolated():
+        exec(compile(text, path, "exec"), vars(module))
 
 
 def blame(error: BaseException) -> str | None:

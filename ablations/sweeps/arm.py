@@ -17,6 +17,7 @@ from ablations.networks.model import Model, hidden_size
 from ablations.studies.study import Arm
 from ablations.sweeps.search import MemberSpec, Search, storage
 from ablations.sweeps.store import Store, atomic_file, write
+from ablations.training import torch_state
 from ablations.training.population import Evaluated, Finished, Population
 from ablations.training.result import Budget, Result
 from ablations.training.snapshots import to_bytes
@@ -88,7 +89,7 @@ def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
 
     :raises Interrupted: when `context.stopping` becomes true. After this or any other error, finished members are stored.
     """
-    with arm_lock(arm, context):
+    with torch_state.standard(), arm_lock(arm, context):
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
         for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
             _tune(arm, searches, range(first, min(first + arm.tune.trials_per_round, arm.tune.trials)), context)
@@ -152,9 +153,6 @@ def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
 def _run_population(
     arm: Arm, members: list[MemberSpec], saved: dict[str, Any] | None, path: Path, context: Context
 ) -> None:
-    # One thread per process: two processes with an arm each train more members per second than two threads that share
-    # one population (`nox -s bench` measures both), as they never wait for each other.
-    torch.set_num_threads(1)
     engine = choose(context.engine, arm.cell.build())
     model, confirming = build_model(arm, engine), members[0].phase == "confirm"
     population = Population(

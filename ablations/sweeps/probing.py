@@ -7,14 +7,13 @@ all of them again if one finding is missing: an interruption changes no number.
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from ablations.networks.model import Model
 from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, arm_lock, build_model, member_tags
 from ablations.sweeps.search import MemberSpec
 from ablations.sweeps.store import Store, write
+from ablations.training import torch_state
 from ablations.training.initialisation import initial_weights
 from ablations.training.result import Member
 from ablations.training.snapshots import SavedWeights, read, stacked
@@ -30,9 +29,7 @@ def probe_arm(arm: Arm, confirmed: list[MemberSpec], context: Context) -> None:
 
     :raises Interrupted: between two probes, when `context.stopping` becomes true.
     """
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # as in training, also in a process that has not trained
-    with arm_lock(arm, context):
+    with torch_state.standard(), arm_lock(arm, context):
         plan = list(_plan(arm, confirmed, context.store))
         for done, (probe, members) in enumerate(plan):
             if any(probe not in context.store.findings(member) for member in members):

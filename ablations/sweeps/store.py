@@ -157,6 +157,11 @@ class Store:
         else:
             write(folder / f"{member}{PROBED}", json.dumps({**tags, "probes": sorted(probes)}))
 
+    def queued_arms(self, study: str) -> list[str]:
+        """The hash of the arm of every member that waits for upload."""
+        records = {record["hash"]: record["arm"] for _, record in self.queued(study)}
+        return list(records.values())
+
     def queued(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         """The records that are not yet uploaded, each with the file to remove once it is."""
         for path in sorted((self.spool / study).glob("[!.]*.json")):

@@ -39,13 +39,8 @@ class Delivery:
         self.work()
 
     def flush(self) -> None:
-        """Make a last attempt, and warn if results remain in the queue."""
+        """Make a last attempt."""
         self._upload()
-        queued = len(list(self.store.queued(self.tracker.study)))
-        if queued:
-            self.observer.warn(
-                f"{queued} results are not uploaded yet ({self.store.spool}); the same command uploads them"
-            )
 
     def _upload(self) -> None:
         try:

@@ -186,10 +186,11 @@ class Tracker:
 
     def status(self, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         """The manifest's arms, each with its `state` and the numbers of members of each phase: `of` (planned), `done`,
-        `solved`, `diverged` and `probed`, and their training time in `seconds`."""
+        `solved`, `diverged` and `probed`, their training time in `seconds`, and the number of results that wait for
+        upload, `queued`."""
         states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
         arms = {
-            arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting")}
+            arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting"), "queued": 0}
             for arm in manifest["arms"]
         }
         for arm in arms.values():
@@ -202,6 +203,9 @@ class Tracker:
             count["diverged"] += int(run.data.metrics["diverged"])
             count["seconds"] += run.data.metrics["seconds"]
             count["probed"] += "probes" in run.data.tags
+        for arm in self.store.queued_arms(self.study):
+            if arm in arms:
+                arms[arm]["queued"] += 1
         return list(arms.values())
 
     def attach(self, folder: Path) -> None:
@@ -228,7 +232,9 @@ class Tracker:
     def tables(self, folder: Path) -> None:
         """Write the tables that a report is built from: results.csv, curves.csv and study.json."""
         manifest = self.manifest()
-        runs = self._finished(manifest)
+        arms, runs = self.status(manifest), self._finished(manifest)
+        manifest["queued"] = sum(arm["queued"] for arm in arms)
+        manifest["failed"] = failed_arms(arms)
         tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)
         tables.curves(runs, self.store, self.client.get_metric_history).to_csv(folder / "curves.csv", index=False)
         write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
@@ -277,6 +283,11 @@ class Tracker:
 def _logged(run: Run) -> Logged:
     """The arm and the probes that a member's run has."""
     return Logged(run.data.tags["arm"], tables.probes(run))
+
+
+def failed_arms(arms: list[dict[str, Any]]) -> list[str]:
+    """The names of the arms whose state is `failed`."""
+    return [f"{arm['cell']} on {arm['task']} lag {arm['lag']}" for arm in arms if arm["state"] == "failed"]
 
 
 def _points(metrics: dict[str, float], curves: tables.Curves, when: int) -> list[Metric]:

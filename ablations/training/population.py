@@ -95,7 +95,6 @@ class Population:
 
         Events of members that finished before a resume are repeated, as they may not have been processed.
         """
-        torch.set_flush_denormal(True)  # denormal gradients would make the processor slow
         yield from [Finished(k, result) for k, result in enumerate(self.results) if k not in self.active]
         while self.active:
             started = time.perf_counter()

@@ -82,7 +82,9 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     cases = [_case(verdict, styles, study) for verdict in verdicts]
     return {
         "name": study.get("study") or str(view.results["study"].iloc[0]),
-        "scope": _scope(view, seeds),
+        "scope": _scope(view),
+        "unfinished": methods.unfinished(tables.results, study),
+        "command": study.get("command", ""),
         "tally": sentences.tally(verdicts),
         "preliminary": seeds < ENOUGH_SEEDS,
         "needed": sentences.needed(seeds, MIN_LAGS),
@@ -157,14 +159,16 @@ def _view(tables: Tables) -> View:
     return View(results, pick(results, phase="confirm"), all_sizes, cells, groups, counts, styles)
 
 
-def _scope(view: View, seeds: int) -> str:
+def _scope(view: View) -> str:
     """The extent of the study: cells, tasks, lags, seeds, networks."""
+    confirmed = view.results["phase"] == "confirm"
+    seeds = confirmed.groupby([view.results[column] for column in ARM]).sum()  # 0 for arms that are only tuned
     strata = len(view.results[["task", "lag"]].drop_duplicates())
     return " · ".join(
         [
             count(len(view.cells), "cell"),
             f"{count(view.results['task'].nunique(), 'task')}, {count(strata, 'lag')} in total",
-            f"{count(seeds, 'confirmation seed')} each",
+            f"{span(seeds.min(), seeds.max())} confirmation seed{'s' if seeds.max() != 1 else ''} each",
             count(len(view.results), "network"),
         ]
     )

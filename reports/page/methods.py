@@ -96,6 +96,35 @@ def failures(results: Table, study: Mapping[str, Any], curves: Table | None = No
     return lines + (missing or ["Every network that the study defines is in these tables."])
 
 
+def unfinished(results: Table, study: Mapping[str, Any]) -> str:
+    """What the study plans and these tables lack; empty if they are complete."""
+    arms = pd.DataFrame(study.get("arms", []))
+    planned = networks = missing = incomplete = 0
+    if {*ARM, *PHASES} <= {*arms}:
+        lacking = [_lacking(results, arms, phase) for phase in PHASES]
+        planned, networks = len(arms), int(arms[[*PHASES]].sum().sum())
+        missing = sum(n for phase in lacking for n in phase.missing.values())
+        incomplete = len({arm for phase in lacking for arm in phase.missing})
+    failed, queued = study.get("failed", []), study.get("queued", 0)
+    parts = []
+    if missing:
+        parts.append(
+            f"{planned - incomplete:,} of {count(planned, 'arm')} and {networks - missing:,} of {count(networks, 'network')} "
+            "are finished; what is missing is counted nowhere below"
+        )
+    if queued:
+        parts.append(f"{count(queued, 'result')} are trained, but not uploaded to MLflow yet")
+    if failed:
+        parts.append(f"{count(len(failed), 'arm')} failed: {_some(failed)}")
+    return f"{'. '.join(parts)}." if parts else ""
+
+
+def _some(names: list[str]) -> str:
+    """A list of at most ARMS_SHOWN names; further ones are only counted."""
+    more = [f"{len(names) - ARMS_SHOWN:,} more"] if len(names) > ARMS_SHOWN else []
+    return listed([*names[:ARMS_SHOWN], *more])
+
+
 def _unmatched(results: Table, curves: Table | None) -> list[str]:
     """Tasks of no known group, and curves of networks that are not in results.csv."""
     lines = []
@@ -110,25 +139,36 @@ def _unmatched(results: Table, curves: Table | None) -> list[str]:
     return lines
 
 
-def _missing(results: Table, arms: Table, phase: str) -> str:
-    """A sentence on the arms with fewer networks than the study defines; empty if there are none."""
+class _Lacking(NamedTuple):
+    """The networks of one phase that the study defines and the tables lack."""
+
+    defined: dict[Any, int]
+    """By arm: cell, task, lag, and size where the tables have it."""
+    missing: dict[Any, int]
+    """Likewise, of arms that lack any."""
+
+
+def _lacking(results: Table, arms: Table, phase: str) -> _Lacking:
     by = [*ARM, "size"] if "size" in arms and "size" in results and results["size"].notna().all() else ARM
     present = results[results["phase"] == phase].groupby(by).size().to_dict()
     defined = arms.groupby(by, sort=False)[phase].sum().to_dict()
-    incomplete = {arm: present.get(arm, 0) for arm, n in defined.items() if present.get(arm, 0) < n}
-    if not incomplete:
+    return _Lacking(defined, {arm: n - present.get(arm, 0) for arm, n in defined.items() if present.get(arm, 0) < n})
+
+
+def _missing(results: Table, arms: Table, phase: str) -> str:
+    """A sentence on the arms with fewer networks than the study defines; empty if there are none."""
+    defined, missing = _lacking(results, arms, phase)
+    if not missing:
         return ""
-    several = "size" in by and len({*arms["size"]}) > 1
+    several = "size" in arms and len({*arms["size"]}) > 1
     named = [
-        f"{cell} on {task} lag {lag:g}{f' at size {size[0]:g}' if several else ''} ({n:,} of {defined[cell, task, lag, *size]:,})"
-        for (cell, task, lag, *size), n in list(incomplete.items())[:ARMS_SHOWN]
+        f"{cell} on {task} lag {lag:g}{f' at size {size[0]:g}' if size and several else ''} "
+        f"({defined[cell, task, lag, *size] - n:,} of {defined[cell, task, lag, *size]:,})"
+        for (cell, task, lag, *size), n in missing.items()
     ]
-    if len(incomplete) > ARMS_SHOWN:
-        named.append(f"{len(incomplete) - ARMS_SHOWN:,} more")
-    missing = sum(defined[arm] - n for arm, n in incomplete.items())
     return (
-        f"{missing:,} of {sum(defined.values()):,} {PHASES[phase]} networks are missing, failed or not run, "
-        f"in {len(incomplete):,} of {count(len(defined), 'arm')}: {listed(named)}."
+        f"{sum(missing.values()):,} of {sum(defined.values()):,} {PHASES[phase]} networks are missing, failed or not run, "
+        f"in {len(missing):,} of {count(len(defined), 'arm')}: {_some(named)}."
     )
 
 

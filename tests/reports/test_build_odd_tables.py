@@ -175,7 +175,7 @@ def test_an_out_that_cannot_be_written_is_named(tables: Path, tmp_path: Path) ->
 
 
 def test_decodability_without_its_control_is_drawn(tmp_path: Path) -> None:
-    made = synthetic_study.study()
+    made = synthetic_study.study({"recall": [10, 20]}, searches=1, trials=1, confirm=2)
     for part in ("all", "one lag"):
         shuffled = made.curves["metric"] == "decode/shuffled"
         lag = made.results.set_index("hash")["lag"].reindex(made.curves["hash"]).to_numpy()

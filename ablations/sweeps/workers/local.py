@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from ablations.contract import plugins
+from ablations.contract.isolation import isolated
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, TrainingProgress, run_arm
 from ablations.sweeps.probing import probe_arm
@@ -155,7 +156,8 @@ def _work_on(arm: Arm, store: Store, engine: str) -> ArmOutcome:
         return ArmOutcome(arm, "interrupted")
     context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
     try:
-        probe_arm(arm, run_arm(arm, context), context)
+        with isolated() if plugins.loaded() else nullcontext():  # the worker runs other arms after this one
+            probe_arm(arm, run_arm(arm, context), context)
     except Interrupted:
         return ArmOutcome(arm, "interrupted")
     except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue

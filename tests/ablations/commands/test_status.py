@@ -3,11 +3,13 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from ablations.commands.status import arm_states, show_status
+from ablations.commands.status import StudyStatus, show_status, study_status
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_runner import whygates
@@ -27,15 +29,48 @@ def test_status_counts_every_member(swept: Path) -> None:
 def test_an_arm_is_running_only_while_a_sweep_is(swept: Path, monkeypatch) -> None:
     monkeypatch.setattr(Tracker, "status", lambda self, manifest: [{"state": state} for state in ("running", "done")])
     folder = swept / "whygates-store"
-    assert arm_states("tiny", folder) == ([{"state": "interrupted"}, {"state": "done"}], False)
+    assert study_status("tiny", folder)[:2] == ([{"state": "interrupted"}, {"state": "done"}], False)
     with FileLock(Store.open(folder).folder / "sweep.lock"):
-        assert arm_states("tiny", folder) == ([{"state": "running"}, {"state": "done"}], True)
+        assert study_status("tiny", folder)[:2] == ([{"state": "running"}, {"state": "done"}], True)
 
 
 def test_the_remaining_time_is_extrapolated_from_finished_members() -> None:
-    phase = {"of": 4, "done": 3, "solved": 2, "diverged": 1, "probed": 0, "seconds": 1800.0}
-    arm = {"cell": "rnn", "task": "recall", "lag": 2, "size": 60, "tune": phase, "confirm": phase, "state": "running"}
-    out = Console(file=io.StringIO(), width=160, color_system=None)
-    show_status([arm], True, out)
-    text = out.file.getvalue()  # type: ignore[attr-defined]
+    text = shown(StudyStatus([arm(done=3, state="running")], True, "whygates sweep tiny"))
     assert "6 of 8 members finished, about 20 min remaining on one core; a sweep is running" in text
+
+
+def arm(done: int, state: str, queued: int = 0) -> dict[str, Any]:
+    phase = {"of": 4, "done": done, "solved": 2, "diverged": 1, "probed": 0, "seconds": 1800.0}
+    names = {"cell": "rnn", "task": "recall", "lag": 2, "size": 60}
+    return {**names, "tune": phase, "confirm": phase, "state": state, "queued": queued}
+
+
+def shown(status: StudyStatus) -> str:
+    out = Console(file=io.StringIO(), width=160, color_system=None)
+    show_status(status, out)
+    return out.file.getvalue()  # type: ignore[attr-defined]
+
+
+UNFINISHED, FAILED = "1 of 2 arms are not finished.", "1 arm failed: rnn on recall lag 2."
+QUEUED, CONTINUE = "5 results wait for upload to MLflow and are not counted.", "Continue with:  whygates sweep my.toml"
+
+
+@pytest.mark.parametrize(
+    ("arms", "running", "expected"),
+    [
+        ([arm(4, "done"), arm(4, "done")], False, []),
+        ([arm(4, "done"), arm(3, "interrupted")], False, [UNFINISHED, CONTINUE]),
+        ([arm(4, "done"), arm(0, "waiting")], False, [UNFINISHED, CONTINUE]),
+        ([arm(4, "done"), arm(3, "running")], True, [UNFINISHED]),
+        ([arm(4, "done"), arm(2, "failed")], False, [UNFINISHED, FAILED, CONTINUE]),
+        ([arm(4, "done"), arm(4, "done", queued=5)], False, [QUEUED, CONTINUE]),
+        ([arm(4, "done"), arm(0, "failed", queued=5)], False, [UNFINISHED, FAILED, QUEUED, CONTINUE]),
+    ],
+)
+def test_what_is_missing_failed_or_not_uploaded_is_said_with_the_command(
+    arms: list[dict[str, Any]], running: bool, expected: list[str]
+) -> None:
+    status = StudyStatus(arms, running, "whygates sweep my.toml")
+    assert len(status.problems) == len(expected)
+    text = shown(status)
+    assert all(sentence in text for sentence in expected)

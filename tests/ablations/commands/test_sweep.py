@@ -2,13 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from ablations.studies.study import load, presets
 from ablations.sweeps.store import Store
+from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_runner import Outcome, whygates
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -135,3 +139,38 @@ def test_a_cell_that_raises_in_training_fails_only_its_own_arms(tiny: Path) -> N
     for traceback in tracebacks:
         line = 'File "mine.py", line 17, in step\n    raise ArithmeticError("an error in the step")'
         assert line in traceback.read_text()
+
+
+def test_results_that_are_not_uploaded_are_said_everywhere_and_delivered_by_the_same_command(
+    swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members of the swept store are reused under another name, so that nothing is trained."""
+    shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
+    command = ["sweep", "tiny.toml", "--set", "name=other", "--workers", "1"]
+    original, attempts = Tracker.deliver, []
+
+    def refuse_after_twenty(tracker: Tracker, record: dict[str, Any]) -> bool:
+        attempts.append(record["hash"])
+        if len(attempts) > 20:
+            raise MlflowException("connection refused")
+        return original(tracker, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "deliver", refuse_after_twenty)
+        outcome = whygates(*command, cwd=tmp_path)
+    queued = len(Store.open(tmp_path / "whygates-store").queued_arms("other"))
+    assert outcome.code == 3, outcome
+    resume = "whygates sweep tiny.toml --set name=other --workers 1"
+    assert f"{queued} results wait in " in outcome.stdout
+    assert f"Upload with:  {resume}\n" in outcome.stdout
+    sentences = f"{queued} results wait for upload to MLflow and are not counted.\nContinue with:  {resume}\n"
+    assert sentences in whygates("status", "other", cwd=tmp_path).stdout
+    assert sentences in whygates("report", "other", "--out", "unfinished", cwd=tmp_path).stdout
+    page = (tmp_path / "unfinished" / "report.md").read_text()
+    assert "**Unfinished.**" in page.split("\n\n")[2]
+    assert f"{queued} results are trained, but not uploaded to MLflow yet." in page
+    assert f"<code>{resume}</code>" in page
+
+    assert whygates(*command, cwd=tmp_path).code == 0
+    complete = whygates("status", "other", cwd=tmp_path).stdout
+    assert complete.endswith("32 of 32 members finished; no sweep is running\n")

@@ -1,11 +1,14 @@
 """Tuning and confirming an arm: every member is trained once, and an interruption changes no record."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import torch
 
+from ablations.contract.isolation import isolated
 from ablations.sweeps import arm as arm_module
 from ablations.sweeps.arm import Interrupted, Logged, build_model, run_arm
 from ablations.sweeps.store import Store
@@ -157,3 +160,23 @@ def test_hidden_size_is_the_nearest_match(store: Store) -> None:
     ]
     assert nearby[1] == min(nearby)
     assert build_model(small_arm(0, sizes=[24], match="hidden")).hidden == 24
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: torch.set_default_dtype(torch.float64),
+        lambda: torch.set_default_device("meta"),
+        lambda: torch.set_grad_enabled(False),
+        lambda: torch.set_float32_matmul_precision("medium"),
+        lambda: torch.set_autocast_enabled("cpu", True),
+        lambda: torch.manual_seed(5),
+    ],
+)
+def test_global_settings_of_torch_change_no_result(tmp_path: Path, change: Callable[[], object]) -> None:
+    expected, changed = (Store.create(tmp_path / name) for name in ("expected", "changed"))
+    run_arm(small_arm(), context(expected))
+    with isolated():
+        change()
+        run_arm(small_arm(), context(changed))
+    assert queued_records(changed) == queued_records(expected)

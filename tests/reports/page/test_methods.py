@@ -1,5 +1,7 @@
 """The methods list the networks that are missing, and the confirmation network of median score."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -26,6 +28,34 @@ def test_missing_networks_are_counted_against_the_arms_of_the_study() -> None:
         "8 of 90 confirmation networks are missing, failed or not run, in 2 of 15 arms: "
         "rnn on recall lag 20 (0 of 6) and gru on recall lag 20 (4 of 6)."
     ) in text
+
+
+FINISHED = "{} of 15 arms and {} of 210 networks are finished; what is missing is counted nowhere below."
+
+
+@pytest.mark.parametrize(
+    ("lacking", "state", "expected"),
+    [
+        ("", {}, ""),
+        ("", {"failed": [], "queued": 0}, ""),
+        ("cell == 'rnn' and task == 'recall'", {}, FINISHED.format(14, 196)),
+        ("cell == 'gru' and phase == 'confirm'", {}, FINISHED.format(12, 192)),
+        ("phase == 'confirm'", {}, FINISHED.format(0, 120)),
+        ("index == 3", {"failed": ["rnn on recall lag 20"]}, FINISHED.format(14, 209) + " 1 arm failed: rnn on recall lag 20."),
+        ("", {"queued": 1200}, "1,200 results are trained, but not uploaded to MLflow yet."),
+        ("", {"failed": [str(k) for k in range(10)]}, "10 arms failed: 0, 1, 2, 3, 4, 5, 6, 7 and 2 more."),
+    ],
+)  # fmt: skip
+def test_what_the_study_plans_and_the_tables_lack_is_summarised(
+    lacking: str, state: dict[str, Any], expected: str
+) -> None:
+    tables = synthetic_study.study()
+    results = tables.results.drop(index=tables.results.query(lacking).index) if lacking else tables.results
+    assert methods.unfinished(results, tables.study | state) == expected
+
+
+def test_without_arms_nothing_is_said_to_be_unfinished() -> None:
+    assert methods.unfinished(synthetic_study.study().results, {}) == ""
 
 
 def test_beyond_a_number_missing_arms_are_only_counted() -> None:
