@@ -5,6 +5,7 @@ leading member axis to rows and weights, so the same code runs for one network a
 """
 
 import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -99,7 +100,9 @@ class Cell(ABC):
     def equations(cls) -> str:
         """The equations of the docstring: its indented lines."""
         lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
-        return "\n".join(line.strip() for line in lines if line.startswith("    "))
+        indented = [line.strip() for line in lines if line.startswith("    ")]
+        # If every line after the first is an equation, their indentation counts as the docstring's own and is removed.
+        return "\n".join(indented or [line for line in lines[1:] if re.match(r"\w+'? *= ", line)])
 
 
 def check_option(option: str, value: object, valid: bool, allowed: str) -> None:

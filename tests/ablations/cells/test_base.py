@@ -22,6 +22,23 @@ def test_equations_are_the_indented_lines_of_the_docstring():
     assert catalogue()["rnn"].equations() == "h' = tanh(W x + U h + b)"
 
 
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        ("Plain.\n\n        h' = tanh(W x)\n    ", "h' = tanh(W x)"),
+        ("Plain.\n\n        z  = σ(W x)\n        h' = z ⊙ h\n    ", "z  = σ(W x)\nh' = z ⊙ h"),
+        ("Plain.\n\n    Prose with a = b.\n\n        h' = tanh(W x)\n    ", "h' = tanh(W x)"),
+        ("Plain.\n\n    Only prose, in which nothing is defined.\n    ", ""),
+        ("Plain: h = 0.", ""),
+    ],
+)
+def test_equations_are_found_whether_or_not_prose_follows_the_first_line(docstring, expected):
+    assert (
+        types.new_class("Documented", (base.Cell,), {}, lambda body: body.update(__doc__=docstring)).equations()
+        == expected
+    )
+
+
 def test_a_recurrence_is_that_of_the_parent_with_the_equations_that_change():
     assert [line.split("  ")[0] for line in recurrence(catalogue()["lstm_no_forget"])] == [
         "i",
