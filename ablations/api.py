@@ -29,7 +29,7 @@ from ablations.cells import Cell
 from ablations.contract import fault
 from ablations.contract.cells import declares_weights, returns_declared_shapes
 from ablations.contract.tasks import batches_have_the_declared_form
-from ablations.engines import choose
+from ablations.engines import Sizes, choose
 from ablations.errors import InputError, known
 from ablations.hyperparameters import DEFAULTS, HYPERPARAMETERS, Setting
 from ablations.networks.evaluation import TEST_SEED
@@ -207,7 +207,8 @@ def train(
     specs = [Member(derive_seed("api", seed, k), own) for k, own in enumerate(settings)]
     budget = Budget(steps, batch, eval_every, patience, test)
     with torch_state.standard(torch.get_num_threads()):
-        chosen = choose(engine, built_cell)
+        features = {inputs, *([hidden] if layers > 1 else [])}
+        chosen = choose(engine, built_cell, [Sizes(members, batch, one, hidden) for one in sorted(features)])
         model = Model(built_cell, inputs, outputs, hidden, chosen.scan, layers, chosen.linear)
         population = Population(model, built_task, lag, specs, budget, save_weights=True)
         ended = dict(_finished(population, progress))

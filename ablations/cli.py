@@ -45,7 +45,7 @@ def sweep(
     from ablations.commands.sweep import list_studies, run_sweep
     from ablations.studies.study import load
 
-    _load(plugin)
+    _load(plugin, complete=True)
     if not study:
         list_studies(_console())
         return
@@ -161,12 +161,12 @@ def _print(data: Any, as_json: bool, show: Callable[[Any, Console], None]) -> No
     print(json.dumps(data, indent=2, ensure_ascii=False)) if as_json else show(data, _console())
 
 
-def _load(files: list[Path] | None) -> None:
-    """Register the cells and tasks of plug-ins. Raises InputError."""
+def _load(files: list[Path] | None, complete: bool = False) -> None:
+    """Register the cells and tasks of plug-ins (see `plugins.load`)."""
     if files:  # otherwise the import is not needed
         from ablations.contract.plugins import load
 
-        load(files)
+        load(files, complete)
 
 
 @app.callback(invoke_without_command=True)

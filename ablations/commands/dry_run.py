@@ -7,7 +7,7 @@ from rich.table import Table
 
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import build_model, phase_sizes
+from ablations.sweeps.arm import build_model, phase_sizes, scan_sizes
 from ablations.training import torch_state
 from ablations.training.population import Population
 from ablations.training.result import Budget, Member
@@ -56,7 +56,7 @@ def _seconds_per_step(arm: Arm, engine: str) -> float:
     members = [Member(seed, arm.settings({})) for seed in range(count)]
     budget = Budget(**arm.train.model_dump())
     with torch_state.standard():
-        model = build_model(arm, choose(engine, arm.cell.build()))
+        model = build_model(arm, choose(engine, arm.cell.build(), scan_sizes(arm)))
         population = Population(model, arm.task.build(), arm.lag, members, budget)
         population.train_step()  # the first step is slower than the others
         start = time.perf_counter()

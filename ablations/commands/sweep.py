@@ -5,10 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ablations.cells import Cell
 from ablations.commands.invocation import shell_command
 from ablations.commands.progress import Display
-from ablations.engines import choose_all
+from ablations.engines import Sizes, choose_all
 from ablations.studies.study import Study, load, presets
+from ablations.sweeps.arm import scan_sizes
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome, run_arms
@@ -38,7 +40,7 @@ def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: s
     try:
         out.print(f"{study.name}: {len(study.arms())} arms, {processes} workers", soft_wrap=True)
         # Before the store is created: a cell that the engine refuses leaves the disk untouched.
-        for line in choose_all(engine, {choice.label: choice.build() for choice in study.cells}):
+        for line in choose_all(engine, _cells_with_sizes(study)):
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
         with store.sweeping(), Display(study, out) as display:
@@ -57,6 +59,14 @@ def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: s
     if any(outcome.status == "failed" for outcome in outcomes):
         return FAILED
     return NOT_UPLOADED if queued else DONE
+
+
+def _cells_with_sizes(study: Study) -> dict[str, tuple[Cell, list[Sizes]]]:
+    """The study's cells by label, each with the sizes of its scans in all arms."""
+    cells = {choice.label: (choice.build(), list[Sizes]()) for choice in study.cells}
+    for arm in study.arms():
+        cells[arm.cell.label][1].extend(scan_sizes(arm))
+    return cells
 
 
 def _run_arms(

@@ -6,7 +6,7 @@ the class violates it. The first line of its docstring states the property.
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ablations.cells import Cell
@@ -31,6 +31,11 @@ def require(condition: object, message: str, attribute: str = "") -> None:
     """Raise ContractViolation unless a condition holds."""
     if not condition:
         raise ContractViolation(message, attribute)
+
+
+def join(names: Iterable[str]) -> str:
+    """Names in a message."""
+    return ", ".join(names) or "none"
 
 
 def fault(kind: Kind, error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """The contract of a cell: declarations match behaviour, and members and rows are independent."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +8,12 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd import gradcheck
 
-from ablations.cells import Cell, Weight, recurrence
+from ablations.cells import Cell, Weight
 from ablations.cells.base import registry
 from ablations.cells.initial import initialise
-from ablations.contract import Check, ContractViolation, options_are_keywords, require
-from ablations.engines import choose, eager
+from ablations.contract import Check, ContractViolation, join, options_are_keywords, require
+from ablations.contract.equations import equations_define_every_gate, equations_name_every_weight
+from ablations.engines import Sizes, choose, eager
 from ablations.errors import nearest
 
 SIZES = (
@@ -79,9 +79,15 @@ def draw(cls: type[Cell], K: int = 2, T: int = 4, B: int = 3, I: int = 3, H: int
 def declares_metadata(cls: type[Cell]) -> None:
     """The name, the reference, the equations, the output and the change from the parent are declared."""
     require(isinstance(cls.name, str) and cls.name.isidentifier(), f"`name` is {cls.name!r}: expected an identifier")
+    for attribute in ("state", "gates"):
+        names = getattr(cls, attribute)
+        example = f'{attribute} = ("{names if isinstance(names, str) else "h"}",)'
+        require(
+            isinstance(names, tuple), f"`{attribute}` is {names!r}: write a tuple, with a comma: {example}", attribute
+        )
     require(getattr(cls, "reference", "").strip(), "`reference` is missing: the source of the recurrence")
     require("=" in cls.equations(), "the docstring has no equations: write the recurrence in it, as indented lines")
-    require(cls.output in cls.state, f"`output` is {cls.output!r}; allowed, by `state`: {_join(cls.state)}")
+    require(cls.output in cls.state, f"`output` is {cls.output!r}; allowed, by `state`: {join(cls.state)}")
     if cls.parent is not None:
         others = registry.keys() - {cls.name}
         require(cls.parent in others, f"unknown parent {cls.parent!r}{nearest(cls.parent, sorted(others))}")
@@ -101,12 +107,12 @@ def declares_weights(cls: type[Cell]) -> None:
         except ValueError as error:
             raise ContractViolation(str(error), "weights") from None
         parts = tuple(cell.state_sizes(hidden))
-        require(parts == cls.state, f"`state_sizes` names {_join(parts)}: expected {_join(cls.state)}", "state_sizes")
-    for size, attribute in (
-        (lambda n: cell.parameters(2, n), "weights"),
-        (lambda n: min(cell.state_sizes(n).values()), "state_sizes"),
-    ):
-        require(size(1) < size(2) < size(50), f"`{attribute}` does not grow with the hidden size", attribute)
+        require(parts == cls.state, f"`state_sizes` names {join(parts)}: expected {join(cls.state)}", "state_sizes")
+    parameters = [cell.parameters(2, hidden) for hidden in (1, 2, 50)]
+    grows = parameters[0] < parameters[1] < parameters[2]
+    require(grows, "`weights` does not grow with the hidden size", "weights")
+    few, many = (min(cell.state_sizes(hidden).values()) for hidden in (1, 50))
+    require(few < many, "`state_sizes` does not grow with the hidden size", "state_sizes")
 
 
 def returns_declared_shapes(cls: type[Cell]) -> None:
@@ -122,9 +128,22 @@ def returns_declared_shapes(cls: type[Cell]) -> None:
         new = cell.step(problem.w, drive, problem.state, _unchanged)
         require(isinstance(new, dict), f"`step` returns {type(new).__name__}: expected a dict of tensors", "step")
         complete = new.keys() == set(cls.state)
-        require(complete, f"`step` returns the parts {_join(new)}: expected {_join(cls.state)}", "step")
+        require(complete, f"`step` returns the parts {join(new)}: expected {join(cls.state)}", "step")
         for name, old in problem.state.items():
             _require_tensor(f"`step` returns {name!r}", new[name], old.shape, "step")
+
+
+def keeps_float32(cls: type[Cell]) -> None:
+    """`drive` and `step` return float32 for float32, the type in which networks are trained."""
+    cell, generator = cls(), Generator().manual_seed(0)
+    w = initialise(cell.weights(8, 32), {}, 10, generator)
+    drive = cell.drive(w, torch.randn(16, 8, generator=generator))
+    after = cell.step(w, drive, {part: torch.zeros(16, n) for part, n in cell.state_sizes(32).items()}, _unchanged)
+    for method, values in (("drive", drive), ("step", after)):
+        for name, value in values.items():
+            require(
+                value.dtype == torch.float32, f"`{method}` returns {name!r} as {value.dtype} for torch.float32", method
+            )
 
 
 def uses_every_weight(cls: type[Cell]) -> None:
@@ -132,29 +151,7 @@ def uses_every_weight(cls: type[Cell]) -> None:
     problem = draw(cls, T=2)
     gradients = problem.gradients(problem.scan().outputs)
     unused = [name for name, gradient in zip(problem.w, gradients, strict=False) if (gradient == 0).all()]
-    require(not unused, f"the outputs do not depend on the weights {_join(unused)}", "weights")
-
-
-def equations_name_every_weight(cls: type[Cell]) -> None:
-    """The equations name every weight, and no weight that does not exist."""
-    equations = "\n".join(recurrence(cls))
-    named = set(re.findall(r"\b[A-Zb-d](?:_\w+)?\b(?!:)", equations)) - set(cls.state)
-    weights = set(cls().weights(2, 3))
-    require(weights <= named, f"the equations do not name the weights {_join(sorted(weights - named))}")
-    require(named <= weights, f"the equations name {_join(sorted(named - weights))}, which are not weights")
-
-
-def equations_define_every_gate(cls: type[Cell]) -> None:
-    """The equations define every gate and every part of the new state, each once."""
-    defined = [line.partition("=")[0].strip() for line in recurrence(cls)]
-    letters = {letter.removesuffix("'") for letter in defined}
-    missing = [gate for gate in cls.gates if gate not in letters]
-    require(not missing, f"no equation defines the gates {_join(missing)}")
-    missing = [f"{part}'" for part in cls.state if f"{part}'" not in defined]
-    require(not missing, f"no equation defines {_join(missing)}, the new state")
-    variables = [line.partition("=")[0].strip() for line in cls.equations().splitlines()]
-    repeated = sorted({letter for letter in variables if variables.count(letter) > 1})
-    require(not repeated, f"more than one equation defines {_join(repeated)}")
+    require(not unused, f"the outputs do not depend on the weights {join(unused)}", "weights")
 
 
 def taps_every_gate(cls: type[Cell]) -> None:
@@ -166,7 +163,7 @@ def taps_every_gate(cls: type[Cell]) -> None:
         return value
 
     problem.cell.step(problem.w, problem.cell.drive(problem.w, problem.x[:, 0]), problem.state, tap)
-    require(tuple(tapped) == cls.gates, f"`step` taps {_join(tapped)}: expected {_join(cls.gates)}", "step")
+    require(tuple(tapped) == cls.gates, f"`step` taps {join(tapped)}: expected {join(cls.gates)}", "step")
     free = problem.scan(record=cls.gates)
     for gate in cls.gates:
         values = free.recorded[gate].detach()
@@ -234,8 +231,9 @@ def has_no_side_effects(cls: type[Cell]) -> None:
     keys = list(problem.w), list(problem.state)
     random_state = torch.get_rng_state()
     first, second = problem.scan().outputs, problem.scan().outputs
+    draws = not torch.equal(random_state, torch.get_rng_state())
+    require(not draws, "the cell draws random numbers, and a step has to be deterministic", "step")
     require(torch.equal(first, second), "the same arguments give other outputs the second time", "step")
-    require(torch.equal(random_state, torch.get_rng_state()), "the cell draws random numbers", "step")
     unchanged = all(
         torch.equal(value, old) and value._version == version
         for value, (old, version) in zip(problem.leaves, before, strict=True)
@@ -245,8 +243,9 @@ def has_no_side_effects(cls: type[Cell]) -> None:
 
 def engines_agree(cls: type[Cell]) -> None:
     """The engine that `auto` selects computes the same as the eager engine."""
-    engine = choose("auto", cls())
-    for sizes in (*SIZES, {"K": 2, "T": 9, "B": 24, "I": 16, "H": 16}):
+    shapes = (*SIZES, {"K": 2, "T": 9, "B": 24, "I": 16, "H": 16})
+    engine = choose("auto", cls(), [Sizes(one["K"], one["B"], one["I"], one["H"]) for one in shapes])
+    for sizes in shapes:
         problem = draw(cls, **sizes)
         outputs, expected = problem.scan(engine.scan).outputs, problem.scan().outputs
         pairs = [(outputs, expected), *zip(problem.gradients(outputs), problem.gradients(expected), strict=True)]
@@ -254,7 +253,14 @@ def engines_agree(cls: type[Cell]) -> None:
         require(equal, f"outputs or gradients differ between the {engine.name} and the eager engine", "step")
 
 
-BASIC: tuple[Check, ...] = (options_are_keywords, declares_metadata, declares_weights, returns_declared_shapes)
+BASIC: tuple[Check, ...] = (
+    options_are_keywords,
+    declares_metadata,
+    declares_weights,
+    returns_declared_shapes,
+    keeps_float32,
+    has_no_side_effects,
+)
 """The checks that a cell has to pass to be usable at all."""
 
 CHECKS: tuple[Check, ...] = (
@@ -266,17 +272,12 @@ CHECKS: tuple[Check, ...] = (
     gradients_match_finite_differences,
     members_are_independent,
     rows_are_independent,
-    has_no_side_effects,
     engines_agree,
 )
 
 
 def _unchanged(_: str, value: Tensor) -> Tensor:
     return value
-
-
-def _join(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _close(one: Tensor, other: Tensor, tolerance: float = 1e-11) -> bool:

@@ -30,17 +30,19 @@ def loaded() -> dict[str, str]:
     return dict(_loaded)
 
 
-def load(files: Iterable[Path]) -> None:
+def load(files: Iterable[Path], complete: bool = False) -> None:
     """Register the cells and tasks of files, in this process and in every worker.
 
+    :param complete: run all checks of the contract, not only the basic ones.
+
     Raises InputError, with file and line, for a file that cannot be read or run, defines neither a cell nor a task, or
-    uses a name that is taken, and for a cell or task that fails a basic check of its contract.
+    uses a name that is taken, and for a cell or task that fails a check of its contract.
     """
     for file in files:
         for kind in define(file):
             try:
                 with isolated():
-                    for check in contract(kind).BASIC:
+                    for check in contract(kind).CHECKS if complete else contract(kind).BASIC:
                         check(kind)
             except Exception as error:  # user code may raise anything
                 raise InputError(fault(kind, error)) from None

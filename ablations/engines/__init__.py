@@ -5,6 +5,7 @@ to a native kernel.
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,6 +14,18 @@ from ablations.engines import eager
 from ablations.errors import InputError, known
 
 ENGINES = ("auto", "eager", "fused")
+
+
+class Sizes(NamedTuple):
+    """The sizes of the tensors of a scan, apart from the number of steps."""
+
+    members: int
+    batch: int
+    inputs: int
+    hidden: int
+
+    def __str__(self) -> str:
+        return f"{self.hidden} units, {self.inputs} inputs, {self.batch} sequences and {self.members} members"
 
 
 class Engine(NamedTuple):
@@ -25,10 +38,10 @@ class Engine(NamedTuple):
     """The reason for the choice, as printed to the user."""
 
 
-def choose(name: str, cell: Cell) -> Engine:
+def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
     """Return an engine for a cell; its kernel, if it needs one, is compiled here unless it is cached.
 
-    `auto` is the fused engine, or the eager engine where the fused engine cannot run the cell; `why` then states the reason.
+    A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine, or the eager engine where the fused engine cannot run the cell; `why` then states the reason.
     Raises InputError for an unknown name, and for `fused` where the fused engine cannot run the cell.
     """
     known("engine", name, dict.fromkeys(ENGINES))
@@ -37,7 +50,7 @@ def choose(name: str, cell: Cell) -> Engine:
     from ablations.engines import fused  # here, because importing torch.fx is slow
 
     try:
-        fused.prepare(cell)
+        fused.prepare(cell, sizes)
     except (fused.Untraceable, fused.NotBuilt) as error:
         if name == "fused":
             raise InputError(
@@ -48,13 +61,13 @@ def choose(name: str, cell: Cell) -> Engine:
     return Engine("fused", fused.scan, fused.linear, "compiled from the cell's step")
 
 
-def choose_all(name: str, cells: dict[str, Cell]) -> list[str]:
+def choose_all(name: str, cells: Mapping[str, tuple[Cell, Iterable[Sizes]]]) -> list[str]:
     """Return one printable line per outcome of `choose` for several cells by label, compiling their kernels in parallel.
 
     Raises InputError for the first cell that `choose` refuses.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        engines = dict(zip(cells, pool.map(lambda cell: choose(name, cell), cells.values()), strict=True))
+        engines = dict(zip(cells, pool.map(lambda cell: choose(name, *cell), cells.values()), strict=True))
     labels_by_outcome: dict[str, list[str]] = {}
     for label, engine in engines.items():
         labels_by_outcome.setdefault(f"engine {engine.name} ({engine.why})", []).append(label)

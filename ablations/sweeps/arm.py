@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from filelock import FileLock
 
-from ablations.engines import Engine, choose
+from ablations.engines import Engine, Sizes, choose
+from ablations.networks.evaluation import VALIDATION_SEQUENCES
 from ablations.networks.model import Model, hidden_size
 from ablations.studies.study import Arm
 from ablations.sweeps.search import MemberSpec, Search, storage
@@ -77,6 +78,16 @@ def build_model(arm: Arm, engine: Engine | None = None) -> Model:
     hidden = hidden_size(cell, inputs, outputs, arm.match, arm.size, arm.cell.layers)
     engine = engine or choose("eager", cell)
     return Model(cell, inputs, outputs, hidden, engine.scan, arm.cell.layers, engine.linear)
+
+
+def scan_sizes(arm: Arm) -> list[Sizes]:
+    """The sizes at which an arm's cell is scanned: in training, by populations of both phases, and in evaluations."""
+    model, task = build_model(arm), arm.task.build()
+    test = task.evaluation(arm.train.test, final=True)[0]
+    validation = task.evaluation(VALIDATION_SEQUENCES, final=False)[0]
+    scans = [(members, arm.train.batch) for members in phase_sizes(arm).values()] + [(1, test), (1, validation)]
+    features = {model.inputs, *([model.hidden] if arm.cell.layers > 1 else [])}
+    return [Sizes(K, B, inputs, model.hidden) for K, B in dict.fromkeys(scans) for inputs in sorted(features)]
 
 
 def phase_sizes(arm: Arm) -> dict[str, int]:
@@ -153,7 +164,7 @@ def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
 def _run_population(
     arm: Arm, members: list[MemberSpec], saved: dict[str, Any] | None, path: Path, context: Context
 ) -> None:
-    engine = choose(context.engine, arm.cell.build())
+    engine = choose(context.engine, arm.cell.build(), scan_sizes(arm))
     model, confirming = build_model(arm, engine), members[0].phase == "confirm"
     population = Population(
         model,

@@ -10,6 +10,7 @@ The stages, each a module:
     emit     plan → complete C++ source
     build    source → shared library, compiled once and cached
     run      library → scan, an autograd function
+    verify   scan at the sizes of a population, compared with the eager engine
 
 `linear` is the readout with a kernel of its own.
 """

@@ -5,7 +5,7 @@ last stage.
 """
 
 import ctypes
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ablations.cells import Cell, State, Weights
-from ablations.engines import eager
+from ablations.engines import Sizes, eager
 from ablations.engines.eager import Scanned
 from ablations.engines.fused.build import build, pointer, pointers
 from ablations.engines.fused.emit import emit
@@ -22,6 +22,7 @@ from ablations.engines.fused.layout import size_names
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
 from ablations.engines.fused.trace import trace
+from ablations.engines.fused.verify import require_agreement
 
 TILE = 24
 """Rows per tile. A tile runs through the whole sequence with its state and gates in cache; 12 to 64 rows are equally fast."""
@@ -32,12 +33,14 @@ class Kernel:
 
     def __init__(self, cell: Cell, double: bool) -> None:
         """Raises Untraceable or NotBuilt."""
-        planned = plan(trace(cell))
+        self.dtype = torch.float64 if double else torch.float32
+        planned = plan(trace(cell, self.dtype))
         self.trace = planned.trace
         self.size_names = size_names(planned)
         self.library = build(emit(planned, cell.name), double)
-        self.dtype = torch.float64 if double else torch.float32
         self.free_buffers: list[Tensor] = []
+        self.verified: set[Sizes] = set()
+        """The sizes at which it gives the results of the eager engine."""
 
     def size_arguments(self, w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
         """Return the sizes as the kernel's argument, in the order of `size_names`.
@@ -74,20 +77,34 @@ _kernels: dict[tuple[Any, ...], Kernel] = {}
 
 def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
     """The kernel of a cell, shared by all cells of its class with the same options. Raises Untraceable or NotBuilt."""
-    key = (type(cell), tuple(sorted(vars(cell).items())), dtype)
-    if not all(isinstance(option, Hashable) for option in vars(cell).values()):
+    values = [(name, type(value), value) for name, value in sorted(_options(cell).items())]
+    if not all(isinstance(value, Hashable) for _, _, value in values):
         raise Untraceable(
             "an option of the cell is mutable, so its kernel cannot be cached; make it hashable, such as a tuple for a list"
         )
+    key = (type(cell), tuple(values), dtype)
     if key not in _kernels:
         _kernels[key] = Kernel(cell, double=dtype == torch.float64)
     return _kernels[key]
 
 
-def prepare(cell: Cell) -> None:
-    """Build or load the kernels that training needs for a cell, in float32. Raises Untraceable or NotBuilt, with the reason."""
-    _kernel(cell, torch.float32)
+def _options(cell: Cell) -> dict[str, Any]:
+    """The attributes of a cell by name, including those that its class keeps in `__slots__`."""
+    slots = [slot for kind in type(cell).__mro__ for slot in kind.__dict__.get("__slots__", ())]
+    return {name: getattr(cell, name) for name in (*vars(cell), *slots) if hasattr(cell, name)}
+
+
+def prepare(cell: Cell, sizes: Iterable[Sizes] = ()) -> None:
+    """Build or load the kernels that training needs for a cell, in float32, and verify them at `sizes` (see `verify`).
+
+    Raises Untraceable or NotBuilt, with the reason.
+    """
+    kernel = _kernel(cell, torch.float32)
     library(torch.float32)
+    for one in sizes:
+        if one not in kernel.verified:
+            require_agreement(cell, scan, one)
+            kernel.verified.add(one)
 
 
 def scan(

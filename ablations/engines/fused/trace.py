@@ -82,11 +82,14 @@ class _Joint(NamedTuple):
     """The number of the step's weights."""
 
 
-def trace(cell: Cell) -> Trace:
-    """Return the trace of a cell. Raises Untraceable, with the line of the step at fault where it can be found."""
+def trace(cell: Cell, dtype: torch.dtype = torch.float32) -> Trace:
+    """Return the trace of a cell, whose constants may depend on the dtype, as `torch.finfo` does.
+
+    Raises Untraceable, with the line of the step at fault where it can be found.
+    """
     try:
         with _tracing, torch.enable_grad():
-            return _trace(cell)
+            return _trace(cell, dtype)
     except Untraceable as error:
         if error.__cause__:
             frames = traceback.extract_tb(error.__cause__.__traceback__)
@@ -116,15 +119,15 @@ def _stack_at_use(cell: Cell, operator: str, occurrence: int) -> list[traceback.
             return func(*args, **(kwargs or {}))
 
     with Watch():
-        _step_of(cell)(*_random_inputs(cell, SIZES[0]))
+        _step_of(cell)(*_random_inputs(cell, SIZES[0], torch.float32))
     return stacks[min(occurrence, len(stacks) - 1)] if stacks else []
 
 
-def _trace(cell: Cell) -> Trace:
-    first, second = (_joint(cell, sizes) for sizes in SIZES)
+def _trace(cell: Cell, dtype: torch.dtype) -> Trace:
+    first, second = (_joint(cell, sizes, dtype) for sizes in SIZES)
     require_equal(first.hoisted, second.hoisted)
     values = lower(first.joint, second.joint)
-    _require_same_results(cell, first)
+    _require_same_results(cell, first, dtype)
     parts = list(cell.state)
     inputs = [values[node] for node in first.joint.graph.find_nodes(op="placeholder")]
     outputs = [values[node] for node in _outputs(first.joint)]
@@ -151,13 +154,18 @@ def _trace(cell: Cell) -> Trace:
     return traced
 
 
-def _random_inputs(cell: Cell, sizes: dict[str, int], *members: int) -> tuple[_Tensors, Tensor, _Tensors]:
+def _random_inputs(
+    cell: Cell, sizes: dict[str, int], dtype: torch.dtype, *members: int
+) -> tuple[_Tensors, Tensor, _Tensors]:
     """Random weights, input and state of some sizes; the global random generator is not used."""
     g = torch.Generator().manual_seed(0)
     B, I, H = sizes["B"], sizes["I"], sizes["H"]  # noqa: E741
-    w = tuple(torch.randn(*members, v.rows, v.columns, generator=g) for v in cell.weights(I, H).values())
-    x = torch.randn(*members, B, I, generator=g)
-    return w, x, tuple(torch.randn(*members, B, cell.state_sizes(H)[part], generator=g) for part in cell.state)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*members, *shape, generator=g, dtype=dtype)
+
+    w = tuple(normal(weight.rows, weight.columns) for weight in cell.weights(I, H).values())
+    return w, normal(B, I), tuple(normal(B, cell.state_sizes(H)[part]) for part in cell.state)
 
 
 def _weight_names(cell: Cell) -> list[str]:
@@ -185,9 +193,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _joint(cell: Cell, sizes: dict[str, int]) -> _Joint:
+def _joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> _Joint:
     """Trace the step, split off what depends on weights alone, and trace the rest with its vector-Jacobian product."""
-    w, x, state = _random_inputs(cell, sizes)
+    w, x, state = _random_inputs(cell, sizes, dtype)
     try:
         whole = make_fx(_step_of(cell))(w, x, state)
     except Exception as error:  # a cell may raise anything
@@ -254,9 +262,9 @@ def _outputs(module: GraphModule) -> Sequence[Node]:
     return cast(Sequence[Node], module.graph.output_node().args[0])
 
 
-def _require_same_results(cell: Cell, graphs: _Joint) -> None:
+def _require_same_results(cell: Cell, graphs: _Joint, dtype: torch.dtype) -> None:
     """Raise Untraceable unless the traced operators and the step itself agree, for two members at once."""
-    w, x, s = _random_inputs(cell, SIZES[0], 2)
+    w, x, s = _random_inputs(cell, SIZES[0], dtype, 2)
     n, step = len(w), _step_of(cell)
     d_after = [part.sin() for part in s]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ablations.cells import base, catalogue, recurrence
+from ablations.contract.equations import identifiers
 
 
 def test_the_catalogue_lists_every_cell_after_its_parent():
@@ -37,6 +38,18 @@ def test_equations_are_found_whether_or_not_prose_follows_the_first_line(docstri
         types.new_class("Documented", (base.Cell,), {}, lambda body: body.update(__doc__=docstring)).equations()
         == expected
     )
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_equations_name_no_weight_that_does_not_exist(name):
+    """In the catalogue, weights are capital letters, b and d, with a gate as subscript."""
+    cls = catalogue()[name]
+    weights = {
+        word
+        for word in identifiers(re.sub(r"\w+:", "", "\n".join(recurrence(cls))))
+        if re.fullmatch(r"[A-Zbd](_\w+)?", word)
+    }
+    assert weights - {"T"} == set(cls().weights(2, 3))
 
 
 def test_a_recurrence_is_that_of_the_parent_with_the_equations_that_change():

@@ -1,5 +1,6 @@
 """Isolation of plug-ins: settings are restored, replaced attributes are restored and refused, whenever the code runs."""
 
+import contextlib
 import os
 import random
 import signal
@@ -112,7 +113,8 @@ def test_a_setting_that_a_plugin_changes_at_import_is_restored(statement, tmp_pa
 @pytest.mark.parametrize("statement", [one for one in SETTINGS if one.startswith("torch.set_") and "meta" not in one])
 def test_a_setting_that_a_plugin_changes_in_its_step_is_restored(statement, tmp_path):
     before = torch_state.current()
-    plugins.load([plugin(tmp_path, in_step=statement)])
+    with contextlib.suppress(InputError):  # with another default dtype the cell may not pass its checks
+        plugins.load([plugin(tmp_path, in_step=statement)])
     assert torch_state.current() == before
 
 
