@@ -1,7 +1,8 @@
 """Golden numbers: tiny populations whose weights, curves and results were recorded once, in golden.json.
 
 A change of the code that is meant to change no number must pass this test as it stands. A change that is meant to change
-numbers records them anew, and says so: `python tests/test_golden.py` rewrites golden.json.
+numbers raises `RESULTS_VERSION`, so that stores train their networks again, and then records the numbers anew:
+`python tests/test_golden.py` rewrites golden.json, and refuses to if the numbers have changed and the version has not.
 
 float64 on the eager engine is compared to rounding (other processors sum in another order), float32 on the fused engine
 to the error of a few training steps in single precision.
@@ -21,6 +22,7 @@ import torch
 from ablations.cells import catalogue
 from ablations.engines import choose
 from ablations.networks.model import Model
+from ablations.studies.hashing import RESULTS_VERSION
 from ablations.studies.study import Study, load
 from ablations.sweeps.arm import Context, run_arm
 from ablations.sweeps.search import storage
@@ -194,6 +196,10 @@ def test_a_sweep_gives_the_recorded_numbers(golden: dict[str, Any]) -> None:
     assert_close(_plain(swept()), golden["sweep"], TOLERANCE["fused"])
 
 
+def test_the_numbers_were_recorded_with_the_current_version(golden: dict[str, Any]) -> None:
+    assert golden["results_version"] == RESULTS_VERSION
+
+
 def _plain(numbers: Any) -> Any:
     """As JSON gives it back."""
     return json.loads(json.dumps(numbers))
@@ -202,5 +208,15 @@ def _plain(numbers: Any) -> Any:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     recorded = {case: trained(*arguments) for case, arguments in CASES.items()} | {"sweep": swept()}
+    before = json.loads(FILE.read_text(encoding="utf-8"))
+    if before["results_version"] == RESULTS_VERSION:
+        for case, numbers in recorded.items():
+            assert_close(
+                _plain(numbers),
+                before[case],
+                TOLERANCE["eager" if "eager" in case else "fused"],
+                "raise RESULTS_VERSION first: ",
+            )
+    recorded = {"results_version": RESULTS_VERSION, **recorded}
     lines = ",\n".join(f"{json.dumps(case)}: {json.dumps(numbers)}" for case, numbers in recorded.items())
     FILE.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")

@@ -106,7 +106,7 @@ def _attributes() -> Iterator[_Attributes]:
         )
         yield _Attributes(module_name, module, values if own else {k: v for k, v in values.items() if callable(v)})
         for name, value in values.items() if own else ():
-            if isinstance(value, dict) and name != "_loaded":
+            if isinstance(value, dict):
                 yield _Attributes(f"{module_name}.{name}", value, dict(value))
             elif isinstance(value, type) and value.__module__ == module_name:
                 yield _Attributes(f"{module_name}.{name}", value, dict(vars(value)))

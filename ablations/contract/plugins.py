@@ -4,10 +4,9 @@ A file is read once, and workers run the text that was read. An edit during a sw
 of a member is the same in every process.
 """
 
-import linecache
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +14,7 @@ from types import ModuleType
 import tasks
 from ablations.cells import Cell
 from ablations.cells.base import registry
-from ablations.contract import Kind, fault, first_line
+from ablations.contract import Kind, fault, first_line, siblings
 from ablations.contract import cells as cell_contract
 from ablations.contract import tasks as task_contract
 from ablations.contract.isolation import isolated
@@ -26,8 +25,15 @@ _loaded: dict[str, str] = {}
 
 
 def loaded() -> dict[str, str]:
-    """Return the text of every plug-in of this process, by file."""
+    """Return the text of every plug-in of this process, by file; `siblings.texts` has those of the files they import."""
     return dict(_loaded)
+
+
+def replay(plugins: Mapping[str, str], imported: Mapping[str, str]) -> None:
+    """Run in a worker the plug-ins that its parent has loaded, with the texts of the files they import."""
+    siblings.texts.update(imported)
+    for path, text in plugins.items():
+        run(path, text)
 
 
 def load(files: Iterable[Path], complete: bool = False) -> None:
@@ -81,7 +87,9 @@ def define(file: Path) -> list[Kind]:
 
 
 def run(path: str, text: str) -> None:
-    """Run the text of a file as a module of its own; the global state that it changes is restored (`isolation`).
+    """Run the text of a file as a module of its own, which may import the files beside it (`siblings`).
+
+    The global state that it changes is restored (`isolation`).
 
     Propagates any exception of the file; raises GlobalChange if it replaces attributes of other modules.
     """
@@ -90,16 +98,17 @@ def run(path: str, text: str) -> None:
     module.__file__ = path
     sys.modules[module.__name__] = module
     _loaded[path] = text
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # what `inspect` reads
-    with isolated():
+    siblings.remember(path, text)
+    with isolated(), siblings.importable(Path(path)):
         exec(compile(text, path, "exec"), vars(module))
 
 
 def blame(error: BaseException) -> str | None:
     """Describe an error that was raised in a plug-in, with file and line; None for other errors."""
-    if isinstance(error, SyntaxError) and error.filename in _loaded:
+    files = _loaded.keys() | siblings.texts.keys()
+    if isinstance(error, SyntaxError) and error.filename in files:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename in _loaded:
+        if frame.filename in files:
             return f"{frame.filename}:{frame.lineno}: {type(error).__name__}: {first_line(error)}"
     return None

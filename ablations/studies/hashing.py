@@ -4,10 +4,16 @@ import ast
 import hashlib
 import inspect
 import json
+import os
 import sys
 from functools import cache
 from types import ModuleType
 from typing import Any
+
+RESULTS_VERSION = 1
+"""Part of every content hash. It is raised when a change of training, optimiser, evaluation, initialisation or the derivation
+of seeds changes numbers, so that networks of the old numbers are not taken for results of the new code. tests/test_golden.py
+fails until it is."""
 
 
 def digest(*content: Any) -> str:
@@ -22,40 +28,83 @@ def derive_seed(*content: Any) -> int:
 
 @cache
 def source_digest(kind: type) -> str:
-    """A digest of the source of a class, of its base classes, and of all functions, classes and constants that they use.
+    """A digest of the source that a class depends on, taken from syntax trees: comments and docstrings do not count.
 
-    It is taken from the syntax tree, so comments and docstrings do not count. Names are followed within `ablations`,
-    `tasks` and the package of the class (for a plug-in: its file).
+    Of `ablations` and `tasks`: the class, its base classes, and the functions, classes, constants and imports that they use.
+    Of a plug-in: its whole file, and the files beside it that it imports, with what they use of `ablations` and `tasks`.
 
     :raises ValueError: if the source cannot be read.
     """
-    packages, sources = {"ablations", "tasks", kind.__module__.partition(".")[0]}, {}
-
-    def visit(module: ModuleType, name: str) -> None:
-        if (module.__name__, name) in sources or not hasattr(module, name):
-            return
-        statements = [node for node in _tree(module).body if name in _binds(node)]
-        if not statements:  # an imported name: continue in the module that defines it
-            value = getattr(module, name)
-            home = sys.modules.get(getattr(value, "__module__", None) or "")
-            if home is not None and home is not module and home.__name__.partition(".")[0] in packages:
-                visit(home, getattr(value, "__name__", name))
-            return
-        sources[module.__name__, name] = [ast.unparse(statement) for statement in statements]
-        for statement in statements:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name):
-                    visit(module, node.id)
-
+    module, sources = sys.modules[kind.__module__], _Sources()
     try:
-        for base in kind.__mro__:  # visited one by one, as attributes such as `lstm.LSTM` are not followed
-            if base.__module__.partition(".")[0] in packages:
-                visit(sys.modules[base.__module__], base.__qualname__)
+        if kind.__qualname__ not in (name for statement in _tree(module).body for name in _binds(statement)):
+            raise ValueError(f"the source of {kind.__qualname__} cannot be read: it is not at the top of a module")
+        sources.use(module, kind.__qualname__)
     except (OSError, TypeError) as error:
         raise ValueError(f"the source of {kind.__qualname__} cannot be read: {error}") from None
-    if (kind.__module__, kind.__qualname__) not in sources:
-        raise ValueError(f"the source of {kind.__qualname__} cannot be read: it is not at the top of a module")
-    return digest(sorted(sources.values()))
+    return digest(sorted(sources.texts.values()))
+
+
+class _Sources:
+    """The statements that a class depends on."""
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[str, str], list[str]] = {}
+        """By module and name; the name is empty for a whole module, and for statements that define no single name."""
+
+    def use(self, module: ModuleType, name: str) -> None:
+        """Add what defines a name in a module: of `ablations` and `tasks` its definition, of other modules all of them."""
+        if not _is_own(module):
+            self._add(module, "", _tree(module).body)
+            return
+        statements = [statement for statement in _tree(module).body if name in _binds(statement)]
+        if statements:
+            self._add(module, name, statements)
+            # Branches, loops, augmented assignments, calls and star imports may change any definition of the module.
+            others = [statement for statement in _tree(module).body if not isinstance(statement, _DEFINITIONS)]
+            self._add(module, "", others + [one for one in _tree(module).body if "*" in _binds(one)])
+
+    def _add(self, module: ModuleType, name: str, statements: list[ast.stmt]) -> None:
+        if (module.__name__, name) in self.texts:
+            return
+        texts = self.texts[module.__name__, name] = list[str]()
+        for node in (node for statement in statements for node in ast.walk(statement)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    self._import(module, node, alias, texts)
+            elif isinstance(node, ast.Name) and _is_own(module):
+                self.use(module, node.id)
+        texts += [ast.unparse(one) for one in statements if not isinstance(one, ast.Import | ast.ImportFrom)]
+
+    def _import(
+        self, module: ModuleType, node: ast.Import | ast.ImportFrom, alias: ast.alias, texts: list[str]
+    ) -> None:
+        """Follow an import into `ablations`, `tasks` or a file beside a plug-in; of other imports, add the statement."""
+        source = alias.name if isinstance(node, ast.Import) else node.module or ""
+        submodule = sys.modules.get(f"{source}.{alias.name}") if isinstance(node, ast.ImportFrom) else None
+        home = submodule or sys.modules.get(source)
+        if home is not None and _is_own(home):
+            names = (
+                [alias.name] if isinstance(node, ast.ImportFrom) and not submodule and alias.name != "*" else vars(home)
+            )
+            for name in list(names):
+                self.use(home, name)
+        elif home is not None and not _is_own(module) and _folder(home) == _folder(module):
+            self.use(home, alias.name)
+        else:
+            texts.append(f"from {source} import {alias.name} as {alias.asname}")
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
+
+
+def _is_own(module: ModuleType) -> bool:
+    return module.__name__.partition(".")[0] in ("ablations", "tasks")
+
+
+def _folder(module: ModuleType) -> str | None:
+    file = getattr(module, "__file__", None)
+    return file and os.path.dirname(os.path.abspath(file))
 
 
 @cache
@@ -63,13 +112,13 @@ def _tree(module: ModuleType) -> ast.Module:
     """The syntax tree of a module without docstrings."""
     tree = ast.parse(inspect.getsource(module))
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             node.body = [line for line in node.body if not _is_docstring(line)] or [ast.Pass()]
     return tree
 
 
 def _binds(statement: ast.stmt) -> list[str]:
-    """The names that a top-level statement defines."""
+    """The names that a top-level statement defines; a star for a star import."""
     match statement:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
@@ -77,6 +126,8 @@ def _binds(statement: ast.stmt) -> list[str]:
             return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return [alias.asname or alias.name.partition(".")[0] for alias in aliases]
     return []
 
 

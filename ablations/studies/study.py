@@ -14,7 +14,7 @@ from ablations import cells
 from ablations.cells.initial import searchable_initialisers
 from ablations.errors import InputError, nearest
 from ablations.hyperparameters import DEFAULTS, Setting, changed, entering
-from ablations.studies.hashing import derive_seed, digest, source_digest
+from ablations.studies.hashing import RESULTS_VERSION, derive_seed, digest, source_digest
 from ablations.studies.schema import CellChoice, Confirm, Positive, Strict, TaskChoice, Train, Tune, Values
 
 
@@ -116,6 +116,7 @@ class Arm(BaseModel):
         """Everything that a member's result depends on, except its hyperparameters and seed; includes source digests."""
         return {
             **self.design,
+            "version": RESULTS_VERSION,
             "train": self.train.model_dump(),
             "source": [
                 source_digest(cells.catalogue()[self.cell.cell]),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations import cells
-from ablations.contract import plugins
+from ablations.contract import plugins, siblings
 from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.studies.schema import CellChoice, TaskChoice
 from ablations.studies.study import Arm, Study
@@ -31,7 +31,7 @@ def manifest(study: Study) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "processor": _processor()},
         "commit": _commit(),
-        "plugins": plugins.loaded(),
+        "plugins": plugins.loaded() | siblings.texts,
     }
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -52,13 +53,17 @@ def restored_registries() -> Iterator[None]:
     """Remove the cells, tasks and plug-ins that are defined in the block when it ends."""
     import tasks
     from ablations.cells import base
-    from ablations.contract import plugins
+    from ablations.contract import plugins, siblings
 
     tasks.catalogue()
-    before = [(registry, dict(registry)) for registry in (base.registry, tasks.registry, plugins._loaded)]
+    before = [
+        (registry, dict(registry)) for registry in (base.registry, tasks.registry, plugins._loaded, siblings.texts)
+    ]
     try:
         yield
     finally:
         for registry, entries in before:
             registry.clear()
             registry.update(entries)
+        for name in siblings.imported_modules():
+            del sys.modules[name]

@@ -18,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from ablations.contract import plugins
+from ablations.contract import plugins, siblings
 from ablations.contract.isolation import isolated
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, TrainingProgress, run_arm
@@ -89,11 +89,11 @@ def run_arms(
     with _signal_handlers(request_stop):
         while waiting:
             started: set[str] = set()
-            initial = (progress, stop, logged, os.getpid(), plugins.loaded())
+            initial = (progress, stop, logged, os.getpid(), plugins.loaded(), siblings.texts)
             with ProcessPoolExecutor(workers, context, initializer=_initialise, initargs=initial) as pool:
                 with _blocked_signals():  # workers inherit the mask, and unblock once they ignore the signals
                     pending: dict[Future[ArmOutcome], Arm] = {
-                        pool.submit(_work_on, arm, store, engine): arm for arm in waiting
+                        pool.submit(_work_on, arm, arm.hash, store, engine): arm for arm in waiting
                     }
                 waiting = []
                 while pending:
@@ -134,7 +134,9 @@ def _blocked_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _initialise(progress: Any, stop: Any, logged: dict[str, Logged], parent: int, files: dict[str, str]) -> None:
+def _initialise(
+    progress: Any, stop: Any, logged: dict[str, Logged], parent: int, files: dict[str, str], imported: dict[str, str]
+) -> None:
     """Initialise a worker process: it ignores signals, ends with its parent, and runs the plug-ins."""
     _Worker.progress, _Worker.stop, _Worker.logged = progress, stop, logged
     for number in SIGNALS:
@@ -147,13 +149,15 @@ def _initialise(progress: Any, stop: Any, logged: dict[str, Logged], parent: int
         os._exit(1)  # safe at any moment, as files are written atomically
 
     threading.Thread(target=watch_parent, daemon=True).start()
-    for path, text in files.items():
-        plugins.run(path, text)
+    plugins.replay(files, imported)
 
 
-def _work_on(arm: Arm, store: Store, engine: str) -> ArmOutcome:
+def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
     if _Worker.stop.is_set():
         return ArmOutcome(arm, "interrupted")
+    if arm.hash != hash_:
+        source = f"{arm.cell.cell}, {arm.task.name} or of what they use"
+        return ArmOutcome(arm, "failed", f"the source of {source} was changed during the sweep: start it again")
     context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
     try:
         with isolated() if plugins.loaded() else nullcontext():  # the worker runs other arms after this one

@@ -1,6 +1,7 @@
 """Content hashes: equal for equal content, different for different content."""
 
 import importlib.util
+import linecache
 import sys
 from pathlib import Path
 
@@ -22,30 +23,63 @@ SOURCES = {
 }
 
 
-@pytest.fixture
-def digests(tmp_path: Path) -> dict[str, str]:
-    """The source digest of the class `Cell` of each source."""
+STATEMENTS = {
+    "branch": "if True:\n    FACTOR = 2\nelse:\n    FACTOR = 3\n",
+    "other_branch": "if False:\n    FACTOR = 2\nelse:\n    FACTOR = 3\n",
+    "augmented": "FACTOR = 1\nFACTOR += 1\n",
+    "augmented_other": "FACTOR = 1\nFACTOR += 2\n",
+    "imported": "from math import pi as FACTOR\n",
+    "imported_other": "from math import e as FACTOR\n",
+    "star": "from math import *\nFACTOR = 1\n",
+    "other_star": "from cmath import *\nFACTOR = 1\n",
+    "call": "FACTOR = [2]\nFACTOR.append(1)\n",
+    "other_call": "FACTOR = [2]\nFACTOR.append(2)\n",
+    "deleted": "FACTOR = 2\nOTHER = 1\ndel OTHER\n",
+}
+"""Statements before a class that uses FACTOR."""
+USE = "\nclass Cell:\n    def double(self, x):\n        return FACTOR * x\n"
+
+
+def source_digest_of(text: str, folder: Path, module_name: str) -> str:
+    """The source digest of the class `Cell` in a module with this text."""
+    path = folder / "source.py"
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec
+    assert spec.loader
+    module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
+    try:
+        exec(compile(text, str(path), "exec"), vars(module))
+        linecache.checkcache()
+        return source_digest(module.Cell)
+    finally:
+        del sys.modules[module_name]
+
+
+@pytest.fixture(params=["plugin_0_mine", "ablations.cells.mine"])
+def digests(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The source digest of the class `Cell` of each source, in a plug-in and in a module of `ablations`."""
+    sources = SOURCES | {name: text + USE for name, text in STATEMENTS.items()}
     digests = {}
-    for name, text in SOURCES.items():
-        path = tmp_path / f"{name}.py"
-        path.write_text(text)
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec
-        assert spec.loader
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        digests[name] = source_digest(module.Cell)
-        del sys.modules[name]
-    return digests
+    for k, (name, text) in enumerate(sources.items()):
+        (tmp_path / str(k)).mkdir()
+        digests[name] = source_digest_of(text, tmp_path / str(k), request.param)
+    return digests | {"module": request.param}
 
 
-def test_source_digest_ignores_comments_docstrings_and_unused_code(digests: dict[str, str]) -> None:
+def test_source_digest_ignores_comments_and_docstrings(digests: dict[str, str]) -> None:
     assert digests["plain"] == digests["with_comments"]
-    assert digests["with_constant"] == digests["with_unused_constant"]
 
 
-def test_source_digest_depends_on_the_class_its_bases_and_the_constants_it_uses(digests: dict[str, str]) -> None:
-    different = set(SOURCES) - {"with_comments", "with_unused_constant"}
+def test_unused_code_counts_in_a_plugin_only(digests: dict[str, str]) -> None:
+    is_plugin = digests["module"].startswith("plugin")
+    assert (digests["with_constant"] != digests["with_unused_constant"]) == is_plugin
+
+
+def test_source_digest_depends_on_the_class_its_bases_and_all_that_may_change_what_they_use(
+    digests: dict[str, str],
+) -> None:
+    different = set(digests) - {"with_comments", "with_unused_constant", "module"}
     assert len({digests[name] for name in different}) == len(different)
 
 

@@ -111,7 +111,7 @@ def test_probe_that_raises_fails_its_arm_and_keeps_the_results(tmp_path: Path, m
         logged={}, progress=SimpleNamespace(put=lambda _: None), stop=SimpleNamespace(is_set=lambda: False)
     )
     monkeypatch.setattr(local, "_Worker", state)
-    outcome = local._work_on(small_arm(1), store, "eager")
+    outcome = local._work_on(small_arm(1), small_arm(1).hash, store, "eager")
     assert outcome.status == "failed"
     assert outcome.error.splitlines()[-1] == "ArithmeticError: the gradient is not defined"
     assert len([record for _, record in store.queued("tiny") if record["phase"] == "confirm"]) == 4
