@@ -3,10 +3,18 @@
 The Python API (see `ablations.api`) is loaded at its first use, so that importing this package stays cheap: no torch.
 """
 
-import importlib.util
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+
+# `python -m ablations` puts the current folder first on the import path: a file there called `copy.py` would be imported in
+# place of the standard library's. The folder stays if this package is imported from there.
+_home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_is_command = sys.orig_argv[-len(sys.argv) - 1 :][:2] == ["-m", "ablations"]
+if _is_command and sys.path[0] in ("", os.getcwd()) and os.getcwd() != _home:
+    del sys.path[0]
+
+import importlib.util  # noqa: E402
+from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 if TYPE_CHECKING:
     from ablations.api import StudyResults, TrainedPopulation, load_results, train
@@ -27,8 +35,28 @@ def __dir__() -> list[str]:
     return [*globals(), *__all__]
 
 
+def _refuse(message: str, **details: str) -> NoReturn:
+    """Raise ImportError. The command line instead prints the message and exits with 2, as for all unusable input.
+
+    `python -m ablations` (argv[0] is "-m" at this point) and the script `whygates` import this package before the command line
+    can catch an error.
+    """
+    if sys.argv[0] == "-m" or os.path.splitext(os.path.basename(sys.argv[0]))[0] == "whygates":
+        print(message, file=sys.stderr)
+        sys.exit(2)
+    raise ImportError(message, **details)
+
+
+def _refuse_missing_docstrings() -> None:
+    """Refuse `python -OO`: equations, definitions of tasks and help texts are docstrings."""
+    if sys.flags.optimize > 1:
+        _refuse(
+            "whygates reads equations from docstrings, which Python removes with -OO (PYTHONOPTIMIZE=2): run it without"
+        )
+
+
 def _refuse_shadowing() -> None:
-    """Raise ImportError if Python finds another module in place of `tasks` or `reports`.
+    """Refuse to start if Python finds another module in place of `tasks` or `reports`.
 
     Both packages lie beside this one, in a checkout as in site-packages. Their names are common, so a `tasks.py` in the
     current folder or on PYTHONPATH would be imported instead. A folder `tasks` without `__init__.py` does no harm: Python
@@ -46,12 +74,8 @@ def _refuse_shadowing() -> None:
             f"whygates needs its own package `{name}`, but Python finds {path} first: "
             "rename it, or start Python in another folder"
         )
-        # `python -m ablations` (argv[0] is "-m" at this point) and the script `whygates` import this package before the
-        # command line can catch an error. They print one sentence and exit with 2, as they do for all unusable input.
-        if sys.argv[0] == "-m" or os.path.splitext(os.path.basename(sys.argv[0]))[0] == "whygates":
-            print(message, file=sys.stderr)
-            sys.exit(2)
-        raise ImportError(message, name=name, path=path)
+        _refuse(message, name=name, path=path)
 
 
+_refuse_missing_docstrings()
 _refuse_shadowing()

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ablations import __version__
 from ablations.commands import options as opt
+from ablations.commands.environment import console, finish, is_unicode, prepare, unusable
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
 from ablations.errors import InputError
 
@@ -27,7 +28,7 @@ def demo(store: opt.StoreFolder = STORE, out: opt.Out = DEMO_REPORT, workers: op
     """Run the `smoke` study and write its report: a few minutes on a laptop."""
     from ablations.commands.demo import run_demo
 
-    raise typer.Exit(run_demo(store, out, workers, _console()))
+    raise typer.Exit(run_demo(store, out, workers, console()))
 
 
 @app.command()
@@ -47,14 +48,14 @@ def sweep(
 
     _load(plugin, complete=True)
     if not study:
-        list_studies(_console())
+        list_studies(console())
         return
     loaded = load(study, changes or [])
     if dry_run:
-        print_plan(loaded, engine, workers, _console())
+        print_plan(loaded, engine, workers, console())
         return
     resume = shell_command("sweep", study, plugin=plugin, set=changes, store=store, workers=workers, engine=engine)
-    raise typer.Exit(run_sweep(loaded, store, workers, engine, resume, _console()))
+    raise typer.Exit(run_sweep(loaded, store, workers, engine, resume, console()))
 
 
 @app.command()
@@ -66,7 +67,7 @@ def status(
 
     _load(plugin)
     current = study_status(opt.study_name(study), store)
-    _print(current.arms, as_json, lambda _, console: show_status(current, console))
+    _print(current.arms, as_json, lambda _, out: show_status(current, out))
 
 
 @app.command()
@@ -84,10 +85,10 @@ def report(
         raise InputError("report: give either a STUDY or --from TABLES")
     _load(plugin)
     if tables:
-        rebuild_report(tables, out or REPORTS / "rebuilt", _console())
+        rebuild_report(tables, out or REPORTS / "rebuilt", console())
     else:
         name = opt.study_name(study)
-        write_report(name, store, out or REPORTS / name, _console())
+        write_report(name, store, out or REPORTS / name, console())
 
 
 @app.command()
@@ -98,7 +99,7 @@ def inspect(
     from ablations.commands.inspect import inspect_member
 
     _load(plugin)
-    inspect_member(run, store, out, _console())
+    inspect_member(run, store, out, console())
 
 
 @app.command()
@@ -106,7 +107,7 @@ def ui(store: opt.StoreFolder = STORE, port: opt.Port = 5000) -> None:
     """Browse the runs in the MLflow UI, on this machine only."""
     from ablations.commands.ui import serve
 
-    serve(store, port, _console())
+    serve(store, port, console())
 
 
 @app.command()
@@ -149,16 +150,11 @@ def check(file: opt.PluginFile) -> None:
     """Check the cells and tasks of a file against the contract that the built-in ones fulfil."""
     from ablations.commands.check import check_file
 
-    raise typer.Exit(0 if check_file(file, _console()) else 1)
-
-
-def _console() -> Console:
-    """Prints text without markup, as labels may contain anything; 160 columns wide unless on a terminal."""
-    return Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+    raise typer.Exit(0 if check_file(file, console()) else 1)
 
 
 def _print(data: Any, as_json: bool, show: Callable[[Any, Console], None]) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False)) if as_json else show(data, _console())
+    print(json.dumps(data, indent=2, ensure_ascii=not is_unicode())) if as_json else show(data, console())
 
 
 def _load(files: list[Path] | None, complete: bool = False) -> None:
@@ -187,9 +183,11 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # a plug-in may raise anything, wherever it is called
         from ablations.contract.plugins import blame
 
-        message = blame(error)
+        message = blame(error) or unusable(error)
         if not message:
             raise
+    except KeyboardInterrupt:  # sweeps handle it themselves
+        return 130
     for line in message.splitlines():
         print(f"whygates: {line}", file=sys.stderr)
     return 2
@@ -197,4 +195,5 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The entry point of `whygates`."""
-    sys.exit(run(sys.argv[1:]))
+    output = prepare()
+    sys.exit(finish(output, run(sys.argv[1:])))

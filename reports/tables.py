@@ -46,9 +46,12 @@ MANIFEST = {
     "hardware": dict,
     "lattice": list,
     "arms": list,
+    "failed": list,
+    "queued": int,
+    "command": str,
 }
 """Type of each optional key of study.json."""
-KINDS = {dict: "an object", list: "a list"}
+KINDS = {dict: "an object", list: "a list", int: "a whole number", str: "a text"}
 """How an error message names a type."""
 CURVES = ("hash", "step", "metric", "value")
 PHASES = ("tune", "confirm")
@@ -135,15 +138,23 @@ def _parsed(file: Path) -> pd.DataFrame | None:
     None if a value is invalid; `_csv` then reads the text, so that the error message can name the cell.
     """
     kinds: Any = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
-    rows = LARGEST_CURVES + 1
+    rows, separator = LARGEST_CURVES + 1, _separator(file)
     try:
         table = pd.read_csv(
-            file, dtype=kinds, usecols=list(CURVES), keep_default_na=False, encoding="utf-8-sig", nrows=rows
-        )
+            file, dtype=kinds, usecols=list(CURVES), keep_default_na=False, encoding="utf-8-sig", nrows=rows,
+            sep=separator, decimal="." if separator == "," else ",",
+        )  # fmt: skip
     except ValueError:
         return None
     good = bool(np.all(table["step"].abs() <= LARGEST) and np.all(table["value"].abs() <= LARGEST_MEASURED))
     return table if good else None
+
+
+def _separator(file: Path) -> str:
+    """The separator of a table, which is the most frequent one in its header: spreadsheets also write semicolons and tabs."""
+    with open(file, encoding="utf-8-sig", errors="replace") as lines:
+        header = lines.readline()
+    return max(",;\t", key=header.count)
 
 
 def _refuse_long(file: Path, table: pd.DataFrame, limit: int) -> None:
@@ -153,7 +164,7 @@ def _refuse_long(file: Path, table: pd.DataFrame, limit: int) -> None:
 
 def _study(file: Path) -> dict[str, Any]:
     try:
-        study = json.loads(file.read_text(encoding="utf-8"))
+        study = json.loads(file.read_text(encoding="utf-8-sig"))
     except ValueError as error:  # also JSONDecodeError and UnicodeDecodeError
         raise BadTable(f"{file}: this is not JSON ({error})") from error
     if not isinstance(study, dict):
@@ -185,7 +196,10 @@ def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 
     :param limit: the most rows allowed; 0 reads only the header and one row.
     """
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1)
+        table = pd.read_csv(
+            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1, sep=_separator(file)
+        )
+        table.attrs["decimal comma"] = _separator(file) != ","
     except pd.errors.EmptyDataError as error:
         raise BadTable(f"{file}: the file is empty") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -211,6 +225,8 @@ def _near(column: str, present: pd.Index) -> str:
 def _numbers(file: Path, table: pd.DataFrame, column: str, empty: bool = False) -> pd.Series:
     """A column as finite numbers within their bounds; NaN for an empty value where `empty` allows it."""
     cells = table[column].str.strip()
+    if table.attrs.get("decimal comma"):  # as spreadsheets write where the comma is the decimal mark
+        cells = cells.str.replace(",", ".", n=1)
     numbers = pd.Series(pd.to_numeric(cells, errors="coerce"), index=table.index)
     bad = ~np.isfinite(np.asarray(numbers, dtype=float))
     if empty:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations.studies.study import Study
-from ablations.sweeps.arm import ProbeProgress, TrainingProgress, phase_sizes
+from ablations.sweeps.arm import Event, ProbeProgress, Warned, phase_sizes
 from ablations.sweeps.workers.local import ArmOutcome
 from reports.format import duration
 
@@ -47,7 +47,9 @@ class Display:
         self.by_arm = Progress(*bar, MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
         self.arm_bars: dict[str, Any] = {}
         group = Group(self.by_arm, self.overall)
-        self.live = Live(group, console=out, refresh_per_second=4) if out.is_terminal else None
+        self.live = (
+            Live(group, console=out, refresh_per_second=4) if out.is_terminal and not out.is_dumb_terminal else None
+        )
 
     def __enter__(self) -> Self:
         if self.live:
@@ -63,8 +65,11 @@ class Display:
         for key, values in solved.items():
             self.solved.setdefault(key, []).extend(values)
 
-    def progress(self, progress: TrainingProgress | ProbeProgress) -> None:
-        """Update the bar of an arm."""
+    def progress(self, progress: Event) -> None:
+        """Update the bar of an arm, or print its warning."""
+        if isinstance(progress, Warned):
+            self.warn(progress.message)
+            return
         arm = self.arms[progress.arm]
         if progress.arm not in self.arm_bars:
             self.arm_bars[progress.arm] = self.by_arm.add_task(str(arm), note="")

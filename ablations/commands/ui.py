@@ -46,15 +46,17 @@ def _check_port(port: int) -> None:
 
 def _run_server(store: Store, port: int) -> None:
     """Run an MLflow server as a child process until Ctrl-C or SIGTERM; it is stopped with this process."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
+    command = [sys.executable, "-P", "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
     command += ["--artifacts-destination", store.artifacts.as_uri(), "--host", "127.0.0.1", "--port", str(port)]
     # One worker is faster than several on a small store, and the job runner would start eight idle processes.
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = subprocess.Popen([*command, "--workers", "1"], env={**os.environ, **settings})
+    settings["PYTHONSAFEPATH"] = "1"  # for the processes that the server starts
+    others = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}  # they may move it
+    server = subprocess.Popen([*command, "--workers", "1"], env=others | settings)
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            server.wait()
+            raise InputError(f"the MLflow server ended by itself, with exit code {server.wait()}")
     finally:
         server.terminate()
         server.wait()

@@ -178,7 +178,7 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
         problem = "no such file" if path.suffix == ".toml" else "neither a preset nor a file"
         raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:

@@ -51,6 +51,17 @@ class ProbeProgress(NamedTuple):
     of: int
 
 
+class Warned(NamedTuple):
+    """Something that an arm goes on without."""
+
+    arm: str
+    message: str
+
+
+Event = TrainingProgress | ProbeProgress | Warned
+"""What an arm reports while it runs."""
+
+
 class Logged(NamedTuple):
     """What the tracker has of a member."""
 
@@ -67,7 +78,7 @@ class Context(NamedTuple):
     engine: str
     logged: dict[str, Logged]
     """Members of the study that the tracker has, by hash."""
-    report: Callable[[TrainingProgress | ProbeProgress], None]
+    report: Callable[[Event], None]
     stopping: Callable[[], bool]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ablations.networks.model import Model
 from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, arm_lock, build_model, member_tags
+from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, Warned, arm_lock, build_model, member_tags
 from ablations.sweeps.search import MemberSpec
 from ablations.sweeps.store import Store, write
 from ablations.training import torch_state
@@ -37,13 +37,16 @@ def probe_arm(arm: Arm, confirmed: list[MemberSpec], context: Context) -> None:
                 _run_probe(arm, probe, members, context.store)
             if context.stopping():
                 raise Interrupted
+        failures = list[str]()
         for spec in confirmed:
             member = spec.hash(arm)
             probes = frozenset(probe for probe, members in plan if member in members)
             logged = context.logged.get(member, Logged(arm.hash))
             if logged.probes is None or not probes <= logged.probes:
-                _draw_figure(arm, member, context.store)
+                failures += _draw_figure(arm, member, context.store)
                 context.store.enqueue(arm.study, member, member_tags(arm, spec), probes)
+        if failures:
+            context.report(Warned(arm.hash, f"{arm}: {len(failures)} figures cannot be drawn: {failures[0]}"))
 
 
 def _plan(arm: Arm, confirmed: list[MemberSpec], store: Store) -> Iterator[tuple[str, list[str]]]:
@@ -99,8 +102,13 @@ def all_curves(result: dict[str, Any], findings: dict[str, dict[str, Any]]) -> d
     return result["curves"] | {name: curve for found in findings.values() for name, curve in found["curves"].items()}
 
 
-def _draw_figure(arm: Arm, member: str, store: Store) -> None:
-    from reports.figures.member import member_svg  # matplotlib takes long to import, and most arms are drawn once
+def _draw_figure(arm: Arm, member: str, store: Store) -> list[str]:
+    """Draw a member's curves; returns the error if that fails. Its findings are logged all the same."""
+    try:
+        from reports.figures.member import member_svg  # matplotlib takes long to import, and most arms are drawn once
 
-    svg = member_svg(all_curves(store.get(member) or {}, store.findings(member)), str(arm))
+        svg = member_svg(all_curves(store.get(member) or {}, store.findings(member)), str(arm))
+    except Exception as error:  # a matplotlib that is misconfigured or broken can raise anything
+        return [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"]
     write(store.figure_path(member), svg)
+    return []

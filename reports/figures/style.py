@@ -51,10 +51,11 @@ def cell_styles(cells: Sequence[str]) -> dict[str, CellStyle]:
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Apply the matplotlib settings under which figures are created and saved; independent of date and machine."""
+    """Apply the matplotlib settings under which figures are created and saved.
+
+    They start from matplotlib's defaults, so that they depend neither on the user's matplotlibrc nor on date and machine.
+    """
     settings: Any = {
-        **sns.axes_style("ticks"),
-        **sns.plotting_context("notebook", font_scale=0.75),
         "font.family": ["DejaVu Sans"],
         "axes.edgecolor": FAINT,
         "axes.labelcolor": INK,
@@ -77,7 +78,9 @@ def figure_style() -> Iterator[None]:
         "svg.hashsalt": "whygates",
         "svg.fonttype": "path",
     }
-    with mpl.rc_context(settings), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(sns.axes_style("ticks") | sns.plotting_context("notebook", font_scale=0.75) | settings)
         warnings.filterwarnings("ignore", "Glyph .* missing")  # missing glyphs are drawn as boxes
         yield
 

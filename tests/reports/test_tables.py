@@ -179,7 +179,7 @@ def test_missing_file_or_folder_is_named(tmp_path):
         ("study.json", "{", "study.json: this is not JSON"),
         ("study.json", "[]", "study.json: must hold one JSON object, not a list"),
         ("study.json", '{"cells": ["lstm"]}', "study.json: cells must be an object, not a list"),
-        ("study.json", '{"arms": 3}', "study.json: arms must be a list, not a single value"),
+        ("study.json", '{"arms": 3}', "study.json: arms must be a list, not a whole number"),
         ("study.json", '{"lattice": ["lstm"]}', "study.json: every entry of lattice must be an object"),
         ("study.json", '{"lattice": [{}]}', "study.json: every entry of lattice must name its cell"),
         (
@@ -216,3 +216,42 @@ def test_invalid_curve_value_is_named_with_its_row(write, tmp_path, cell):
 @pytest.mark.parametrize("column", sorted({*REQUIRED, *NUMBERS_OR_EMPTY, *CURVES, "group"}))
 def test_every_column_is_documented(column):
     assert re.search(rf"\b{column}\b", reports.__doc__ or "")
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_tables_that_a_spreadsheet_saved_are_read(write, tmp_path, separator, newline, mark):
+    """With semicolons or tabs between the values, the decimal mark may be a comma or a point."""
+    expected = read(write({"score": "0.925"}, {"score": "-1.5e-3"}))
+    results = pd.read_csv(tmp_path / "results.csv", dtype=str, keep_default_na=False)
+    curves = pd.DataFrame({"hash": ["h0", "h1"], "step": "1", "metric": "eval/score", "value": ["0.5", "-0.25"]})
+    for decimal in (".",) if separator == "," else (".", ","):
+        folder = tmp_path / f"saved {ord(decimal)}"
+        folder.mkdir()
+        for name, table in (("results.csv", results), ("curves.csv", curves)):
+            numbers = table.apply(lambda column, mark=decimal: column.str.replace(".", mark, regex=False))
+            text = numbers.to_csv(index=False, sep=separator, lineterminator=newline)
+            (folder / name).write_bytes((mark + text).encode())
+        (folder / "study.json").write_text(mark + '{"study": "saved", "queued": 3}', encoding="utf-8")
+        found = read(folder)
+        assert found.results["score"].tolist() == expected.results["score"].tolist() == [0.925, -0.0015]
+        assert found.curves["value"].tolist() == [0.5, -0.25]
+        assert found.study["study"] == "saved"
+
+
+@pytest.mark.parametrize(
+    ("cell", "separator"), [("1.234,5", ";"), ("0,5,1", ";"), ("0_5", "\t"), ("1 000", ";"), ("0,5", ",")]
+)
+def test_a_value_that_fits_no_notation_is_named(write, tmp_path, cell, separator):
+    table = pd.read_csv(write({}, {}), dtype=str, keep_default_na=False)
+    table.loc[1, "score"] = cell
+    table.to_csv(tmp_path / "results.csv", index=False, sep=separator)
+    assert f"column score, row 3: '{cell}' must be a finite number" in error_message(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["failed", "queued", "command"])
+def test_the_state_of_a_study_has_its_types(write, tmp_path, key):
+    write({})
+    (tmp_path / "study.json").write_text(json.dumps({key: {}}))
+    assert f"{key} must be a" in error_message(tmp_path)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from ablations.contract import plugins, siblings
 from ablations.contract.isolation import isolated
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, TrainingProgress, run_arm
+from ablations.sweeps.arm import Context, Event, Interrupted, Logged, run_arm
 from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.store import Store
 
@@ -54,7 +54,7 @@ def run_arms(
     workers: int,
     engine: str,
     logged: dict[str, Logged],
-    on_progress: Callable[[TrainingProgress | ProbeProgress], None],
+    on_progress: Callable[[Event], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> Iterator[ArmOutcome]:
