@@ -39,6 +39,10 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
     target = folder / run.hash
     with writing(target):
         output.check(target)
+    if not store.weights.is_dir():
+        raise InputError(
+            f"--store {store_folder}: the weights of {run.hash} are only in the store that it was trained in"
+        )
     weights, metadata = read(store.weights_path(run.hash))
     arm, member = _arm(metadata["arm"]), Member(**metadata["member"])
     model = build_model(arm)

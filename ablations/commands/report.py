@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
-from ablations.tracking.runs import first_line
+from ablations.tracking.runs import first_line, using
 from ablations.tracking.tracker import Tracker
 from reports import output
 from reports.build import build
@@ -20,9 +20,11 @@ def write_report(study: str, store: Path, target: Path, out: Console) -> None:
     """Build the report of a study in `target` and attach it to the study's MLflow run. Raises InputError."""
     with writing(target):
         output.check(target)
-    tracker = Tracker(Store.open(store), study)
+    opened = Store.open(store)
     with tempfile.TemporaryDirectory() as tables:
-        tracker.tables(Path(tables))
+        with using(opened):
+            tracker = Tracker(opened, study)
+            tracker.tables(Path(tables))
         rebuild_report(Path(tables), target, out)
     try:
         tracker.attach(target)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 import tasks
 from ablations import cells
 from ablations.cells.initial import searchable_initialisers
-from ablations.errors import InputError, nearest
+from ablations.errors import InputError, nearest, refuse_pipe
 from ablations.hyperparameters import DEFAULTS, Setting, changed, entering
 from ablations.studies.hashing import derive_seed, digest, source_digest
 from ablations.studies.schema import CellChoice, Confirm, Positive, Strict, TaskChoice, Train, Tune, Values
@@ -45,6 +45,8 @@ class Study(Strict):
     def _check(self) -> Self:
         if self.name == "Default":
             raise ValueError("the name 'Default' is reserved by MLflow: choose another")
+        if self.name.lower().endswith(".toml"):
+            raise ValueError(f"the name {self.name!r} ends like that of a study file: choose another, without .toml")
         for kind, labels in (("cells", [c.label for c in self.cells]), ("tasks", [t.label for t in self.task])):
             duplicates = sorted({label for label in labels if labels.count(label) > 1})
             if duplicates:
@@ -173,8 +175,9 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
     :raises InputError: for a study that does not exist, cannot be read, or is not valid.
     """
     path = presets().get(name) or Path(name)
+    refuse_pipe(f"study {name!r}", path)
     if not os.path.isfile(path):  # unlike Path.is_file, False also for an invalid path
-        problem = "no such file" if path.suffix == ".toml" else "neither a preset nor a file"
+        problem = "no such file" if path.suffix.lower() == ".toml" else "neither a preset nor a file"
         raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

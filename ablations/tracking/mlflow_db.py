@@ -6,7 +6,7 @@ from contextlib import closing
 
 from mlflow import MlflowClient
 
-from ablations.sweeps.store import Store, atomic_file
+from ablations.sweeps.store import Store, atomic_file, database_url
 
 
 def create_database(store: Store) -> None:
@@ -14,7 +14,7 @@ def create_database(store: Store) -> None:
     if not store.mlflow.exists():
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         with atomic_file(store.mlflow) as scratch:
-            MlflowClient(f"sqlite:///{scratch}").search_experiments()
+            MlflowClient(database_url(scratch)).search_experiments()
 
 
 def relocate(store: Store, experiment: str, current: str, recorded: str) -> None:
