@@ -39,7 +39,7 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
     target = folder / run.hash
     with writing(target):
         output.check(target)
-    if not store.weights.is_dir():
+    if not store.local and not store.weights_path(run.hash).exists():
         raise InputError(
             f"--store {store_folder}: the weights of {run.hash} are only in the store that it was trained in"
         )

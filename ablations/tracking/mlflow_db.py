@@ -7,13 +7,14 @@ from contextlib import closing
 from mlflow import MlflowClient
 
 from ablations.sweeps.store import Store, atomic_file, database_url
+from ablations.tracking.runs import using
 
 
 def create_database(store: Store) -> None:
-    """Create the store's MLflow database, with all its tables or not at all, unless it exists."""
-    if not store.mlflow.exists():
+    """Create the store's MLflow database, with all its tables or not at all, unless it exists or a server has the runs."""
+    if store.local and not store.mlflow.exists():
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        with atomic_file(store.mlflow) as scratch:
+        with using(store), atomic_file(store.mlflow) as scratch:
             MlflowClient(database_url(scratch)).search_experiments()
 
 
