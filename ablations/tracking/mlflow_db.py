@@ -4,7 +4,7 @@ import logging
 import sqlite3
 from contextlib import closing
 
-from mlflow import MlflowClient
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from ablations.sweeps.store import Store, atomic_file, database_url
 from ablations.tracking.runs import using
@@ -15,7 +15,8 @@ def create_database(store: Store) -> None:
     if store.local and not store.mlflow.exists():
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         with using(store), atomic_file(store.mlflow) as scratch:
-            MlflowClient(database_url(scratch)).search_experiments()
+            # Not by a client: MLflow would put the current folder, unquoted, into an SQL statement.
+            SqlAlchemyStore(database_url(scratch), store.artifacts.as_uri())
 
 
 def relocate(store: Store, experiment: str, current: str, recorded: str) -> None:

@@ -130,5 +130,5 @@ def test_any_other_label_is_kept(label: str) -> None:
 def test_a_default_label_that_is_too_long_is_refused() -> None:
     options = {"forget_bias": 0.12345678901234567, "input_bias": 0.12345678901234567, "decay": 0.12345678901234567}
     assert len(CellChoice(cell="lstm", init=options).label) < 100
-    with pytest.raises(ValidationError, match="has 1\\d\\d characters: give it one of at most 100"):
+    with pytest.raises(ValidationError, match=r"has 1\d\d characters: give it one of at most 100"):
         CellChoice(cell="lstm", init={**options, "recurrent_init": "orthogonal"}, layers=2, options={"peephole": True})
