@@ -55,7 +55,8 @@ class StudyResults(NamedTuple):
 def load_results(store: str | Path, study: str) -> StudyResults:
     """Read the finished networks of a study.
 
-    :param store: the folder of a sweep's `--store`; with MLFLOW_TRACKING_URI set, the runs are read from that server.
+    :param store: the folder of a sweep's `--store`; with MLFLOW_TRACKING_URI set, the runs are read from that server, and
+        the folder may be missing.
     :raises InputError: if there is no such store or study, or it has no finished network yet.
     """
     from ablations.tracking.runs import using  # importing mlflow takes seconds

@@ -3,7 +3,7 @@
 import os
 import re
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ablations.errors import InputError
 
@@ -24,12 +24,8 @@ def server() -> Server | None:
     given = os.environ.get(VARIABLE, "").strip()
     if not given:
         return None
-    try:
-        parts = urlsplit(given)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # an invalid port or IPv6 address
-        valid = False
-    if not valid or re.search(r"[\s?#\\]", given):
+    parts = _parsed(given)
+    if parts is None:
         raise InputError(
             f"{VARIABLE}={masked(given)!r}: allowed is the address of an MLflow server, such as http://localhost:5000; "
             "without this variable, runs are tracked in the store"
@@ -43,6 +39,16 @@ def server() -> Server | None:
     login = {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password} if user else {}
     address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
     return Server(address, login)
+
+
+def _parsed(address: str) -> SplitResult | None:
+    """The parts of a server's address; None for any other text."""
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # an invalid port or IPv6 address
+        return None
+    return parts if valid and not re.search(r"[\s?#\\]", address) else None
 
 
 def masked(address: str) -> str:

@@ -98,3 +98,11 @@ def test_a_path_that_no_file_can_have_is_refused_before_anything_is_written(
     assert len(refused.stderr.splitlines()) == 1
     assert digests(tiny) == before
     assert [path.name for path in tiny.iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b.py", "50%2F?.py", 'it\'s "x".py', "Größe🎉.py", "two\nlines.py", "-x.py", "plugin", "n" * 252 + ".py"]
+)
+def test_a_plugin_of_any_name_is_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes((Path(__file__).parents[3] / "examples" / "ugrnn.py").read_bytes())
+    assert "h' = " in whygates("cells", "ugrnn", "--plugin", name, cwd=tmp_path).stdout
