@@ -59,7 +59,8 @@ def test_any_other_study_argument_is_a_name_in_the_store(tiny: Path, monkeypatch
 )
 def test_what_cannot_be_read_again_is_refused(tiny: Path, arguments: list[str]) -> None:
     os.mkfifo(tiny / "pipe")
-    writer = threading.Thread(target=lambda: (tiny / "pipe").write_text(""))  # whoever reads it does not wait for ever
+    # Whoever reads the pipe does not wait for ever.
+    writer = threading.Thread(target=(tiny / "pipe").write_text, args=[""], daemon=True)
     writer.start()
     refused = whygates(*arguments, cwd=tiny)
     os.close(os.open(tiny / "pipe", os.O_RDONLY | os.O_NONBLOCK))
