@@ -55,13 +55,17 @@ class StudyResults(NamedTuple):
 def load_results(store: str | Path, study: str) -> StudyResults:
     """Read the finished networks of a study.
 
-    :param store: the folder of a sweep's `--store`; with MLFLOW_TRACKING_URI set, the runs are read from that server.
+    :param store: the folder of a sweep's `--store`; with MLFLOW_TRACKING_URI set, the runs are read from that server, and
+        the folder may be missing.
     :raises InputError: if there is no such store or study, or it has no finished network yet.
     """
-    from ablations.tracking.tracker import Tracker  # importing mlflow takes seconds
+    from ablations.tracking.runs import using  # importing mlflow takes seconds
+    from ablations.tracking.tracker import Tracker
 
-    tracker = Tracker(Store.open(Path(store)), study)
-    table = tracker.results(tracker.manifest())
+    opened = Store.open(Path(store))
+    with using(opened):
+        tracker = Tracker(opened, study)
+        table = tracker.results(tracker.manifest())
     confirm, tune = (table.query("phase == @phase").reset_index(drop=True) for phase in ("confirm", "tune"))
     return StudyResults(confirm, tune)
 

@@ -1,7 +1,9 @@
-"""The error for invalid user input, and look-ups whose error names the nearest valid name."""
+"""The error for invalid user input, look-ups whose error names the nearest valid name, and a check of files."""
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,3 +26,13 @@ def known(what: str, name: object, names: Mapping[str, T]) -> T:
     if name not in names:
         raise InputError(f"unknown {what} {name!r}{nearest(name, names)}")
     return names[str(name)]
+
+
+def refuse_pipe(what: str, path: Path) -> None:
+    """Raise InputError for a pipe, a device or standard input: the command that continues a sweep reads its files again.
+
+    :param what: how the error names it.
+    """
+    is_stream = os.path.abspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/"))  # also where it is redirected
+    if is_stream or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
+        raise InputError(f"{what}: it is not a regular file, and cannot be read again; save it as one and name that")

@@ -2,10 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports import output
 from reports.claims import Verdict, decide
 from reports.format import number, percent
 from reports.page.content import contents
@@ -37,19 +35,20 @@ def build(source: Path, out: Path) -> Path:
     :param out: the folder to write, created if missing. If it is also the source, its tables are not rewritten.
     :returns: the path of report.html.
     :raises BadTable: if the tables are invalid; nothing is written then.
-    :raises OSError: if `out` cannot be written; the message names it.
+    :raises Occupied: if `out` has files that no earlier report wrote; nothing is written then.
+    :raises OSError: if `out` cannot be written.
     """
     source, out = Path(source), Path(out)
-    tables = read(source)
-    files = _files(contents(tables, verdicts := decide(tables.results)))
-    files["verdicts.json"] = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False) + "\n"
     folder = source.parent if source.is_file() else source
-    copied = {"results.csv": source} if source.is_file() else {name: source / name for name in TABLES}
-    copied = {name: path for name, path in copied.items() if path.is_file()}
-    try:
-        _write(files, copied, out, keep_tables=out.is_dir() and out.samefile(folder))
-    except OSError as error:
-        raise OSError(error.errno, f"the report cannot be written to {out}: {error.strerror or error}") from error
+    kept = TABLES if out.is_dir() and folder.is_dir() and out.samefile(folder) else ()
+    output.check(out, kept=kept)  # before the work
+    tables = read(source)
+    files: dict[str, str | Path] = {**_files(contents(tables, verdicts := decide(tables.results)))}
+    files["verdicts.json"] = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False) + "\n"
+    if not kept:
+        copied = {"results.csv": source} if source.is_file() else {name: source / name for name in TABLES}
+        files |= {name: path for name, path in copied.items() if path.is_file()}
+    output.write(out, files, kept)
     return out / "report.html"
 
 
@@ -140,30 +139,3 @@ def _escape_markdown(value: object) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*\[\]|~])", r"\\\1", text)
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # between letters it is not markup
-
-
-def _write(files: dict[str, str], copied: dict[str, Path], out: Path, keep_tables: bool) -> None:
-    """Write everything into a temporary folder inside `out`, then move it into place, so that no file is ever incomplete.
-
-    Tables and figures of an earlier report that this one does not have are deleted.
-
-    :param files: text by file name.
-    :param copied: source path of each table by file name.
-    :param keep_tables: leave the tables in `out` untouched.
-    """
-    (out / "figures").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=out) as folder:
-        staged = Path(folder)
-        (staged / "figures").mkdir()
-        for name, text in files.items():
-            (staged / name).write_text(text, encoding="utf-8", newline="\n")
-        stale = {f"figures/{path.name}" for kind in ("*.svg", "*.csv") for path in (out / "figures").glob(kind)}
-        if not keep_tables:
-            stale |= set(TABLES)
-            for name, path in copied.items():
-                shutil.copyfile(path, staged / name)
-        placed = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file())
-        for name in placed:
-            os.replace(staged / name, out / name)
-        for name in stale - {*placed}:
-            (out / name).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from ablations.commands.report import writing
 from ablations.errors import InputError
 from ablations.probes import measure
 from ablations.studies.study import Arm, sentences
@@ -18,6 +19,7 @@ from ablations.tracking.runs import MemberRun, find_member
 from ablations.training import torch_state
 from ablations.training.result import Member
 from ablations.training.snapshots import read
+from reports import output
 from reports.figures.member import panel_figures
 from reports.figures.style import figure_style, svg
 
@@ -34,6 +36,13 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
     """
     store = Store.open(store_folder)
     run = find_member(store, prefix)
+    target = folder / run.hash
+    with writing(target):
+        output.check(target)
+    if not store.local and not store.weights_path(run.hash).exists():
+        raise InputError(
+            f"--store {store_folder}: the weights of {run.hash} are only in the store that it was trained in"
+        )
     weights, metadata = read(store.weights_path(run.hash))
     arm, member = _arm(metadata["arm"]), Member(**metadata["member"])
     model = build_model(arm)
@@ -55,7 +64,6 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
             f"Note: the source of {arm.cell.cell} or {arm.task.name} has changed since this network was trained.",
             soft_wrap=True,
         )
-    target = folder / run.hash
     _plot(all_curves(result, findings), f"{arm} · seed {member.seed}", target)
     metrics = result["metrics"] | {name: value for f in findings.values() for name, value in f["metrics"].items()}
     out.print(_summary(arm, run, result, metrics))
@@ -74,13 +82,10 @@ def _arm(saved: dict[str, Any]) -> Arm:
 
 
 def _plot(plotted: Curves, title: str, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with figure_style():
-            for name, figure in panel_figures(plotted, title).items():
-                (folder / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be written to: {error.strerror}") from None
+    with figure_style():
+        figures = {f"{name}.svg": svg(figure) for name, figure in panel_figures(plotted, title).items()}
+    with writing(folder):
+        output.write(folder, figures)
 
 
 def _summary(arm: Arm, run: MemberRun, result: dict[str, Any], metrics: dict[str, Any]) -> Table:

@@ -1,20 +1,49 @@
 """Arguments and options of the command line: types, which Typer checks, help, completion."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from ablations.commands.completion import complete_cell, complete_study, complete_task
+from ablations.errors import InputError, refuse_pipe
+
+LONGEST_NAME = 255
+"""Bytes of the name of a file, on all common file systems."""
+
+
+def _checked(value: Any) -> Any:
+    """The value of an argument that may be a path, or several. Raises InputError for one that no file can have."""
+    for path in value if isinstance(value, list) else [value]:
+        text = str(path or "")
+        try:
+            names = text.encode().split(os.sep.encode())
+        except UnicodeEncodeError:
+            raise InputError(f"{text!r}: whygates needs paths in UTF-8; rename it") from None
+        if "\0" in text or any(len(name) > LONGEST_NAME for name in names):
+            raise InputError(f"{text!r}: a name in this path is too long; at most {LONGEST_NAME} bytes")
+    return value
+
+
+def _plugins(files: list[Path] | None) -> list[Path] | None:
+    for file in files or ():
+        refuse_pipe(f"--plugin {file}", file)
+    return _checked(files)
+
 
 Engine = Literal["auto", "fused", "eager"]
 
-Study = Annotated[str, Argument(metavar="STUDY", help="A preset's name or a TOML file.", autocompletion=complete_study)]
+Study = Annotated[
+    str,
+    Argument(metavar="STUDY", help="A preset's name or a TOML file.", callback=_checked, autocompletion=complete_study),
+]
 StudyOrList = Annotated[
     str,
     Argument(
         metavar="STUDY",
         help="A preset's name or a TOML file; without it, the presets are listed.",
+        callback=_checked,
         autocompletion=complete_study,
     ),
 ]
@@ -24,11 +53,14 @@ RunPrefix = Annotated[
     str, Argument(metavar="RUN", help="A confirmed network: its run id or its hash, or the start of one of them.")
 ]
 PluginFile = Annotated[
-    Path, Argument(metavar="FILE", exists=True, dir_okay=False, help="A Python file with cells or tasks.")
+    Path,
+    Argument(metavar="FILE", exists=True, dir_okay=False, callback=_checked, help="A Python file with cells or tasks."),
 ]
 
-StoreFolder = Annotated[Path, Option("--store", file_okay=False, help="The folder that holds the runs.")]
-_OUT = Option("--out", file_okay=False, writable=True, help="The folder to write to.")
+StoreFolder = Annotated[
+    Path, Option("--store", file_okay=False, callback=_checked, help="The folder that holds the runs.")
+]
+_OUT = Option("--out", file_okay=False, writable=True, callback=_checked, help="The folder to write to.")
 Out = Annotated[Path, _OUT]
 OutOrDefault = Annotated[Path | None, _OUT]
 Workers = Annotated[int, Option("--workers", min=1, help="Worker processes, one thread each.")]
@@ -43,7 +75,12 @@ EngineName = Annotated[
 Plugins = Annotated[
     list[Path] | None,
     Option(
-        "--plugin", metavar="FILE", exists=True, dir_okay=False, help="A Python file with cells or tasks; repeatable."
+        "--plugin",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        callback=_plugins,
+        help="A Python file with cells or tasks; repeatable.",
     ),
 ]
 Changes = Annotated[
@@ -57,7 +94,12 @@ Changes = Annotated[
 DryRun = Annotated[bool, Option("--dry-run", help="Only print the arms and a time estimate.")]
 Tables = Annotated[
     Path | None,
-    Option("--from", exists=True, help="Rebuild from tables instead of the store: a report's folder, or results.csv."),
+    Option(
+        "--from",
+        exists=True,
+        callback=_checked,
+        help="Rebuild from tables instead of the store: a report's folder, or results.csv.",
+    ),
 ]
 Port = Annotated[int, Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")]
 Inputs = Annotated[int, Option("--inputs", min=1, help="Input features of the layer whose weights are shown.")]
@@ -72,9 +114,10 @@ Version = Annotated[bool, Option("--version", help="Print the version.")]
 
 
 def study_name(study: str) -> str:
-    """Return the name that a STUDY argument has in the store: the argument itself, or the `name` in a TOML file."""
-    if not study.endswith(".toml"):
-        return study
-    from ablations.studies.study import load
+    """Return the name that a STUDY argument has in the store: a preset's name, the `name` in a file, or the argument."""
+    from ablations.studies.study import load, presets
 
-    return load(study).name
+    is_file = os.path.exists(study) and not os.path.isdir(study)  # also a pipe, which is refused
+    if study not in presets() and (is_file or study.lower().endswith(".toml")):
+        return load(study).name
+    return study

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablations.sweeps.store import Store
+from ablations.tracking.runs import using
 from ablations.tracking.tracker import Tracker, failed_arms
 from reports.format import count, duration
 
@@ -16,8 +17,8 @@ class StudyStatus(NamedTuple):
 
     arms: list[dict[str, Any]]
     """The arms as `Tracker.status` returns them, with the number of their results that wait for upload, `queued`."""
-    running: bool
-    """Whether a sweep is running on the store."""
+    running: bool | None
+    """Whether a sweep is running on the store; None where only another store knows."""
     command: str
     """The command line that continues the sweep."""
 
@@ -46,12 +47,14 @@ class StudyStatus(NamedTuple):
 def study_status(study: str, folder: Path) -> StudyStatus:
     """Return the progress of a study. Raises InputError when it was never swept in this store."""
     store = Store.open(folder)
-    tracker = Tracker(store, study)
-    manifest = tracker.manifest()
-    arms = tracker.status(manifest)
-    running = store.busy
+    with using(store):
+        tracker = Tracker(store, study)
+        manifest = tracker.manifest()
+        arms = tracker.status(manifest)
+    swept_here = store.local or (store.spool / study).is_dir()
+    running = store.busy if swept_here else None
     for arm in arms:
-        if arm["state"] == "running" and not running:  # its sweep was killed before it could update the run
+        if arm["state"] == "running" and running is False:  # its sweep was killed before it could update the run
             arm["state"] = "interrupted"
     return StudyStatus(arms, running, manifest.get("command", f"whygates sweep {study}"))
 
@@ -72,10 +75,12 @@ def show_status(status: StudyStatus, out: Console) -> None:
     out.print(table)
     phases = [arm[phase] for arm in status.arms for phase in ("tune", "confirm")]
     done, total = sum(phase["done"] for phase in phases), sum(phase["of"] for phase in phases)
-    remaining = ""
+    remaining, sweep = "", ""
+    if status.running is not None:
+        sweep = f"; {'a' if status.running else 'no'} sweep is running"
     if 0 < done < total:
         seconds = sum(phase["seconds"] for phase in phases) / done * (total - done)
         remaining = f", about {duration(seconds)} remaining on one core"
-    out.print(f"{done} of {total} members finished{remaining}; {'a' if status.running else 'no'} sweep is running")
+    out.print(f"{done} of {total} members finished{remaining}{sweep}")
     for line in status.problems:
         out.print(line, soft_wrap=True)

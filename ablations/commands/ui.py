@@ -24,14 +24,13 @@ def serve(folder: Path, port: int, out: Console) -> None:
     """
     store = Store.open(folder)
     studies = experiments(store)
-    remote = store.tracking_uri.startswith(("http://", "https://"))
-    address = store.tracking_uri.rstrip("/") if remote else f"http://127.0.0.1:{port}"
-    if not remote:
+    address = f"http://127.0.0.1:{port}" if store.local else store.tracking_uri
+    if store.local:
         _check_port(port)
-    out.print(f"MLflow UI on {address}{'' if remote else ', Ctrl-C stops it'}. Studies:", soft_wrap=True)
+    out.print(f"MLflow UI on {address}{', Ctrl-C stops it' if store.local else ''}. Studies:", soft_wrap=True)
     for name, experiment in studies.items():
         out.print(Text.assemble("  ", (name, "bold"), f"  {address}/{link(experiment)}"), soft_wrap=True)
-    if not remote:
+    if store.local:
         _run_server(store, port)
 
 
@@ -52,7 +51,8 @@ def _run_server(store: Store, port: int) -> None:
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings["PYTHONSAFEPATH"] = "1"  # for the processes that the server starts
-    others = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}  # they may move it
+    # Not with the user's options of MLflow, which could change its address or its stores.
+    others = {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("MLFLOW_")}
     server = subprocess.Popen([*command, "--workers", "1"], env=others | settings)
     try:
         with contextlib.suppress(KeyboardInterrupt):

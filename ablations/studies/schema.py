@@ -1,6 +1,7 @@
 """The tables of a study file as pydantic models: fields, defaults, allowed values."""
 
 import inspect
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +18,8 @@ from tasks import Task
 MAX_INTEGER = 10**7
 MAX_COUNT = 10**5
 Positive = Annotated[int, Field(gt=0, le=MAX_INTEGER)]
+LONGEST_LABEL = 100
+"""Characters: the name of a run has the labels of a cell and a task, and MLflow keeps 250 of it."""
 Count = Annotated[int, Field(gt=0, le=MAX_COUNT)]
 """The number of something that a process holds in memory all at once."""
 
@@ -63,6 +66,7 @@ class CellChoice(Strict):
         if not self.label:
             layers = {"layers": self.layers} if self.layers > 1 else {}
             object.__setattr__(self, "label", _label(self.cell, {**layers, **self.init, **self.options}))
+        _check_label(self.label)
         return self
 
     def build(self) -> cells.Cell:
@@ -104,6 +108,7 @@ class TaskChoice(BaseModel):
             raise ValueError(f"lags {self.lags} contain a lag twice")
         if not self.label:
             object.__setattr__(self, "label", _label(self.name, self.options))
+        _check_label(self.label)
         return self
 
     def build(self) -> Task:
@@ -241,3 +246,16 @@ def _changed_options(kind: type[cells.Cell] | type[Task], options: dict[str, Any
 
 def _label(name: str, options: dict[str, Any]) -> str:
     return "+".join([name, *(key if value is True else f"{key}={value}" for key, value in options.items())])
+
+
+def _check_label(label: str) -> None:
+    """Raise ValueError for a label that MLflow would cut, or that does not fit into one line of a table."""
+    if len(label) > LONGEST_LABEL:
+        raise ValueError(f"the label {label!r} has {len(label)} characters: give it one of at most {LONGEST_LABEL}")
+    if has_control_characters(label) or label != label.strip():
+        raise ValueError(f"the label {label!r} has control characters, or spaces at its ends: give it another")
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether a text has line breaks or other control characters."""
+    return any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)

@@ -1,21 +1,35 @@
 """A study, loaded from a preset or a TOML file; its arms; the content hashes that identify arms and members."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import tasks
 from ablations import cells
 from ablations.cells.initial import searchable_initialisers
-from ablations.errors import InputError, nearest
+from ablations.errors import InputError, nearest, refuse_pipe
 from ablations.hyperparameters import DEFAULTS, Setting, changed, entering
 from ablations.studies.hashing import RESULTS_VERSION, derive_seed, digest, source_digest
-from ablations.studies.schema import CellChoice, Confirm, Positive, Strict, TaskChoice, Train, Tune, Values
+from ablations.studies.schema import (
+    CellChoice,
+    Confirm,
+    Positive,
+    Strict,
+    TaskChoice,
+    Train,
+    Tune,
+    Values,
+    has_control_characters,
+)
+
+LONG_WORD = r"[^\s'\",;()]{121,}"
+"""A word that is longer than any name that is allowed; errors show only its start."""
 
 
 class Study(Strict):
@@ -24,7 +38,7 @@ class Study(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     description: str = ""
     """The question that the study answers, in Markdown."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     cells: list[CellChoice] = Field(min_length=1)
     match: Literal["parameters", "hidden", "state"] = "parameters"
     """The quantity that `sizes` gives, equal for all cells: parameters per network, hidden units or state entries per layer."""
@@ -45,6 +59,10 @@ class Study(Strict):
     def _check(self) -> Self:
         if self.name == "Default":
             raise ValueError("the name 'Default' is reserved by MLflow: choose another")
+        if self.name.lower().endswith(".toml"):
+            raise ValueError(f"the name {self.name!r} ends like that of a study file: choose another, without .toml")
+        if has_control_characters(re.sub(r"[\t\r\n]", "", self.description)):
+            raise ValueError("description has control characters: only spaces, tabs and line breaks are allowed")
         for kind, labels in (("cells", [c.label for c in self.cells]), ("tasks", [t.label for t in self.task])):
             duplicates = sorted({label for label in labels if labels.count(label) > 1})
             if duplicates:
@@ -174,8 +192,9 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
     :raises InputError: for a study that does not exist, cannot be read, or is not valid.
     """
     path = presets().get(name) or Path(name)
+    refuse_pipe(f"study {name!r}", path)
     if not os.path.isfile(path):  # unlike Path.is_file, False also for an invalid path
-        problem = "no such file" if path.suffix == ".toml" else "neither a preset nor a file"
+        problem = "no such file" if path.suffix.lower() == ".toml" else "neither a preset nor a file"
         raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -198,7 +217,7 @@ def _set(table: dict[str, Any], change: str) -> None:
         raise InputError(f"--set {change}: write key=value, for example train.steps=500")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also for an integer of more digits than Python reads
         value = text  # strings may be written without quotes
     *path, last = key.strip().split(".")
     parent: Any = table
@@ -223,4 +242,5 @@ def sentences(file: str, error: ValidationError) -> Iterable[str]:
         key = ".".join(str(part) for part in problem["loc"] if str(part) not in ("range", "list"))
         message = problem["msg"].removeprefix("Value error, ")
         value = "" if isinstance(problem["input"], dict | list) else f" (it is {problem['input']!r})"
-        yield f"{file}: {key + ': ' if key else ''}{message}{value if problem['type'] != 'value_error' else ''}"
+        sentence = f"{key + ': ' if key else ''}{message}{value if problem['type'] != 'value_error' else ''}"
+        yield f"{file}: {re.sub(LONG_WORD, lambda word: word[0][:20] + '…', sentence)}"

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ablations.studies.hashing import digest
 from ablations.studies.schema import Range, Values
 from ablations.studies.study import Arm
-from ablations.sweeps.store import Store, atomic_file
+from ablations.sweeps.store import Store, atomic_file, database_url
 from ablations.training.result import Member
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -36,14 +36,14 @@ def storage(store: Store) -> BaseStorage:
     """The Optuna storage of a store. The parent process opens it first, so that its tables are created only once."""
     if not store.optuna.exists():
         with atomic_file(store.optuna) as scratch:
-            optuna.storages.RDBStorage(f"sqlite:///{scratch}").engine.dispose()
+            optuna.storages.RDBStorage(database_url(scratch)).engine.dispose()
     return _connect(store.optuna)
 
 
 @cache
 def _connect(path: Path) -> BaseStorage:
     """One connection per process, shared by all arms that it runs."""
-    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+    return optuna.storages.RDBStorage(database_url(path), engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 class Search:

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from sqlalchemy import URL
 
 from ablations.errors import InputError
+from ablations.sweeps.server import server
 
 MARKER = "whygates-store.json"
+LONGEST_PATH = 470
+"""Bytes of a store's path: SQLite opens files whose path has at most 512 bytes, with what it appends to their names."""
 PROBED = ".probed.json"
 """The end of the names of queue files that carry findings of probes."""
 
@@ -29,7 +33,8 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
+        # Without links, as MLflow's database has the addresses of artifacts.
+        self.folder = Path(os.path.realpath(folder))
         self.members = self.folder / "members"
         self.weights = self.folder / "weights"
         self.probes = self.folder / "probes"
@@ -42,11 +47,12 @@ class Store:
     @property
     def local(self) -> bool:
         """Whether runs are tracked in this folder; otherwise on the server that MLFLOW_TRACKING_URI names."""
-        return not os.environ.get("MLFLOW_TRACKING_URI")
+        return server() is None
 
     @property
     def tracking_uri(self) -> str:
-        return f"sqlite:///{self.mlflow}" if self.local else os.environ["MLFLOW_TRACKING_URI"]
+        found = server()
+        return found.address if found else database_url(self.mlflow)
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
@@ -54,10 +60,12 @@ class Store:
 
         :raises InputError: for any other folder, which is left untouched, and where it cannot be written.
         """
+        server()  # an invalid one is refused before anything is written
         if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MARKER).is_file())):
             raise InputError(f"--store {folder}: it exists, and is not a whygates store; name an empty or new folder")
-        store = cls(folder)
         try:
+            store = cls(folder)
+            store._check_path()
             store.folder.mkdir(parents=True, exist_ok=True)
             write(store.folder / MARKER, json.dumps({"format": 1}) + "\n")
             for part in (
@@ -71,16 +79,26 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """Open an existing store for reading.
+        """Open an existing store for reading. Where runs are on a server, it may be missing.
 
         :raises InputError: if the folder is no store, or a database in it is damaged.
         """
-        if not (folder / MARKER).is_file():
-            what = "it is not a whygates store" if folder.exists() else "there is no such folder"
+        if server() and not os.path.isfile(folder / MARKER):
+            return cls(folder)
+        if not os.path.isfile(folder / MARKER):
+            what = "it is not a whygates store" if os.path.lexists(folder) else "there is no such folder"
             raise InputError(f"--store {folder}: {what}; `whygates sweep` or `whygates demo` makes one")
         store = cls(folder)
         store._check_databases()
         return store
+
+    def _check_path(self) -> None:
+        """Raise InputError where SQLite cannot open the databases."""
+        path = os.fsencode(self.folder)
+        if len(path) > LONGEST_PATH:
+            raise InputError(
+                f"--store {self.folder}: its path has {len(path)} bytes; at most {LONGEST_PATH}, as SQLite opens no longer ones"
+            )
 
     def _check_databases(self) -> None:
         for path in (self.mlflow, self.optuna):
@@ -88,7 +106,7 @@ class Store:
                 continue
             try:
                 # Opened for writing: a transaction of a killed process has to be rolled back.
-                with sqlite3.connect(f"file:{path}?mode=rw", uri=True) as database:
+                with sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True) as database:
                     database.execute("select name from sqlite_master limit 1")
             except sqlite3.DatabaseError as error:
                 raise InputError(f"--store {self.folder}: {path.name} is not a usable database: {error}") from None
@@ -171,6 +189,14 @@ class Store:
                 probes = tags.pop("probes")
                 findings["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in probes}
             yield path, {"hash": member, "study": study, **tags, **(self.get(member) or {}), **findings}
+
+
+def database_url(path: Path) -> str:
+    """The URL of an SQLite database for SQLAlchemy, whatever characters its path has.
+
+    It names the driver: for `sqlite:///` alone, MLflow makes a folder of the path as it is quoted in the URL.
+    """
+    return URL.create("sqlite+pysqlite", database=str(path)).render_as_string()
 
 
 @contextmanager

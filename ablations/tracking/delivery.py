@@ -4,10 +4,9 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlflow.exceptions import MlflowException
-
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
+from ablations.tracking.runs import first_line
 from ablations.tracking.tracker import Tracker
 
 RETRY_SECONDS = 30.0
@@ -49,10 +48,8 @@ class Delivery:
             while self.ended_arms:
                 self.tracker.end_arm(self.ended_arms[0])
                 self.ended_arms.pop(0)
-        except (MlflowException, OSError) as error:
-            self.observer.warn(
-                f"the tracker cannot be reached; results stay on disk until it can be: {str(error)[:100]}"
-            )
+        except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
+            self.observer.warn(f"results cannot be uploaded, and stay on disk until they can: {first_line(error)}")
             self.retry_at = time.monotonic() + RETRY_SECONDS
 
     def _deliver(self, path: Path, record: dict[str, Any]) -> None:

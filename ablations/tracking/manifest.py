@@ -14,6 +14,8 @@ from ablations.studies.schema import CellChoice, TaskChoice
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import build_model, phase_sizes
 
+LONGEST_SUMMARY = 5000
+"""Characters of the tag of an experiment that MLflow servers take; newer ones take more."""
 PACKAGES = ("whygates", "torch", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
@@ -40,11 +42,12 @@ def markdown_summary(manifest: dict[str, Any]) -> str:
     definition = manifest["definition"]
     cells = ", ".join(f"`{label}`" for label in manifest["cells"])
     names = ", ".join(f"`{label}`" for label in manifest["tasks"])
-    return (
+    text = (
         f"{definition['description']}\n\nCells: {cells}. Tasks: {names}. {len(manifest['arms'])} arms, each with "
         f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
         f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
     ).strip()
+    return text if len(text) <= LONGEST_SUMMARY else text[: LONGEST_SUMMARY - 1] + "…"
 
 
 def _cell(choice: CellChoice) -> dict[str, Any]:

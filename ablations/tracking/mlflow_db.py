@@ -4,17 +4,19 @@ import logging
 import sqlite3
 from contextlib import closing
 
-from mlflow import MlflowClient
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from ablations.sweeps.store import Store, atomic_file
+from ablations.sweeps.store import Store, atomic_file, database_url
+from ablations.tracking.runs import using
 
 
 def create_database(store: Store) -> None:
-    """Create the store's MLflow database, with all its tables or not at all, unless it exists."""
-    if not store.mlflow.exists():
+    """Create the store's MLflow database, with all its tables or not at all, unless it exists or a server has the runs."""
+    if store.local and not store.mlflow.exists():
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        with atomic_file(store.mlflow) as scratch:
-            MlflowClient(f"sqlite:///{scratch}").search_experiments()
+        with using(store), atomic_file(store.mlflow) as scratch:
+            # Not by a client: MLflow would put the current folder, unquoted, into an SQL statement.
+            SqlAlchemyStore(database_url(scratch), store.artifacts.as_uri())
 
 
 def relocate(store: Store, experiment: str, current: str, recorded: str) -> None:

@@ -1,13 +1,17 @@
 """The connection of a store to MLflow, its studies, and the look-up of one member's run."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from ablations.errors import InputError
+from ablations.sweeps.server import server
 from ablations.sweeps.store import Store
 
 
@@ -25,18 +29,32 @@ def connect(store: Store) -> MlflowClient:
     be used."""
     if store.local and not store.mlflow.exists():
         raise InputError(f"--store {store.folder}: no study was swept into this store yet")
-    try:
-        client = MlflowClient(store.tracking_uri)
-        client.search_experiments(max_results=1)
-    except (MlflowException, OSError, ImportError) as error:
-        problem = f"the MLflow server at {store.tracking_uri} cannot be used: {first_line(error)}"
-        raise InputError(f"{problem} (MLFLOW_TRACKING_URI names an http or https address)") from None
+    if found := server():
+        os.environ.update(found.login, MLFLOW_TRACKING_URI=found.address)
+    with using(store):
+        client = MlflowClient(store.tracking_uri, registry_uri=store.tracking_uri)
+        if not client.search_experiments(ViewType.ALL, max_results=1):  # MLflow's own, Default, always exists
+            raise MlflowException("it has no experiment, so it is not MLflow")
     return client
+
+
+@contextmanager
+def using(store: Store) -> Iterator[None]:
+    """Raise InputError where MLflow fails in the block."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # also of the library of an artifact store, such as boto3
+        what = f"the database {store.mlflow}" if store.local else f"the MLflow server at {store.tracking_uri}"
+        raise InputError(f"{what} cannot be used: {first_line(error)}") from None
 
 
 def experiments(store: Store) -> dict[str, str]:
     """Return the ids of the studies' experiments, by study name. Raises InputError as `connect` does."""
-    return {e.name: e.experiment_id for e in connect(store).search_experiments() if e.name != "Default"}
+    client = connect(store)
+    with using(store):
+        return {e.name: e.experiment_id for e in client.search_experiments() if e.name != "Default"}
 
 
 def find_member(store: Store, prefix: str) -> MemberRun:
@@ -44,7 +62,8 @@ def find_member(store: Store, prefix: str) -> MemberRun:
 
     Raises InputError unless exactly one run matches and it is a confirmed member that did not diverge.
     """
-    run = _find_run(store, prefix)
+    with using(store):
+        run = _find_run(store, prefix)
     tags = run.data.tags
     if tags.get("kind") != "member":
         kind = "an arm" if tags.get("kind") == "arm" else "a study"
@@ -70,9 +89,14 @@ def _find_run(store: Store, prefix: str) -> Run:
     if runs:
         listed = ", ".join(sorted(runs)[:5]) + ", ..." * (len(runs) > 5)
         raise InputError(f"run {prefix!r} is ambiguous: {len(runs)} runs start with it: {listed}")
-    raise InputError(f"run {prefix!r} is not in {store.folder}; the UI shows run ids, results.csv has hashes")
+    where = store.folder if store.local else store.tracking_uri
+    raise InputError(f"run {prefix!r} is not in {where}; the UI shows run ids, results.csv has hashes")
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, at most 200 characters; the name of its type if it has no message."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    """The first line of an error's message, cut after 200 characters, with its type unless that is MLflow's or the system's."""
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    line = line if len(line) <= 200 else f"{line[:200]} …"
+    if line and isinstance(error, MlflowException | OSError | ImportError):
+        return line
+    return f"{type(error).__name__}: {line}".removesuffix(": ")

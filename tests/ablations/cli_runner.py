@@ -36,7 +36,8 @@ def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> Outcome:
         contextlib.redirect_stderr(stderr),
         restored_registries(),
     ):
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+            patch.delenv(name, raising=False)
         for name, value in environment.items():
             patch.setenv(name, value)
         try:

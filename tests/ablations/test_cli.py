@@ -150,7 +150,31 @@ def test_a_store_in_use_is_refused(tiny: Path) -> None:
     assert "another sweep is using this store" in done.stderr
 
 
-def test_an_unreachable_server_is_refused(tiny: Path) -> None:
-    done = whygates("sweep", "tiny.toml", cwd=tiny, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+@pytest.mark.parametrize(
+    "arguments",
+    [["sweep", "tiny.toml"], ["status", "tiny"], ["report", "tiny"], ["ui"], ["inspect", "abc"], ["demo"]],
+    ids=" ".join,
+)
+def test_an_unreachable_server_is_refused_without_showing_its_password(tiny: Path, arguments: list[str]) -> None:
+    done = whygates(*arguments, cwd=tiny, MLFLOW_TRACKING_URI="http://me:secret@127.0.0.1:9")
     assert done.code == 2
     assert done.stderr.strip().splitlines()[-1].startswith("whygates: the MLflow server at http://127.0.0.1:9 ")
+    assert "secret" not in done.stdout + done.stderr
+    assert not [path for path in tiny.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sweep", "tiny.toml"], ["status", "tiny"], ["report", "tiny"], ["ui"], ["inspect", "abc"], ["demo"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("address", ["postgresql://me:secret@db/x", "file:///mlruns", "http://secret@host"])
+def test_an_address_that_is_no_server_is_refused_before_anything_is_written(
+    tiny: Path, arguments: list[str], address: str
+) -> None:
+    done = whygates(*arguments, cwd=tiny, MLFLOW_TRACKING_URI=address)
+    assert done.code == 2
+    assert done.stderr.startswith("whygates: MLFLOW_TRACKING_URI=")
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stdout + done.stderr
+    assert not list(tiny.glob("*store*"))

@@ -16,6 +16,7 @@ import pytest
 
 from reports.build import build
 from reports.calibration import power
+from reports.output import LIST, Occupied, listed
 from tests.reports import synthetic_study
 
 
@@ -102,16 +103,34 @@ def test_rebuilding_from_a_report_gives_the_same_bytes(report: Path, tmp_path: P
     assert contents(build(report, tmp_path / "again").parent) == contents(report)
 
 
-def test_building_in_place_keeps_the_tables_and_deletes_stale_figures(report: Path, tmp_path: Path) -> None:
+def test_building_in_place_keeps_the_tables_and_deletes_only_its_own_stale_figures(
+    report: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "in_place"
     shutil.copytree(report, folder)
-    (folder / "figures" / "old.svg").write_text("stale")
+    (folder / "figures" / "mine.svg").write_text("mine")
     before = {name: (folder / name).stat().st_mtime_ns for name in ("results.csv", "curves.csv", "study.json")}
+    (folder / "curves.csv").rename(tmp_path / "curves.csv")
     build(folder / "results.csv", folder)
+    (tmp_path / "curves.csv").rename(folder / "curves.csv")
     assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
     assert not (folder / "figures" / "learning_curves.svg").exists()
     assert not (folder / "figures" / "learning_curves.csv").exists()
-    assert not (folder / "figures" / "old.svg").exists()
+    assert (folder / "figures" / "mine.svg").read_text() == "mine"
+    assert {*listed(folder)} == {*contents(folder)} - {"figures/mine.svg", LIST}
+
+
+def test_building_beside_tables_of_the_user_never_makes_them_its_own(report: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("results.csv", "notes.txt"):
+        (folder / name).write_bytes((report / "results.csv").read_bytes())
+    build(folder, folder)
+    build(folder / "results.csv", folder)
+    assert {"results.csv", "notes.txt"}.isdisjoint(listed(folder))
+    with pytest.raises(Occupied, match=r"results\.csv in it is not in whygates-files\.json, and would be replaced"):
+        build(report, folder)
+    assert (folder / "results.csv").read_bytes() == (report / "results.csv").read_bytes()
 
 
 def test_page_is_self_contained_and_its_structure_valid(report: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.build import build
+from reports.output import Occupied
 from reports.tables import LARGEST, LARGEST_MEASURED, MEASURED, NUMBERS, NUMBERS_OR_EMPTY, BadTable
 from tests.reports import synthetic_study
 
@@ -170,7 +171,7 @@ def test_nothing_is_written_from_a_bad_table(tables: Path, tmp_path: Path) -> No
 
 def test_an_out_that_cannot_be_written_is_named(tables: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(OSError, match=r"the report cannot be written to .*taken"):
+    with pytest.raises(Occupied, match=r"taken: it is not a folder"):
         build(tables / "results.csv", tmp_path / "taken")
 
 

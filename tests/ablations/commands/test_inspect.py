@@ -14,6 +14,7 @@ from ablations.sweeps.probing import TRACE
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import find_member
 from ablations.tracking.tracker import Tracker
+from reports.output import LIST
 from tests.ablations.cli_process import TINY, digests
 from tests.ablations.cli_runner import whygates
 
@@ -70,7 +71,7 @@ def test_a_member_is_probed_again_plotted_and_summarised(swept: Path, store: Sto
         assert not_stored in outcome.stdout
     assert re.search(r"│ z +│ [01]\.\d\d \([01]\.\d\d, [01]\.\d\d\)", outcome.stdout)
     figures = {path.name for path in (swept / "figures" / member).iterdir()}
-    assert figures == {f"{name}.svg" for name in ("learning", "flow", "retention", "decode", "trace")}
+    assert figures == {f"{name}.svg" for name in ("learning", "flow", "retention", "decode", "trace")} | {LIST}
     assert digests(store.weights) | digests(store.probes) == before
 
 
@@ -101,3 +102,22 @@ def test_damaged_and_missing_weights_are_refused_before_anything_is_written(
         assert f"{path.name}: No such file" in refusal()
     finally:
         path.write_bytes(content)
+
+
+def test_figures_of_others_are_neither_replaced_nor_deleted(swept: Path, member: str, tmp_path: Path) -> None:
+    arguments = ("inspect", member, "--plugin", PLUGIN, "--store", swept / "whygates-store", "--out", "figures")
+    folder = tmp_path / "figures" / member
+    folder.mkdir(parents=True)
+    (folder / "flow.svg").write_text("mine")
+    refused = whygates(*arguments, cwd=tmp_path)
+    assert refused.code == 2
+    assert refused.stderr.startswith(f"whygates: --out figures/{member}: it has files")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"flow.svg": "mine"}
+    (folder / "flow.svg").unlink()
+    for _ in range(2):
+        assert whygates(*arguments, cwd=tmp_path).code == 0
+        (folder / "mine.svg").write_text("mine")
+    assert (folder / "mine.svg").read_text() == "mine"
+    (folder / "trace.svg").unlink()
+    (folder / "trace.svg").mkdir()
+    assert "trace.svg in it is a folder" in whygates(*arguments, cwd=tmp_path).stderr

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from ablations.sweeps.store import Store
+from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_process import digests
 from tests.ablations.cli_runner import whygates
 
@@ -37,3 +39,50 @@ def test_verdicts_can_be_rebuilt_from_the_results_alone(reported: Path, tmp_path
     outcome = whygates("report", "--from", reported / "results.csv", "--out", "reduced", cwd=tmp_path)
     assert outcome.code == 0, outcome
     assert (tmp_path / "reduced" / "verdicts.json").read_text() == (reported / "verdicts.json").read_text()
+
+
+def test_a_report_replaces_its_own_files_and_keeps_the_users(swept: Path, reported: Path, tmp_path: Path) -> None:
+    arguments = ("report", "tiny", "--store", swept / "whygates-store", "--out", "out")
+    assert whygates(*arguments, cwd=tmp_path).code == 0
+    first = digests(tmp_path / "out")
+    (tmp_path / "out" / "figures" / "mine.svg").write_text("mine")
+    (tmp_path / "out" / "report.md").write_text("old")
+    assert whygates(*arguments, cwd=tmp_path).code == 0
+    (tmp_path / "out" / "figures" / "mine.svg").unlink()
+    assert digests(tmp_path / "out") == first
+
+
+@pytest.mark.parametrize("out", ["paper", "", ".", "paper/..", "link", "./paper/"])
+@pytest.mark.parametrize("command", [["report", "tiny"], ["report", "--from", "tables"], ["demo"]], ids=" ".join)
+def test_a_folder_with_files_of_others_is_refused_and_left_as_it_is(
+    swept: Path, reported: Path, tmp_path: Path, command: list[str], out: str
+) -> None:
+    (tmp_path / "paper" / "figures").mkdir(parents=True)
+    for name in ("figures/mine.svg", "results.csv"):
+        (tmp_path / "paper" / name).write_text("mine")
+    (tmp_path / "link").symlink_to("paper", target_is_directory=True)
+    (tmp_path / "tables").symlink_to(reported, target_is_directory=True)
+    store = ("--store", swept / "whygates-store") if "--from" not in command else ()
+    before = digests(tmp_path)
+    refused = whygates(*command, *store, "--out", out, cwd=tmp_path)
+    assert refused.code == 2
+    assert refused.stderr.startswith("whygates: --out ")
+    assert refused.stderr.endswith("name an empty or new folder\n")
+    assert len(refused.stderr.splitlines()) == 1
+    assert digests(tmp_path) == before
+
+
+def test_a_report_that_cannot_be_attached_is_written_and_says_so(
+    swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ImportError("No module named 'boto3'\nmore")
+
+    monkeypatch.setattr(Tracker, "attach", fail)
+    done = whygates("report", "tiny", "--store", swept / "whygates-store", "--out", "out", cwd=tmp_path)
+    assert done == (
+        0,
+        "Report:      out/report.html\nIt could not be attached to the study's run in MLflow: No module named 'boto3'\n",
+        "",
+    )
+    assert (tmp_path / "out" / "report.html").stat().st_size > 0

@@ -98,3 +98,37 @@ def test_invalid_table_is_refused_in_one_line_with_its_file(study_file: Path, ol
     assert message in str(error.value)
     assert "small.toml" in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [
+        ("x" * 101, "has 101 characters: give it one of at most 100"),
+        ("ü" * 5000, "has 5000 characters: give it one of at most 100"),
+        ("two\nlines", "has control characters, or spaces at its ends: give it another"),
+        ("tab\tab", "has control characters, or spaces at its ends: give it another"),
+        ("\x1b[31mred", "has control characters, or spaces at its ends: give it another"),
+        ("nul\0", "has control characters, or spaces at its ends: give it another"),
+        ("para\u2029graph", "has control characters, or spaces at its ends: give it another"),
+        (" ", "has control characters, or spaces at its ends: give it another"),
+        ("end ", "has control characters, or spaces at its ends: give it another"),
+    ],
+)
+def test_labels_that_mlflow_or_a_table_cannot_show_are_refused(label: str, problem: str) -> None:
+    for choice in ({"cell": "rnn", "label": label}, {"name": "recall", "lags": [2], "label": label}):
+        with pytest.raises(ValidationError) as error:
+            (CellChoice if "cell" in choice else TaskChoice).model_validate(choice)
+        assert f"the label {label!r} {problem}" in str(error.value)
+
+
+@pytest.mark.parametrize("label", ["x" * 100, "Größe", "👩\u200d🚀", "a b", 'it\'s "quoted"', "$x$ & <b>"])
+def test_any_other_label_is_kept(label: str) -> None:
+    assert CellChoice(cell="rnn", label=label).label == label
+    assert TaskChoice.model_validate({"name": "recall", "lags": [2], "label": label}).label == label
+
+
+def test_a_default_label_that_is_too_long_is_refused() -> None:
+    options = {"forget_bias": 0.12345678901234567, "input_bias": 0.12345678901234567, "decay": 0.12345678901234567}
+    assert len(CellChoice(cell="lstm", init=options).label) < 100
+    with pytest.raises(ValidationError, match=r"has 1\d\d characters: give it one of at most 100"):
+        CellChoice(cell="lstm", init={**options, "recurrent_init": "orthogonal"}, layers=2, options={"peephole": True})

@@ -127,6 +127,9 @@ def test_values_are_set_by_dotted_key_and_tasks_by_name(study_file: Path) -> Non
         ("task.recal.lags=[1]", "no task 'recal'; did you mean 'recall'?"),
         ("task=5", "task: Input should be a valid list"),
         ("name.x=5", "'name.x' is not a key"),
+        ("seed=" + "9" * 5000, "seed: Unable to parse input string as an integer"),
+        ("sizes=" + "[" * 5000, "sizes: Input should be a valid list"),
+        ("x" * 400 + "=1", f"unknown key '{'x' * 20}…'"),
     ],
 )
 def test_invalid_change_is_refused(study_file: Path, setting: str, message: str) -> None:
@@ -139,6 +142,16 @@ def test_invalid_change_is_refused(study_file: Path, setting: str, message: str)
     [
         ('name = "small"', 'name = "a/b"', "name: String should match pattern"),
         ('name = "small"', 'name = "Default"', "the name 'Default' is reserved by MLflow"),
+        ('name = "small"', 'name = "v1.toml"', "the name 'v1.toml' ends like that of a study file: choose another, without .toml"),
+        ('name = "small"', 'name = "V1.ToML"', "the name 'V1.ToML' ends like that of a study file"),
+        ('name = "small"', f'name = "{"x" * 101}"', "name: String should have at most 100 characters"),
+        ('name = "small"', f'name = "{"x" * 300}"', f"(it is '{'x' * 20}…')"),
+        ('name = "small"', 'name = "small"\nseed = 9223372036854775808', "seed: Input should be less than 9223372036854775808"),
+        ('name = "small"', f'name = "small"\nseed = -{"9" * 4000}', f"seed: Input should be greater than or equal to -9223372036854775808 (it is -{'9' * 19}…)"),
+        ('name = "small"', 'name = "small"\ndescription = "a\\u001bb"', "description has control characters"),
+        ('name = "small"', 'name = "small"\ndescription = "a\\u0000b"', "description has control characters"),
+        ('label = "lstm+bias0"', f'label = "{"x" * 200}"', f"cells.1: the label '{'x' * 20}…' has 200 characters: give it one of at most 100"),
+        ('"rnn"', f'"{"r" * 400}"', f"unknown cell '{'r' * 20}…'"),
         ('label = "lstm+bias0"', 'label = "rnn"', "two cells are labelled 'rnn'"),
         ('"rnn"', '"lstm", { cell = "lstm", label = "again" }', "two arms differ in their labels only: lstm · recall · lag 2 · 100, and again"),
         ("sizes = [100]", 'sizes = [100]\nmatch = "params"', "match: Input should be 'parameters', 'hidden' or 'state'"),

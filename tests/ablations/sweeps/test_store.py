@@ -1,15 +1,28 @@
 """The store folder: creation, refusals, atomic writes, the queue."""
 
+import contextlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from ablations.errors import InputError
-from ablations.sweeps.store import MARKER, Store, write
+from ablations.sweeps.search import storage
+from ablations.sweeps.store import LONGEST_PATH, MARKER, Store, atomic_file, write
+from ablations.tracking.mlflow_db import create_database
+
+
+@pytest.fixture(scope="module")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without studies; creating one takes seconds."""
+    store = Store.create(tmp_path_factory.mktemp("empty") / "store")
+    create_database(store)
+    return store.mlflow
 
 
 def test_store_is_created_in_a_new_or_empty_folder(tmp_path: Path) -> None:
@@ -112,3 +125,69 @@ def test_queue_has_the_findings_of_the_studys_own_probes(tmp_path: Path) -> None
         "phase": "confirm",
         "findings": {"flow": {"metrics": {"flow": 1.0}, "curves": {}}},
     }
+
+
+ODD_NAMES = [
+    "exp#2", "exp?2", "exp%2F2", "a b", "it's", 'say "x"', "Größe", "🎉", "two\nlines", "back\\slash", "-x", "?mode=memory",
+    "#", ":memory:", "%(here)s", "a&b=c;d", "n" * 255,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_of_a_store_works_and_nothing_beside_it_is_touched(
+    tmp_path: Path, name: str, empty_mlflow: Path
+) -> None:
+    store = Store.create(tmp_path / name)
+    shutil.copy(empty_mlflow, store.mlflow)
+    storage(store)
+    client = MlflowClient(store.tracking_uri)
+    experiment = client.create_experiment("tiny", artifact_location=(store.artifacts / "tiny").as_uri())
+    run = client.create_run(experiment).info.run_id
+    client.log_dict(run, {"a": 1}, "study.json")
+    store = Store.open(tmp_path / name)
+    downloaded = Path(MlflowClient(store.tracking_uri).download_artifacts(run, "study.json"))
+    assert json.loads(downloaded.read_text()) == {"a": 1}
+    assert [path.read_text() for path in store.artifacts.rglob("study.json")] == [downloaded.read_text()]
+    assert store.optuna.stat().st_size > 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_store_behind_a_link_has_one_address(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real", target_is_directory=True)
+    Store.create(tmp_path / "link" / "below" / ".." / "store")
+    stores = [Store.open(tmp_path / name / "store") for name in ("real", "link")]
+    assert {store.folder for store in stores} == {(tmp_path / "real" / "store").resolve()}
+
+
+def test_a_path_that_sqlite_cannot_open_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["d" * 200] * 3)
+    with pytest.raises(InputError, match=r"its path has \d+ bytes; at most 470"):
+        Store.create(folder)
+    assert not list(tmp_path.iterdir())
+    longest = tmp_path.joinpath("d" * 200, "d" * (LONGEST_PATH - len(str(tmp_path)) - 202))
+    store = Store.create(longest)
+    assert len(str(store.folder)) == LONGEST_PATH
+    with atomic_file(store.optuna) as scratch, contextlib.closing(sqlite3.connect(scratch)) as database, database:
+        database.execute("create table t(x)")  # with a journal, whose name is longer
+    Store.open(longest)
+
+
+def test_where_runs_are_on_a_server_a_store_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000/")
+    store = Store.open(tmp_path / "nowhere")
+    assert (store.local, store.tracking_uri) == (False, "http://localhost:5000")
+    assert store.get("a") is None
+    assert store.findings("a") == {}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["file:///mlruns", "databricks", "http://me@host", "http://", "mlruns"])
+def test_an_address_that_is_no_server_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    for use in (Store.create, Store.open):
+        with pytest.raises(InputError, match="MLFLOW_TRACKING_URI="):
+            use(tmp_path / "store")
+    assert not list(tmp_path.iterdir())

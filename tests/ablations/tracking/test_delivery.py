@@ -10,8 +10,9 @@ from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
+from ablations.tracking.runs import first_line
 from ablations.tracking.tracker import Tracker
-from tests.ablations.tracking.member_records import STUDY, enqueue_member, started_tracker
+from tests.ablations.tracking.member_records import FINDINGS, STUDY, enqueue_member, probed_record, started_tracker
 
 
 class RecordingObserver:
@@ -79,6 +80,39 @@ def test_members_stay_queued_while_the_tracker_cannot_be_reached(store: Store, m
     delivery.flush()
     assert_logged_once(store, tracker)
     assert tracker.status(tracker.manifest())[0]["state"] == "done"
+
+
+class NoCredentialsError(Exception):
+    """Stands for an error of boto3."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("No module named 'boto3'"),
+        NoCredentialsError("Unable to locate credentials"),
+        MlflowException("500\nInternal"),
+        OSError(28, "No space left on device"),
+        ValueError("Expecting value: line 1 column 1"),
+        KeyError("artifact_uri"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_members_stay_queued_while_their_artifacts_cannot_be_stored(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    tracker, observer = started_tracker(store), RecordingObserver()
+    store.put("a", probed_record(store))
+    store.enqueue("tiny", "a", {"findings": FINDINGS})
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, "log_artifact", lambda *_: (_ for _ in ()).throw(error))
+        Delivery(store, tracker, observer).flush()
+    assert len(list(store.queued("tiny"))) == 1
+    failed, waiting = observer.warnings
+    assert failed == f"results cannot be uploaded, and stay on disk until they can: {first_line(error)}"
+    assert "1 results are not uploaded yet" in waiting
+    Delivery(store, tracker, observer).flush()
+    assert_logged_once(store, tracker)
 
 
 def test_member_whose_confirmation_was_lost_is_not_logged_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

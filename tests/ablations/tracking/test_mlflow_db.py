@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from ablations.sweeps.store import Store
@@ -15,6 +16,17 @@ def test_existing_database_is_kept(store: Store) -> None:
     MlflowClient(store.tracking_uri).create_experiment("mine")
     create_database(store)
     assert MlflowClient(store.tracking_uri).get_experiment_by_name("mine")
+
+
+def test_a_database_is_created_in_any_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's default experiment has an address in the store, too."""
+    folder = tmp_path / """it's 'x', say "y" %(z)s :w"""
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    store = Store.create(Path("'s \"t"))
+    create_database(store)
+    (default,) = MlflowClient(store.tracking_uri).search_experiments()
+    assert default.artifact_location == f"{store.artifacts.as_uri()}/0"
 
 
 def test_copied_store_writes_artifacts_to_its_own_folder(store: Store, tmp_path: Path) -> None:

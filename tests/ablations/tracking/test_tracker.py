@@ -1,7 +1,6 @@
 """The tracker: what is logged is read back unchanged, and logging it again adds nothing."""
 
 import math
-import re
 from pathlib import Path
 
 import pytest
@@ -163,8 +162,7 @@ def test_error_for_an_unknown_study_lists_the_studies_of_the_store(store: Store)
         Tracker(store, "other").manifest()
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "foo", "file:///nowhere", "ftp://x", "postgresql://x/y"])
-def test_unusable_server_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    with pytest.raises(InputError, match=f"the MLflow server at {re.escape(address)} cannot be used"):
+def test_unusable_server_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"the MLflow server at http://127\.0\.0\.1:9 cannot be used"):
         Tracker(store, "tiny")
