@@ -198,7 +198,7 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
         raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise InputError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None

@@ -5,7 +5,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,8 @@ from ablations.tracking import tables
 from ablations.tracking.manifest import markdown_summary
 from ablations.tracking.mlflow_db import relocate
 from ablations.tracking.mlflow_view import save_view
-from ablations.tracking.runs import connect, first_line
+from ablations.tracking.runs import connect, using
+from reports import output
 
 MANIFEST = "study.json"
 PAGE_SIZE = 1000
@@ -57,15 +58,13 @@ class Tracker:
 
         :raises InputError: if the tracker fails.
         """
-        try:
+        with using(self.store):
             self._prepare(manifest)
             for run in self._runs("tags.kind = 'member'"):
                 if run.info.status == "FINISHED":
                     self.members[run.data.tags["hash"]] = (run.info.run_id, _logged(run))
                 else:
                     self.client.delete_run(run.info.run_id)  # its logging was interrupted; it is logged again
-        except (MlflowException, OSError) as error:
-            raise InputError(f"the tracker at {self.store.tracking_uri} fails: {first_line(error)}") from None
         return {member: logged for member, (_, logged) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
@@ -210,12 +209,8 @@ class Tracker:
 
     def attach(self, folder: Path) -> None:
         """Log the files of a report in `folder` as artifacts of the study's run; other files there are ignored."""
-        for name in ("report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"):
-            if (folder / name).is_file():
-                self.client.log_artifact(self.study_run(), str(folder / name), "report")
-        for figure in sorted((folder / "figures").glob("*.*")):
-            if figure.suffix in (".svg", ".csv"):
-                self.client.log_artifact(self.study_run(), str(figure), "report/figures")
+        for name in sorted(output.listed(folder)):
+            self.client.log_artifact(self.study_run(), str(folder / name), str(PurePosixPath("report", name).parent))
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of the last sweep.
@@ -223,10 +218,15 @@ class Tracker:
         :raises InputError: if the study was never swept into this store.
         """
         with tempfile.TemporaryDirectory() as folder:
+            run = self.study_run()
             try:
-                path = self.client.download_artifacts(self.study_run(), MANIFEST, folder)
-            except MlflowException:
-                raise InputError(f"study {self.study!r} has just been started; try again in a moment") from None
+                path = self.client.download_artifacts(run, MANIFEST, folder)
+            except (MlflowException, OSError):
+                where = self.client.get_run(run).info.artifact_uri
+                raise InputError(
+                    f"study {self.study!r} has no {MANIFEST} in {where}: its sweep has only just started, or its artifacts were "
+                    "moved or deleted; the same sweep command writes it again"
+                ) from None
             return json.loads(Path(path).read_text(encoding="utf-8"))
 
     def tables(self, folder: Path) -> None:
