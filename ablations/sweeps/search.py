@@ -1,5 +1,6 @@
 """The hyperparameter searches of an arm, as Optuna studies. The only module that imports optuna."""
 
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
+from ablations.errors import InputError
 from ablations.studies.hashing import digest
 from ablations.studies.schema import Range, Values
 from ablations.studies.study import Arm
@@ -33,11 +36,23 @@ class MemberSpec(NamedTuple):
 
 
 def storage(store: Store) -> BaseStorage:
-    """The Optuna storage of a store. The parent process opens it first, so that its tables are created only once."""
-    if not store.optuna.exists():
-        with atomic_file(store.optuna) as scratch:
-            optuna.storages.RDBStorage(database_url(scratch)).engine.dispose()
-    return _connect(store.optuna)
+    """The Optuna storage of a store. The parent process opens it first, so that its tables are created only once.
+
+    :raises InputError: if its database cannot be made or used.
+    """
+    try:
+        if not store.optuna.exists():
+            with atomic_file(store.optuna) as scratch:
+                optuna.storages.RDBStorage(database_url(scratch)).engine.dispose()
+        return _connect(store.optuna)
+    except RuntimeError:  # Optuna's own: the tables are of another version
+        raise InputError(
+            f"{store.optuna} is of another version of Optuna: upgrade it with `optuna storage upgrade --storage "
+            f"{shlex.quote(database_url(store.optuna))}`, or delete it: the same trials are made again, and none is trained again"
+        ) from None
+    except (SQLAlchemyError, OSError) as error:
+        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+        raise InputError(f"{store.optuna} cannot be used: {reason}") from None
 
 
 @cache

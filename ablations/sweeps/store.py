@@ -15,6 +15,10 @@ from ablations.errors import InputError
 from ablations.sweeps.server import server
 
 MARKER = "whygates-store.json"
+FORMAT = 1
+"""The format of a store, in its marker."""
+RESULT = {"seed", "status", "settings", "metrics", "curves"}
+"""Keys of the result of a member."""
 LONGEST_PATH = 470
 """Bytes of a store's path: SQLite opens files whose path has at most 512 bytes, with what it appends to their names."""
 PROBED = ".probed.json"
@@ -67,7 +71,8 @@ class Store:
             store = cls(folder)
             store._check_path()
             store.folder.mkdir(parents=True, exist_ok=True)
-            write(store.folder / MARKER, json.dumps({"format": 1}) + "\n")
+            if store._format() != FORMAT:
+                write(store.folder / MARKER, json.dumps({"format": FORMAT}) + "\n")
             for part in (
                 store.members, store.weights, store.probes, store.spool, store.checkpoints, store.artifacts
             ):  # fmt: skip
@@ -89,8 +94,19 @@ class Store:
             what = "it is not a whygates store" if os.path.lexists(folder) else "there is no such folder"
             raise InputError(f"--store {folder}: {what}; `whygates sweep` or `whygates demo` makes one")
         store = cls(folder)
+        store._format()
         store._check_databases()
         return store
+
+    def _format(self) -> int | None:
+        """The format of the store; None if its marker is missing or damaged. Raises InputError for a newer format."""
+        marker = _read(self.folder / MARKER)
+        found = marker.get("format") if marker else None
+        if isinstance(found, int) and found > FORMAT:
+            raise InputError(
+                f"--store {self.folder}: it was written by a newer whygates (format {found}; this one reads {FORMAT})"
+            )
+        return found if found == FORMAT else None
 
     def _check_path(self) -> None:
         """Raise InputError where SQLite cannot open the databases."""
@@ -105,10 +121,13 @@ class Store:
             if not path.exists():
                 continue
             try:
-                # Opened for writing: a transaction of a killed process has to be rolled back.
-                with sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True) as database:
+                # Opened for writing where that is allowed: a transaction of a killed process has to be rolled back.
+                mode = "rw" if os.access(path, os.W_OK) and os.access(self.folder, os.W_OK) else "ro"
+                with sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True) as database:
                     database.execute("select name from sqlite_master limit 1")
             except sqlite3.DatabaseError as error:
+                if "locked" in str(error):
+                    raise InputError(f"--store {self.folder}: {path.name} is locked by another program") from None
                 raise InputError(f"--store {self.folder}: {path.name} is not a usable database: {error}") from None
 
     @contextmanager
@@ -120,9 +139,14 @@ class Store:
         lock = FileLock(self.folder / "sweep.lock")
         try:
             lock.acquire(timeout=1)  # `busy` holds the lock for a moment
-        except Timeout:
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, Timeout):  # which is an OSError too
+                raise InputError(
+                    f"--store {self.folder}: another sweep is using this store; wait for it to end, or name another store"
+                ) from None
             raise InputError(
-                f"--store {self.folder}: another sweep is using this store; wait for it to end, or name another store"
+                f"--store {self.folder}: its file system has no locks ({getattr(error, 'strerror', None) or error}); name a store "
+                "on a local disk"
             ) from None
         try:
             yield
@@ -138,14 +162,20 @@ class Store:
                 return False
         except Timeout:
             return True
+        except (
+            OSError,
+            NotImplementedError,
+        ):  # a store that may only be read, or without locks: no sweep can run on it here
+            return False
 
     def put(self, member: str, result: dict[str, Any]) -> None:
         """Store the result of a finished member."""
         write(self.members / f"{member}.json", json.dumps(result))
 
     def get(self, member: str) -> dict[str, Any] | None:
-        """The result of a member; None if it has not finished."""
-        return _read(self.members / f"{member}.json")
+        """The result of a member; None if it has not finished, or if its file is damaged."""
+        result = _read(self.members / f"{member}.json")
+        return result if result and result.keys() >= RESULT else None
 
     def weights_path(self, member: str) -> Path:
         """The file of a member's weights. It is written before the member's result."""
@@ -161,7 +191,10 @@ class Store:
 
     def findings(self, member: str) -> dict[str, dict[str, Any]]:
         """The findings about a member, by probe."""
-        return _read(self.probes / f"{member}.json") or {}
+        found = _read(self.probes / f"{member}.json") or {}
+        return {
+            probe: one for probe, one in found.items() if isinstance(one, dict) and one.keys() >= {"metrics", "curves"}
+        }
 
     def enqueue(self, study: str, member: str, tags: dict[str, Any], probes: Collection[str] | None = None) -> None:
         """Enqueue a finished member for upload to the tracker; a second time, with the study's `probes`, after probing.
@@ -181,14 +214,19 @@ class Store:
         return list(records.values())
 
     def queued(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The records that are not yet uploaded, each with the file to remove once it is."""
+        """The records that are not yet uploaded, each with the file to remove once it is.
+
+        Those with a damaged file are left out: the next sweep trains or enqueues the member again.
+        """
         for path in sorted((self.spool / study).glob("[!.]*.json")):
-            tags, member = json.loads(path.read_text(encoding="utf-8")), path.name.partition(".")[0]
-            findings = {}
+            member = path.name.partition(".")[0]
+            tags, result, findings = _read(path), self.get(member), {}
+            if tags is None or result is None or "arm" not in tags | result:
+                continue
             if path.name.endswith(PROBED):  # leave out findings of probes that only other studies run
-                probes = tags.pop("probes")
+                probes = tags.pop("probes", ())
                 findings["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in probes}
-            yield path, {"hash": member, "study": study, **tags, **(self.get(member) or {}), **findings}
+            yield path, {"hash": member, "study": study, **tags, **result, **findings}
 
 
 def database_url(path: Path) -> str:
@@ -219,8 +257,9 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The JSON content of a file; None if there is no such file."""
+    """The JSON object in a file; None if there is no such file, or a damaged one, whose content is then made again."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    return content if isinstance(content, dict) else None

@@ -3,8 +3,10 @@
 import logging
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from ablations.sweeps.store import Store, atomic_file, database_url
 from ablations.tracking.runs import using
@@ -19,18 +21,22 @@ def create_database(store: Store) -> None:
             SqlAlchemyStore(database_url(scratch), store.artifacts.as_uri())
 
 
-def relocate(store: Store, experiment: str, current: str, recorded: str) -> None:
+def relocate(store: Store, experiment: str, recorded: str) -> None:
     """Update the artifact locations of an experiment, which are absolute, after the store was moved or copied.
 
-    :param current: the URI of the folder that has the experiment's artifacts.
-    :param recorded: the URI of that folder in the database.
+    Nothing is changed unless a folder of the same name is among the store's artifacts: an experiment may have been renamed.
+
+    :param recorded: the URI of the folder in the database.
     """
-    if current != recorded:
-        with closing(sqlite3.connect(store.mlflow)) as database, database:
-            database.execute(
-                "update experiments set artifact_location = ? where experiment_id = ?", (current, experiment)
-            )
-            database.execute(
-                "update runs set artifact_uri = ? || substr(artifact_uri, ?) where experiment_id = ?",
-                (current, len(recorded) + 1, experiment),
-            )
+    folder = Path(local_file_uri_to_path(recorded))
+    current = store.artifacts / folder.name
+    if folder == current or not current.is_dir():
+        return
+    with closing(sqlite3.connect(store.mlflow)) as database, database:
+        database.execute(
+            "update experiments set artifact_location = ? where experiment_id = ?", (current.as_uri(), experiment)
+        )
+        database.execute(
+            "update runs set artifact_uri = ? || substr(artifact_uri, ?) where experiment_id = ?",
+            (current.as_uri(), len(recorded) + 1, experiment),
+        )

@@ -47,7 +47,8 @@ def using(store: Store) -> Iterator[None]:
         raise
     except Exception as error:  # also of the library of an artifact store, such as boto3
         what = f"the database {store.mlflow}" if store.local else f"the MLflow server at {store.tracking_uri}"
-        raise InputError(f"{what} cannot be used: {first_line(error)}") from None
+        reason = first_line(error).replace("<database_uri>", store.tracking_uri)  # of `mlflow db upgrade`
+        raise InputError(f"{what} cannot be used: {reason}") from None
 
 
 def experiments(store: Store) -> dict[str, str]:

@@ -51,7 +51,7 @@ class Tracker:
             raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
         self.experiment = found.experiment_id if found and study != "Default" else None  # that one is MLflow's own
         if self.experiment and found and store.local:
-            relocate(store, found.experiment_id, (store.artifacts / study).as_uri(), found.artifact_location)
+            relocate(store, found.experiment_id, found.artifact_location)
 
     def begin(self, manifest: dict[str, Any]) -> dict[str, Logged]:
         """Prepare the experiment for a sweep; returns the members that are already logged.

@@ -55,9 +55,7 @@ def _multiply_add(rounds: int = 200_000) -> float:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "limit.so"
         flags = ["-std=c++17", "-O2", "-march=native", "-fPIC", "-shared"]
-        subprocess.run(
-            [*([compiler()] if isinstance(compiler(), str) else compiler()), *flags, "-o", library, source], check=True
-        )
+        subprocess.run([*compiler(), *flags, "-o", library, source], check=True)
         loaded = ctypes.CDLL(str(library))
         loaded.multiply_add.argtypes, loaded.multiply_add.restype = (ctypes.c_long, ctypes.c_float), ctypes.c_double
         loaded.operations.argtypes, loaded.operations.restype = (ctypes.c_long,), ctypes.c_long

@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -28,24 +29,36 @@ class NotBuilt(Exception):
 
 
 @cache
-def compiler() -> str:
-    """Return the path of the C++ compiler: `$CXX`, else g++, clang++ or c++. Raises NotBuilt if there is none."""
-    for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
-        if name and (path := shutil.which(name)):
-            return path
+def compiler() -> tuple[str, ...]:
+    """Return the command of the C++ compiler: `$CXX`, which may have options or a launcher, else g++, clang++ or c++.
+
+    Raises NotBuilt if there is none.
+    """
+    for command in (os.environ.get("CXX", ""), "g++", "clang++", "c++"):
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise NotBuilt(f"CXX={command!r} is not a command: {error}") from None
+        if words and (path := shutil.which(words[0])):
+            return path, *words[1:]
     raise NotBuilt("there is no C++ compiler on this machine; install g++ or clang++, or set CXX")
+
+
+def _run_compiler(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the compiler. Raises NotBuilt if it cannot be run."""
+    try:
+        return subprocess.run([*compiler(), *arguments], capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise NotBuilt(f"the C++ compiler {shlex.join(compiler())} cannot be run: {error.strerror}") from None
 
 
 @cache
 def _machine() -> str:
     """The compiler's version and its description of the processor that `-march=native` selects."""
-    command = [compiler(), *FLAGS, "-Q", "--help=target"]
-    target = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    target = _run_compiler(*FLAGS, "-Q", "--help=target").stdout
     if not target:  # clang
-        command = [compiler(), *FLAGS, "-###", "-x", "c++", os.devnull]
-        target = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-    version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False).stdout
-    return version + target + platform.machine()
+        target = _run_compiler(*FLAGS, "-###", "-x", "c++", os.devnull).stderr
+    return _run_compiler("--version").stdout + target + platform.machine()
 
 
 def cache_folder() -> Path:
@@ -54,11 +67,12 @@ def cache_folder() -> Path:
     It is in `$WHYGATES_CACHE`, else in the user's cache folder; if that cannot be written, in the temporary folder. Raises
     NotBuilt if none can be written.
     """
-    home = os.environ.get("WHYGATES_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for folder in (Path(home) / "whygates", Path(tempfile.gettempdir()) / f"whygates-{os.getuid()}"):
+    user = os.environ.get("WHYGATES_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    for parent, name in ((user, "whygates"), ("", f"whygates-{os.getuid()}")):
         try:
+            folder = Path(parent or tempfile.gettempdir()).expanduser() / name
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
+        except (OSError, RuntimeError):  # no permission, a file of that name, or a user without a home
             continue
         if os.access(folder, os.W_OK):
             return folder
@@ -71,33 +85,41 @@ def build(source: str, double: bool) -> ctypes.CDLL:
         *FLAGS,
         *(["-DDOUBLE", "-O1"] if double else []),
     ]  # float64 is for tests: compile time matters more than speed
-    key = hashlib.sha256("\0".join([source, *flags, _machine()]).encode()).hexdigest()[:24]
-    library = cache_folder() / f"{key}.so"
-    with FileLock(library.with_suffix(".lock")):  # another process may be compiling the same kernel
-        loaded = _load(library)
-        if loaded is None:
-            _compile(source, flags, library)
-            loaded = _load(library)
+    parts = [source, *flags, *compiler()[1:], _machine()]
+    library = cache_folder() / f"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}.so"
+    if loaded := _load(library):
+        return loaded
+    try:
+        with FileLock(library.with_suffix(".lock")):  # another process may be compiling the same kernel
+            if not (loaded := _load(library)):
+                _compile(source, flags, library)
+                loaded = _load(library)
+    except (OSError, NotImplementedError) as error:  # no space, no permission, no locks
+        raise NotBuilt(f"{getattr(error, 'strerror', None) or error} in {library.parent}") from None
     if loaded is None:
         raise NotBuilt(f"the compiled kernel {library} cannot be loaded")
     return loaded
 
 
 def _compile(source: str, flags: list[str], library: Path) -> None:
-    """Compile to a scratch file, then rename it: an interrupted compilation leaves no library."""
-    text = library.with_suffix(".cpp")
-    text.write_text(source, encoding="utf-8")
-    scratch = library.with_suffix(".part")
-    done = subprocess.run(
-        [compiler(), *flags, "-o", str(scratch), str(text)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise NotBuilt(f"{compiler()} cannot compile {text}: {(done.stderr.splitlines() or ['no message'])[0]}")
-    os.replace(scratch, library)
+    """Compile to a scratch file, then rename it: an interrupted or failed compilation leaves no library."""
+    text, scratch = library.with_suffix(".cpp"), library.with_suffix(".part")
+    try:
+        text.write_text(source, encoding="utf-8")
+        done = _run_compiler(*flags, "-o", str(scratch), str(text))
+        if done.returncode or not scratch.exists():
+            reason = (done.stderr.splitlines() or ["it wrote no library and no message"])[0]
+            raise NotBuilt(f"{shlex.join(compiler())} cannot compile {text}: {reason}")
+        os.replace(scratch, library)
+    except OSError:
+        text.unlink(missing_ok=True)
+        raise
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _load(library: Path) -> ctypes.CDLL | None:
-    """Load the library if it exists; delete it if it is damaged."""
+    """Load the library if it exists; None if it is damaged. Nothing is written: the folder may be another user's."""
     if not library.exists():
         return None
     try:
@@ -105,7 +127,6 @@ def _load(library: Path) -> ctypes.CDLL | None:
         for name in ("needs", "forward", "backward"):
             getattr(loaded, name)
     except (OSError, AttributeError):
-        library.unlink()
         return None
     return loaded
 

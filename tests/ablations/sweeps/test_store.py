@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy.exc import OperationalError
 
 from ablations.errors import InputError
-from ablations.sweeps.search import storage
+from ablations.sweeps.search import _connect, storage
 from ablations.sweeps.store import LONGEST_PATH, MARKER, Store, atomic_file, write
 from ablations.tracking.mlflow_db import create_database
+
+
+FINISHED = {"seed": 1, "status": "solved", "settings": {}, "metrics": {"score": 1.0}, "curves": {}}
+"""The result of a member."""
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +77,15 @@ def test_queue_returns_whole_records_by_study(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     assert store.get("a") is None
     for name, study in (("b", "one"), ("a", "one"), ("c", "two")):
-        store.put(name, {"score": 0.5})
-        store.enqueue(study, name, {"phase": "tune"})
+        store.put(name, FINISHED)
+        store.enqueue(study, name, {"phase": "tune", "arm": "x"})
     assert [record for _, record in store.queued("one")] == [
-        {"hash": name, "study": "one", "phase": "tune", "score": 0.5} for name in "ab"
+        {"hash": name, "study": "one", "phase": "tune", "arm": "x"} | FINISHED for name in "ab"
     ]
     for path, _ in store.queued("one"):
         path.unlink()
     assert [record["hash"] for _, record in store.queued("two")] == ["c"]
-    assert store.get("a") == {"score": 0.5}
+    assert store.get("a") == FINISHED
 
 
 def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -114,15 +119,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_queue_has_the_findings_of_the_studys_own_probes(tmp_path: Path) -> None:
     """Findings of another study about the same network are left out."""
     store = Store.create(tmp_path / "store")
-    store.put("a", {})
+    store.put("a", FINISHED)
     for probe in ("flow", "clamp"):
         store.add_findings("a", probe, {"metrics": {probe: 1.0}, "curves": {}})
-    store.enqueue("plain", "a", {"phase": "confirm"}, ["flow"])
+    store.enqueue("plain", "a", {"phase": "confirm", "arm": "x"}, ["flow"])
     ((_, record),) = store.queued("plain")
     assert record == {
         "hash": "a",
         "study": "plain",
         "phase": "confirm",
+        "arm": "x",
+        **FINISHED,
         "findings": {"flow": {"metrics": {"flow": 1.0}, "curves": {}}},
     }
 
@@ -191,3 +198,107 @@ def test_an_address_that_is_no_server_is_refused_before_anything_is_written(
         with pytest.raises(InputError, match="MLFLOW_TRACKING_URI="):
             use(tmp_path / "store")
     assert not list(tmp_path.iterdir())
+
+
+DAMAGED = {
+    "empty": b"",
+    "cut": b'{"status": "solved", "met',
+    "not UTF-8": b'{"status": "\xff"}',
+    "a list": b"[1, 2]",
+    "a number": b"7",
+    "without its keys": b"{}",
+    "nested too deeply": b"[" * 100_000,
+    "zeros": bytes(500),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_file_counts_as_missing(tmp_path: Path, damage: str) -> None:
+    store = Store.create(tmp_path)
+    store.put("a", FINISHED)
+    store.add_findings("a", "flow", {"metrics": {}, "curves": {}})
+    store.enqueue("tiny", "a", {"arm": "x"}, probes=["flow"])
+    assert [record["status"] for _, record in store.queued("tiny")] == ["solved"]
+    (tmp_path / "spool" / "tiny" / "b.json").write_bytes(DAMAGED[damage])
+    (tmp_path / "probes" / "a.json").write_bytes(DAMAGED[damage])
+    assert [record["findings"] for _, record in store.queued("tiny")] == [{}]
+    (tmp_path / "members" / "a.json").write_bytes(DAMAGED[damage])
+    assert (store.get("a"), store.findings("a"), list(store.queued("tiny"))) == (None, {}, [])
+    store.put("a", FINISHED)
+    store.add_findings("a", "flow", {"metrics": {}, "curves": {}})
+    assert (store.get("a"), list(store.findings("a"))) == (FINISHED, ["flow"])
+
+
+def test_a_store_of_a_newer_format_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    Store.create(tmp_path)
+    (tmp_path / MARKER).write_text('{"format": 2}')
+    for use in (Store.create, Store.open):
+        with pytest.raises(InputError, match=r"written by a newer whygates \(format 2; this one reads 1\)"):
+            use(tmp_path)
+    assert (tmp_path / MARKER).read_text() == '{"format": 2}'
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_marker_is_written_again_and_a_good_one_is_not(tmp_path: Path, damage: str) -> None:
+    Store.create(tmp_path)
+    good = (tmp_path / MARKER).stat().st_mtime_ns
+    Store.create(tmp_path)
+    assert (tmp_path / MARKER).stat().st_mtime_ns == good
+    (tmp_path / MARKER).write_bytes(DAMAGED[damage])
+    Store.open(tmp_path)
+    Store.create(tmp_path)
+    assert json.loads((tmp_path / MARKER).read_text()) == {"format": 1}
+
+
+@pytest.mark.parametrize(
+    "error", [NotImplementedError("no flock"), OSError(37, "No locks available"), OSError(38, "Function not implemented"), PermissionError(13, "Permission denied"), OSError(30, "Read-only file system")]
+)  # fmt: skip
+def test_without_locks_a_sweep_is_refused_and_reading_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    store = Store.create(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("filelock.FileLock.acquire", fail)
+    assert Store.open(tmp_path).busy is False
+    with pytest.raises(InputError, match="its file system has no locks"), store.sweeping():
+        pass
+
+
+def test_a_database_that_another_program_has_locked_is_named(tmp_path: Path, empty_mlflow: Path) -> None:
+    Store.create(tmp_path)
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        with pytest.raises(InputError, match=r"mlflow\.db is locked by another program"):
+            Store.open(tmp_path)
+
+
+def test_an_optuna_database_of_another_version_can_be_deleted(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    storage(store)
+    with contextlib.closing(sqlite3.connect(store.optuna)) as database, database:
+        database.execute("update alembic_version set version_num = 'v3.0.0.d'")
+    _connect.cache_clear()
+    with pytest.raises(
+        InputError, match=r"another version of Optuna: upgrade it with `optuna storage upgrade --storage \S+`"
+    ):
+        storage(store)
+    store.optuna.unlink()
+    assert storage(store).get_all_studies() == []
+
+
+def test_a_database_that_cannot_be_made_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.create(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("create table", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", full)
+    with pytest.raises(InputError, match=r"optuna\.db cannot be used: database or disk is full"):
+        storage(store)
+    assert not list(tmp_path.glob("*.db")) + list(tmp_path.glob(".*.db*"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from ablations.errors import InputError
 from ablations.sweeps.store import Store
 from ablations.tracking.mlflow_db import create_database
 from ablations.tracking.tracker import Tracker
@@ -39,3 +40,28 @@ def test_copied_store_writes_artifacts_to_its_own_folder(store: Store, tmp_path:
         assert location == (current.artifacts / "tiny").as_uri()
         assert tracker.client.get_run(study_run).info.artifact_uri.startswith(location)
         assert tracker.manifest()["study"] == "tiny"
+
+
+def test_a_renamed_experiment_keeps_its_artifacts_and_a_sweep_of_the_old_name_starts_another(store: Store) -> None:
+    first = started_tracker(store)
+    first.client.rename_experiment(str(first.experiment), "old")
+    renamed = Tracker(store, "old")
+    assert renamed.manifest()["study"] == "tiny"
+    assert (
+        renamed.client.get_experiment(str(renamed.experiment)).artifact_location == (store.artifacts / "tiny").as_uri()
+    )
+    again = started_tracker(store)
+    assert again.experiment != renamed.experiment
+    assert (again.manifest()["study"], Tracker(store, "old").manifest()["study"]) == ("tiny", "tiny")
+
+
+def test_artifacts_that_were_moved_away_are_named_and_no_address_is_changed(store: Store) -> None:
+    tracker = started_tracker(store)
+    (store.artifacts / "tiny").rename(store.artifacts / "elsewhere")
+    moved = Tracker(store, "tiny")
+    with pytest.raises(
+        InputError, match=r"has no study\.json in \S+tiny\S+: .* the same sweep command writes it again"
+    ):
+        moved.manifest()
+    assert moved.client.get_experiment(str(tracker.experiment)).artifact_location == (store.artifacts / "tiny").as_uri()
+    assert started_tracker(store).manifest()["study"] == "tiny"

@@ -12,6 +12,7 @@ from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking.manifest import manifest
 from ablations.tracking.tracker import Tracker
+from reports import output
 from tests.ablations.tracking.member_records import (
     FINDINGS,
     STUDY,
@@ -145,6 +146,7 @@ def test_only_the_files_of_a_report_are_attached(store: Store, tmp_path: Path) -
     tracker = started_tracker(store)
     for name in ("report.html", "other.bin"):
         (tmp_path / name).write_text("x")
+    (tmp_path / output.LIST).write_text('["report.html"]')
     tracker.attach(tmp_path)
     assert [path.name for path in store.artifacts.rglob("report/*")] == ["report.html"]
 

@@ -93,3 +93,82 @@ def test_a_cache_folder_that_cannot_be_created_is_replaced_by_the_temporary_fold
     monkeypatch.setattr(build.tempfile, "gettempdir", lambda: str(tmp_path))
     assert choose("fused", catalogue()["rnn"]()).name == "fused"
     assert list((tmp_path / f"whygates-{os.getuid()}").glob("*.so"))
+
+
+COMPILERS = {
+    "its interpreter is missing": ("#!/nonexistent/sh\n", "cannot be run: No such file or directory"),
+    "it is no program": ("echo\n", "cannot be run: Exec format error"),
+    "it writes nothing": ("#!/bin/sh\nexit 0\n", "it wrote no library and no message"),
+    "it fails silently": ("#!/bin/sh\nexit 3\n", "it wrote no library and no message"),
+    "it fails with a message in Latin-1": ("#!/bin/sh\nprintf 'r\\351sum\\351\\n' >&2; exit 1\n", "r\ufffdsum\ufffd"),
+    "it writes something else": ('#!/bin/sh\nwhile [ "$1" != -o ]; do shift || exit 0; done; echo text > "$2"\n', "cannot be loaded"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", COMPILERS)
+def test_a_broken_compiler_is_a_reason_and_leaves_no_library(cache, monkeypatch, tmp_path, problem):
+    text, reason = COMPILERS[problem]
+    compiler = tmp_path / "compiler"
+    compiler.write_text(text)
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    build._machine.cache_clear()
+    engine = choose("auto", catalogue()["rnn"]())
+    build._machine.cache_clear()
+    assert (engine.name, len(engine.why.splitlines())) == ("eager", 1)
+    assert engine.why.startswith("no fused kernel: ")
+    assert reason in engine.why
+    assert not list(cache.glob("*.part"))
+
+
+@pytest.mark.parametrize("command", ["g++ -O1", 'env "CCACHE=/a b" g++ -g0'])
+def test_the_compiler_may_have_options_and_a_launcher(cache, monkeypatch, command):
+    monkeypatch.setenv("CXX", command)
+    assert choose("fused", catalogue()["rnn"]()).name == "fused"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"), [("g++ '", "No closing quotation"), ("/", "there is no"), ("nowhere -O1", "")]
+)
+def test_a_compiler_that_does_not_exist_is_replaced_or_a_reason(cache, monkeypatch, command, reason):
+    monkeypatch.setenv("CXX", command)
+    engine = choose("auto", catalogue()["rnn"]())
+    assert reason in engine.why or engine.name == "fused"
+
+
+FAILURES = [
+    OSError(28, "No space left on device"),
+    PermissionError(13, "Permission denied"),
+    OSError(122, "Disk quota exceeded"),
+]
+
+
+@pytest.mark.parametrize("error", [*FAILURES, OSError(37, "No locks available"), NotImplementedError("no flock here")])
+@pytest.mark.parametrize("where", ["write_text", "lock"])
+def test_a_cache_that_cannot_be_written_is_a_reason_and_keeps_nothing_half_written(cache, monkeypatch, error, where):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(*((build.Path, "write_text") if where == "write_text" else (build, "FileLock")), fail)
+    engine = choose("auto", catalogue()["rnn"]())
+    assert engine.name == "eager"
+    assert engine.why == f"no fused kernel: {getattr(error, 'strerror', None) or error} in {cache}"
+    assert not list(cache.glob("*.so"))
+
+
+def test_a_kernel_in_the_cache_is_loaded_without_writing(cache, monkeypatch):
+    assert choose("fused", catalogue()["rnn"]()).name == "fused"
+    monkeypatch.setattr(build, "FileLock", lambda _: pytest.fail("locked"))
+    monkeypatch.setattr(build.Path, "write_text", lambda *_, **__: pytest.fail("written"))
+    monkeypatch.setattr(run, "_kernels", {})
+    library.cache_clear()
+    assert choose("fused", catalogue()["rnn"]()).name == "fused"
+
+
+def test_without_a_home_kernels_are_cached_in_the_temporary_folder(cache, monkeypatch, tmp_path):
+    monkeypatch.delenv("WHYGATES_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("no such user")))
+    monkeypatch.setattr(build.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert build.cache_folder() == tmp_path / f"whygates-{os.getuid()}"
