@@ -145,8 +145,8 @@ class Store:
                     f"--store {self.folder}: another sweep is using this store; wait for it to end, or name another store"
                 ) from None
             raise InputError(
-                f"--store {self.folder}: its file system has no locks ({getattr(error, 'strerror', None) or error}); name a store "
-                "on a local disk"
+                f"--store {self.folder}: its lock cannot be acquired ({getattr(error, 'strerror', None) or error}): a sweep needs "
+                "a store that can be written, on a file system with locks"
             ) from None
         try:
             yield

@@ -263,7 +263,7 @@ def test_without_locks_a_sweep_is_refused_and_reading_works(
 
     monkeypatch.setattr("filelock.FileLock.acquire", fail)
     assert Store.open(tmp_path).busy is False
-    with pytest.raises(InputError, match="its file system has no locks"), store.sweeping():
+    with pytest.raises(InputError, match="its lock cannot be acquired"), store.sweeping():
         pass
 
 
