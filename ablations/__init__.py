@@ -8,9 +8,16 @@ import sys
 
 # `python -m ablations` puts the current folder first on the import path: a file there called `copy.py` would be imported in
 # place of the standard library's. The folder stays if this package is imported from there.
-_home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+try:
+    _current = os.getcwd()
+except OSError:  # it was deleted
+    _current = ""
 _is_command = sys.orig_argv[-len(sys.argv) - 1 :][:2] == ["-m", "ablations"]
-if _is_command and sys.path[0] in ("", os.getcwd()) and os.getcwd() != _home:
+if (
+    _is_command
+    and sys.path[0] in ("", _current)
+    and _current != os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+):
     del sys.path[0]
 
 import importlib.util  # noqa: E402
@@ -77,5 +84,7 @@ def _refuse_shadowing() -> None:
         _refuse(message, name=name, path=path)
 
 
+if not _current:
+    _refuse("the current folder was deleted, and torch cannot start in it: change to another one")
 _refuse_missing_docstrings()
 _refuse_shadowing()

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ablations.contract import plugins, siblings
 from ablations.contract.isolation import isolated
+from ablations.errors import InputError
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Context, Event, Interrupted, Logged, run_arm
 from ablations.sweeps.probing import probe_arm
@@ -66,7 +67,12 @@ def run_arms(
     :param on_idle: called several times a second.
     """
     context = get_context("spawn")  # torch's thread pools do not survive a fork
-    progress, stop = context.Queue(), context.Event()
+    try:
+        progress, stop = context.Queue(), context.Event()
+    except OSError as error:
+        raise InputError(
+            f"worker processes cannot be started: they need semaphores, as in a writable /dev/shm ({error.strerror})"
+        ) from None
     waiting, deaths = list(arms), Counter[str]()
 
     def request_stop(*_: object) -> None:

@@ -39,6 +39,11 @@ def test_a_command_ends_well_in_an_unusual_environment(name, tmp_path):
 
 
 REFUSED = {
+    "a deleted folder": (
+        "mkdir gone; cd gone; rmdir ../gone; whygates cells rnn",
+        {},
+        "the current folder was deleted",
+    ),
     "no docstrings": ("whygates cells", {"PYTHONOPTIMIZE": "2"}, "-OO (PYTHONOPTIMIZE=2)"),
     "a full device": (
         "whygates cells > /dev/full",

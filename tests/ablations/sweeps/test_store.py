@@ -17,7 +17,6 @@ from ablations.sweeps.search import _connect, storage
 from ablations.sweeps.store import LONGEST_PATH, MARKER, Store, atomic_file, write
 from ablations.tracking.mlflow_db import create_database
 
-
 FINISHED = {"seed": 1, "status": "solved", "settings": {}, "metrics": {"score": 1.0}, "curves": {}}
 """The result of a member."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablations.errors import InputError
 from ablations.sweeps import probing
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
@@ -115,3 +116,18 @@ def test_probe_that_raises_fails_its_arm_and_keeps_the_results(tmp_path: Path, m
     assert outcome.status == "failed"
     assert outcome.error.splitlines()[-1] == "ArithmeticError: the gradient is not defined"
     assert len([record for _, record in store.queued("tiny") if record["phase"] == "confirm"]) == 4
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(38, "Function not implemented"), FileNotFoundError(2, "No such file or directory")]
+)
+def test_without_semaphores_a_sweep_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(local, "get_context", lambda _: SimpleNamespace(Queue=fail, Event=fail))
+    outcomes = local.run_arms([small_arm()], Store.create(tmp_path / "s"), 1, "eager", {}, print, print, print)
+    with pytest.raises(InputError, match="they need semaphores, as in a writable /dev/shm"):
+        next(outcomes)
