@@ -30,7 +30,7 @@ from ablations.contract import fault
 from ablations.contract.cells import declares_weights, returns_declared_shapes
 from ablations.contract.tasks import batches_have_the_declared_form
 from ablations.engines import Sizes, choose
-from ablations.errors import InputError, known
+from ablations.errors import InputError, lookup
 from ablations.hyperparameters import DEFAULTS, HYPERPARAMETERS, Setting
 from ablations.networks.evaluation import TEST_SEED
 from ablations.networks.model import Model, hidden_size
@@ -154,7 +154,7 @@ class TrainedPopulation:
         :raises InputError: for a metric that no member has.
         """
         curves = self.curves
-        known("metric", metric, dict.fromkeys(curves["metric"].unique()))
+        lookup("metric", metric, dict.fromkeys(curves["metric"].unique()))
         rows = curves.query("metric == @metric")
         ax = sns.lineplot(
             rows, x="step", y="value", units="member", estimator=None, hue="member", palette="crest", ax=ax
@@ -222,7 +222,7 @@ def train(
 def _build(given: Any, what: str, catalogue: Mapping[str, Any], base: type, checks: Sequence[Any]) -> Any:
     """A cell or task from its name, class or instance; one of the user's own must have valid shapes."""
     if isinstance(given, str):
-        return known(what, given, catalogue)()
+        return lookup(what, given, catalogue)()
     kind = given if isinstance(given, type) else type(given)
     if not issubclass(kind, base):
         raise InputError(
@@ -248,7 +248,7 @@ def _settings(hyperparameters: Mapping[str, Setting | Sequence[Setting]], member
     """Each member's settings. Raises InputError."""
     columns: dict[str, list[Setting]] = {}
     for name, value in hyperparameters.items():
-        hyperparameter = known("hyperparameter", name, HYPERPARAMETERS)
+        hyperparameter = lookup("hyperparameter", name, HYPERPARAMETERS)
         values: list[Setting] = [value] * members if isinstance(value, str | int | float) else [*value]
         if len(values) != members:
             raise InputError(f"{name} has {len(values)} values for {members} members")

@@ -21,7 +21,7 @@ def nearest(name: object, names: Collection[str]) -> str:
     return f"{guess} allowed: {', '.join(names) or 'none'}"
 
 
-def known(what: str, name: object, names: Mapping[str, T]) -> T:
+def lookup(what: str, name: object, names: Mapping[str, T]) -> T:
     """Return `names[name]`. Raises InputError, with the nearest valid name, if there is no such entry."""
     if name not in names:
         raise InputError(f"unknown {what} {name!r}{nearest(name, names)}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ablations.errors import known
+from ablations.errors import lookup
 
 Setting = float | str
 """The value of a hyperparameter."""
@@ -41,7 +41,7 @@ class Hyperparameter:
         """Raise ValueError if the hyperparameter cannot take this value."""
         if isinstance(value, str):
             if self.sign is None:
-                known(self.name, value, dict.fromkeys(self.words))
+                lookup(self.name, value, dict.fromkeys(self.words))
             elif value not in self.words:
                 words = "".join(f", or {word!r}" for word in self.words)
                 raise ValueError(f"{self.name} = {value!r}: allowed: a number{words}")

@@ -12,7 +12,7 @@ from rich.tree import Tree
 import tasks
 from ablations import cells
 from ablations.cells.initial import searchable_initialisers
-from ablations.errors import known
+from ablations.errors import lookup
 from ablations.studies.schema import defaults
 
 
@@ -27,7 +27,7 @@ def cell_row(name: str, inputs: int, hidden: int) -> dict[str, Any]:
     `equations` are those that differ from the parent's, `recurrence` is the complete set. `weights` and `parameters` are
     those of one layer of `hidden` units on `inputs` features.
     """
-    return _cell(known("cell", name, cells.catalogue()), inputs, hidden)
+    return _cell(lookup("cell", name, cells.catalogue()), inputs, hidden)
 
 
 def _cell(kind: type[cells.Cell], inputs: int, hidden: int) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def task_rows() -> list[dict[str, Any]]:
 
 def task_row(name: str) -> dict[str, Any]:
     """Return one task as JSON-like data. Raises InputError for an unknown name."""
-    return _task(known("task", name, tasks.catalogue()))
+    return _task(lookup("task", name, tasks.catalogue()))
 
 
 def _task(kind: type[tasks.Task]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations import cells
-from ablations.errors import known
+from ablations.errors import lookup
 
 
 def diff(first: str, second: str, inputs: int, hidden: int) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def diff(first: str, second: str, inputs: int, hidden: int) -> dict[str, Any]:
     are two lists each: those of the first cell only, and those of the second only. Weights and parameters are those of
     one layer.
     """
-    one, other = (known("cell", name, cells.catalogue()) for name in (first, second))
+    one, other = (lookup("cell", name, cells.catalogue()) for name in (first, second))
     up, down = _ancestry(one), _ancestry(other)
     common = next((kind for kind in up if kind in down), None)
     undone, made = ([], []) if common is None else (up[: up.index(common)], down[: down.index(common)])

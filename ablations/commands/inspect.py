@@ -11,7 +11,7 @@ from rich.table import Table
 from ablations.commands.report import writing
 from ablations.errors import InputError
 from ablations.probes import measure
-from ablations.studies.study import Arm, sentences
+from ablations.studies.study import Arm, validation_messages
 from ablations.sweeps.arm import build_model
 from ablations.sweeps.probing import ONE_PER_SEARCH, all_curves, trained_members
 from ablations.sweeps.store import Store
@@ -59,7 +59,7 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
         (probed,) = measure(trained_members(arm, model, [member], [weights], [run.solved]), PROBES, trace=[0])
     stored = store.findings(run.hash)
     findings = {probe: stored[probe] for probe in ONE_PER_SEARCH if probe in stored} | {"probed": probed._asdict()}
-    if arm.member(member.settings, member.seed) != run.hash:
+    if arm.member_hash(member.settings, member.seed) != run.hash:
         out.print(
             f"Note: the source of {arm.cell.cell} or {arm.task.name} has changed since this network was trained.",
             soft_wrap=True,
@@ -77,7 +77,7 @@ def _arm(saved: dict[str, Any]) -> Arm:
     try:
         return Arm.model_validate(saved)
     except ValidationError as error:
-        problems = "; ".join(sentences("its study", error))
+        problems = "; ".join(validation_messages("its study", error))
         raise InputError(f"{problems} (give the files of plug-ins with --plugin FILE)") from None
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ablations.cells import Cell
 from ablations.engines import eager
-from ablations.errors import InputError, known
+from ablations.errors import InputError, lookup
 
 ENGINES = ("auto", "eager", "fused")
 
@@ -44,7 +44,7 @@ def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
     A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine, or the eager engine where the fused engine cannot run the cell; `why` then states the reason.
     Raises InputError for an unknown name, and for `fused` where the fused engine cannot run the cell.
     """
-    known("engine", name, dict.fromkeys(ENGINES))
+    lookup("engine", name, dict.fromkeys(ENGINES))
     if name == "eager":
         return Engine("eager", eager.scan, eager.linear, "as requested")
     from ablations.engines import fused  # here, because importing torch.fx is slow

@@ -127,6 +127,8 @@ def _run(model: Model, w: Weights, windows: Sequence[Stacked]) -> Iterator[tuple
 
 
 def _run_chunk(model: Model, w: Weights, windows: Sequence[Stacked]) -> tuple[list[Tensor], list[Tensor]]:
+    """Run members over successive windows, which all of them share; by window, the outputs `[members, time, batch, outputs]` and
+    the norms of the final states `[members]`, means over sequences."""
     members = next(iter(w.values())).shape[0]
     state = model.zero_state(members, windows[0].inputs.shape[2])
     outputs, norms = [], []

@@ -15,7 +15,7 @@ on which other members are analysed. A member whose weights are not finite has n
 
 from collections.abc import Callable, Collection
 
-from ablations.errors import known
+from ablations.errors import lookup
 from ablations.networks.evaluation import member_chunks
 from ablations.probes import clamp, decode, distill, flow, gates, retention
 from ablations.probes.base import Findings, Trained, sequences
@@ -42,7 +42,7 @@ def measure(trained: Trained, probes: Collection[str], trace: Collection[int] = 
     probe.
     """
     for probe in probes:
-        known("probe", probe, dict.fromkeys(PROBES))
+        lookup("probe", probe, dict.fromkeys(PROBES))
     results = [Findings({}, {}) for _ in trained.seeds]
     if not len(sequences(trained.task, trained.lag, flow.SEQUENCES).last_query):
         return results

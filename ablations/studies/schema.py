@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, T
 import tasks
 from ablations import cells
 from ablations.cells.initial import fixable_initialisers
-from ablations.errors import known
+from ablations.errors import lookup
 from ablations.hyperparameters import HYPERPARAMETERS, Setting
 from ablations.probes import PROBES
 from tasks import Task
@@ -34,7 +34,7 @@ class Strict(BaseModel):
     def _refuse_unknown_keys(cls, table: Any) -> Any:
         if isinstance(table, dict):
             for key in table:
-                known("key", key, cls.model_fields)
+                lookup("key", key, cls.model_fields)
         return table
 
 
@@ -57,11 +57,11 @@ class CellChoice(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        kind = known("cell", self.cell, cells.catalogue())
+        kind = lookup("cell", self.cell, cells.catalogue())
         object.__setattr__(self, "options", _changed_options(kind, self.options))
         fixable = dict.fromkeys(fixable_initialisers(self.build()))
         for name, value in self.init.items():
-            known(f"initialiser of {self.cell}", name, fixable)
+            lookup(f"initialiser of {self.cell}", name, fixable)
             HYPERPARAMETERS[name].check(value)
         if not self.label:
             layers = {"layers": self.layers} if self.layers > 1 else {}
@@ -93,12 +93,12 @@ class TaskChoice(BaseModel):
         kind = tasks.catalogue().get(str(table.get("name"))) if isinstance(table, dict) else None
         if kind:
             for key in table:
-                known(f"key of task {kind.name}", key, cls.model_fields | defaults(kind))
+                lookup(f"key of task {kind.name}", key, cls.model_fields | defaults(kind))
         return table
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        kind = known("task", self.name, tasks.catalogue())
+        kind = lookup("task", self.name, tasks.catalogue())
         object.__setattr__(self, "__pydantic_extra__", _changed_options(kind, self.options))
         task = self.build()
         for lag in self.lags:
@@ -179,7 +179,7 @@ class Tune(Strict):
     @classmethod
     def _check_space(cls, space: dict[str, Values]) -> dict[str, Values]:
         for name, values in space.items():
-            hyperparameter = known("hyperparameter", name, HYPERPARAMETERS)
+            hyperparameter = lookup("hyperparameter", name, HYPERPARAMETERS)
             if isinstance(values, list) and not values:
                 raise ValueError(f"{name} has an empty list of values")
             for value in values if isinstance(values, list) else (values.low, values.high):
@@ -220,7 +220,7 @@ class Confirm(Strict):
     @classmethod
     def _check_probes(cls, probes: list[str]) -> list[str]:
         for probe in probes:
-            known("probe", probe, dict.fromkeys(PROBES))
+            lookup("probe", probe, dict.fromkeys(PROBES))
         return probes
 
 
@@ -236,7 +236,7 @@ def _changed_options(kind: type[cells.Cell] | type[Task], options: dict[str, Any
     """
     default = defaults(kind)
     for option in options:
-        known(f"option of {kind.name}", option, default)
+        lookup(f"option of {kind.name}", option, default)
     try:
         kind(**options)
     except TypeError as error:

@@ -175,7 +175,7 @@ class Arm(BaseModel):
         """
         return derive_seed(self.design, self.seed, *parts)
 
-    def member(self, settings: dict[str, Setting], seed: int) -> str:
+    def member_hash(self, settings: dict[str, Setting], seed: int) -> str:
         """The content hash of a member with these settings and this seed: its identity in the store and the tracker."""
         return digest(self.content, changed(settings), seed)
 
@@ -207,7 +207,7 @@ def load(name: str, changes: Sequence[str] = ()) -> Study:
     try:
         return Study.model_validate(table)
     except ValidationError as error:
-        raise InputError("\n".join(sentences(path.name, error))) from None
+        raise InputError("\n".join(validation_messages(path.name, error))) from None
 
 
 def _set(table: dict[str, Any], change: str) -> None:
@@ -236,7 +236,7 @@ def _set(table: dict[str, Any], change: str) -> None:
     parent[last] = value
 
 
-def sentences(file: str, error: ValidationError) -> Iterable[str]:
+def validation_messages(file: str, error: ValidationError) -> Iterable[str]:
     """The problems of an invalid study, one sentence each."""
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"] if str(part) not in ("range", "list"))

@@ -32,7 +32,7 @@ class MemberSpec(NamedTuple):
 
     def hash(self, arm: Arm) -> str:
         """The member's content hash."""
-        return arm.member(self.member.settings, self.member.seed)
+        return arm.member_hash(self.member.settings, self.member.seed)
 
 
 def storage(store: Store) -> BaseStorage:

@@ -102,6 +102,7 @@ class Body:
     }}"""
 
     def _loop(self, compute: list[Value], level: Level, size: str) -> str:
+        """The C++ loop over rows and vectors of columns that computes values of one width and stores those of `level.store`."""
         computed = dict.fromkeys(compute)
         args = dict.fromkeys(a for v in compute for a in _args(self.program, v) if isinstance(a, Value))
         body = [f"const V {_var(arg)} = {self._load(arg)};" for arg in args if arg not in computed]

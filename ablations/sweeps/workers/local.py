@@ -123,6 +123,7 @@ def run_arms(
 
 @contextmanager
 def _signal_handlers(handler: Callable[..., None]) -> Iterator[None]:
+    """Install a handler for SIGNALS; afterwards the previous ones are restored."""
     previous = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield

@@ -84,10 +84,10 @@ def test_hash_of_an_arm_does_not_depend_on_names_and_probes(study_file: Path, se
 def test_members_keep_their_hashes_and_seeds_when_trials_are_added(study_file: Path) -> None:
     few, many = load(str(study_file)).arms()[0], load(str(study_file), ["tune.trials=5"]).arms()[0]
     settings = few.settings({"learning_rate": 0.01})
-    assert few.member(settings, 1) == many.member(settings, 1)
+    assert few.member_hash(settings, 1) == many.member_hash(settings, 1)
     assert few.derive_seed("tune", 0, 0) == many.derive_seed("tune", 0, 0)
-    assert few.member(settings, 1) != few.member(settings, 2)
-    assert few.member(settings, 1) != few.member(settings | {"learning_rate": 0.02}, 1)
+    assert few.member_hash(settings, 1) != few.member_hash(settings, 2)
+    assert few.member_hash(settings, 1) != few.member_hash(settings | {"learning_rate": 0.02}, 1)
 
 
 def test_seeds_of_all_arms_searches_and_members_differ(study_file: Path) -> None:
