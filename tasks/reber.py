@@ -74,7 +74,9 @@ class Node(NamedTuple):
     def branches(self, lag: int, endless: bool) -> list["Node"]:
         """Return the nodes that the walk takes next: one, or two with probability ½ each."""
         nodes = self.next(endless)
-        allowed = [node for node in nodes if node.state != 6 or node.length + 1 >= lag]  # the E is still to come
+        allowed = [
+            node for node in nodes if node.state != 6 or node.length + 1 >= lag
+        ]  # state 6 is the exit: its E adds one more symbol
         return [node._replace(length=min(node.length, lag)) for node in allowed]
 
 

@@ -43,6 +43,7 @@ class SelectiveCopy(Copy):
         self.symbols = whole("symbols", symbols, 1, 100)
 
     def places(self, generator: Generator, blanks: Int64[Tensor, " batch"]) -> Int64[Tensor, "symbols batch"]:
+        """The steps at which the symbols are shown, in order, among this many blank steps."""
         uniform = torch.rand(self.symbols, len(blanks), generator=generator)
         before = (uniform * (blanks + 1)).long().sort(0).values
         return before + torch.arange(self.symbols).unsqueeze(1)

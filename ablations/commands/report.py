@@ -25,7 +25,7 @@ def write_report(study: str, store: Path, target: Path, out: Console) -> None:
     with tempfile.TemporaryDirectory() as tables:
         with using(opened):
             tracker = Tracker(opened, study)
-            tracker.tables(Path(tables))
+            tracker.write_tables(Path(tables))
         rebuild_report(Path(tables), target, out)
     try:
         tracker.attach(target)

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import using
-from ablations.tracking.tracker import Tracker, failed_arms
+from ablations.tracking.tables import failed_arms
+from ablations.tracking.tracker import Tracker
 from reports.format import count, duration
 
 

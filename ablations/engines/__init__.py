@@ -41,7 +41,8 @@ class Engine(NamedTuple):
 def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
     """Return an engine for a cell; its kernel, if it needs one, is compiled here unless it is cached.
 
-    A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine, or the eager engine where the fused engine cannot run the cell; `why` then states the reason.
+    A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine, or the
+    eager engine where the fused engine cannot run the cell; `why` then states the reason.
     Raises InputError for an unknown name, and for `fused` where the fused engine cannot run the cell.
     """
     lookup("engine", name, dict.fromkeys(ENGINES))

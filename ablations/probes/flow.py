@@ -59,9 +59,9 @@ def measure(trained: Trained) -> list[Findings]:
 
 
 def decay_per_step(ratios: dict[int, list[float]], members: int) -> list[float]:
-    """Return each member's factor per step, the geometric mean from a quarter of the lag up to the lag; NaN at a lag of 1.
+    """Return each member's factor of the gradient norm per step back, the geometric mean from a quarter of the lag to the lag.
 
-    `ratios` are those of `gradient_ratios`. The steps nearest to the query are left out: their ratios also depend on the
+    NaN at a lag of 1 and without ratios. `ratios` are those of `gradient_ratios`. The steps nearest to the query are left out: their ratios also depend on the
     step from the memory to the readout.
     """
     far = max(ratios, default=0)
@@ -80,9 +80,14 @@ def gradient_ratios(
     ks = distances(data.max_distance(lag))
     if not ks:
         return {}
+    # The earliest step whose gradient is needed.
     first = int((data.last_query - ks[-1]).clamp(min=0).min())
     norm = _gradient_norms(model, task, w, data, first, override)
-    norm_at = lambda steps: norm.gather(1, (steps - first).clamp(min=0).expand(len(norm), 1, -1)).squeeze(1)  # noqa: E731
+
+    def norm_at(steps: Tensor) -> Tensor:
+        """The norm of every member and sequence at a step of its own."""
+        return norm.gather(1, (steps - first).clamp(min=0).expand(len(norm), 1, -1)).squeeze(1)
+
     norm_at_query, ratios = norm_at(data.last_query), {}
     for k in ks:
         valid = (norm_at_query > 0) & (data.last_query >= k)

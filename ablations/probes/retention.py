@@ -79,7 +79,11 @@ def _perturbation_ratios(trained: Trained, data: Sequences) -> dict[int, list[fl
     with forward.dual_level():
         run(model, w, data.window, initial_state(model, w, data), hook=perturb)
     norm = torch.stack(squares, 1).unflatten(1, (model.layers, -1)).sum(1).sqrt()
-    norm_at = lambda steps: norm.gather(1, (steps - first).expand(len(norm), 1, -1)).squeeze(1)  # noqa: E731
+
+    def norm_at(steps: Tensor) -> Tensor:
+        """The norm of every member and sequence at a step of its own."""
+        return norm.gather(1, (steps - first).expand(len(norm), 1, -1)).squeeze(1)
+
     ratios = {}
     for k in ks:
         valid = (start + k <= data.last_query).expand(len(norm), -1)

@@ -45,7 +45,7 @@ def markdown_summary(manifest: dict[str, Any]) -> str:
     text = (
         f"{definition['description']}\n\nCells: {cells}. Tasks: {names}. {len(manifest['arms'])} arms, each with "
         f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
-        f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` carries the report."
+        f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` has the report as an artifact."
     ).strip()
     return text if len(text) <= LONGEST_SUMMARY else text[: LONGEST_SUMMARY - 1] + "…"
 

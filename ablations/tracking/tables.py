@@ -1,5 +1,6 @@
 """Tables of a study, from the runs of its members. The `reports` package documents their columns."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Run
 
+from ablations.hyperparameters import HYPERPARAMETERS, Setting
 from ablations.sweeps.store import Store
 
 LOG10 = "log10_"
@@ -117,3 +119,17 @@ def _value(text: str) -> int | float | str:
         except ValueError:
             continue
     return text
+
+
+def failed_arms(arms: list[dict[str, Any]]) -> list[str]:
+    """The names of the arms whose state is `failed`."""
+    return [f"{arm['cell']} on {arm['task']} lag {arm['lag']}" for arm in arms if arm["state"] == "failed"]
+
+
+def log10(settings: dict[str, Setting]) -> dict[str, float]:
+    """The logarithms of positive settings that have a logarithmic scale."""
+    return {
+        f"{LOG10}{name}": math.log10(value)
+        for name, value in settings.items()
+        if HYPERPARAMETERS[name].scale == "log" and isinstance(value, int | float) and value > 0
+    }

@@ -1,7 +1,6 @@
 """The tracker: logs finished members to MLflow, and reads a study back as tidy tables."""
 
 import json
-import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ablations.errors import InputError
-from ablations.hyperparameters import HYPERPARAMETERS, Setting
 from ablations.sweeps.arm import Logged
 from ablations.sweeps.store import Store, write
 from ablations.sweeps.workers.local import ArmOutcome
@@ -33,7 +31,7 @@ _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "
 class Tracker:
     """One study's experiment in MLflow.
 
-    The run with tag `kind=study` carries the manifest and the report. Its children are the runs of arms (`kind=arm`),
+    The run with tag `kind=study` has the manifest and the report as artifacts. Its children are the runs of arms (`kind=arm`),
     and their children the runs of members (`kind=member`), which are identified by their content hash.
     """
 
@@ -68,6 +66,7 @@ class Tracker:
         return {member: logged for member, (_, logged) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
+        """Create the experiment and the study's run unless they exist; log the description, the saved view and the manifest."""
         if self.experiment is None:
             location = (self.store.artifacts / self.study).as_uri() if self.store.local else None
             self.experiment = self.client.create_experiment(self.study, artifact_location=location)
@@ -78,7 +77,7 @@ class Tracker:
         self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
 
     def study_run(self) -> str:
-        """The id of the run that carries the manifest and the report.
+        """The id of the run that has the manifest and the report as artifacts.
 
         :raises InputError: if the study was never swept into this store.
         """
@@ -154,7 +153,7 @@ class Tracker:
         name = f"{record['cell']} {position} {record['task']} {record['lag']}"
         params = {key: record[key] for key in ("size", "hidden_size", "parameters", "seed", "search", "trial")}
         params |= record["settings"]
-        metrics = {**record["metrics"], **_log10(record["settings"])}
+        metrics = {**record["metrics"], **tables.log10(record["settings"])}
         now = int(time.time() * 1000)
         points = _points(metrics, record["curves"], now)
         started = now - int(1000 * record["metrics"]["seconds"])  # so that the UI shows the training time
@@ -229,12 +228,12 @@ class Tracker:
                 ) from None
             return json.loads(Path(path).read_text(encoding="utf-8"))
 
-    def tables(self, folder: Path) -> None:
+    def write_tables(self, folder: Path) -> None:
         """Write the tables that a report is built from: results.csv, curves.csv and study.json."""
         manifest = self.manifest()
         arms, runs = self.status(manifest), self._finished(manifest)
         manifest["queued"] = sum(arm["queued"] for arm in arms)
-        manifest["failed"] = failed_arms(arms)
+        manifest["failed"] = tables.failed_arms(arms)
         tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)
         tables.curves(runs, self.store, self.client.get_metric_history).to_csv(folder / "curves.csv", index=False)
         write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
@@ -285,20 +284,6 @@ def _logged(run: Run) -> Logged:
     return Logged(run.data.tags["arm"], tables.probes(run))
 
 
-def failed_arms(arms: list[dict[str, Any]]) -> list[str]:
-    """The names of the arms whose state is `failed`."""
-    return [f"{arm['cell']} on {arm['task']} lag {arm['lag']}" for arm in arms if arm["state"] == "failed"]
-
-
 def _points(metrics: dict[str, float], curves: tables.Curves, when: int) -> list[Metric]:
     points = [Metric(key, value, when, 0) for key, value in metrics.items()]
     return points + [Metric(key, value, when, step) for key, curve in curves.items() for step, value in curve]
-
-
-def _log10(settings: dict[str, Setting]) -> dict[str, float]:
-    """The logarithms of positive settings that have a logarithmic scale."""
-    return {
-        f"{tables.LOG10}{name}": math.log10(value)
-        for name, value in settings.items()
-        if HYPERPARAMETERS[name].scale == "log" and isinstance(value, int | float) and value > 0
-    }

@@ -47,8 +47,11 @@ SETTINGS = {
         False, torch.is_anomaly_enabled, lambda on: torch.autograd.set_detect_anomaly(on)
     ),
 }
-"""By the name of the function that sets it. Denormal gradients would make the processor slow. Threads: two processes with an arm each train more members per second than two
-threads that share one population (`nox -s bench` measures both), as they never wait for each other."""
+"""By the name of the function that sets it.
+
+Denormal gradients would make the processor slow. Two processes with an arm each train more members per second than two
+threads that share one population, as they never wait for each other (`nox -s bench` measures the engine alone).
+"""
 
 
 def current() -> dict[str, Any]:

@@ -42,14 +42,14 @@ class Body:
         for level in program.levels:
             for group in level.products:
                 if not self._in_place(group):
-                    self._take(product_name(group), width(group))
+                    self._declare_buffer(product_name(group), width(group))
                     for m, linear in enumerate(group):
                         locations.setdefault(linear.result, _packed_location(group, m))
             for value in [*level.store, *level.join]:
                 if value not in locations:
-                    self._take(f"t_{value.name}", f"z.p{value.columns}")
+                    self._declare_buffer(f"t_{value.name}", f"z.p{value.columns}")
                     locations[value] = (f"t_{value.name}", f"z.p{value.columns}")
-        self.code = "\n".join(self._level(level) for level in program.levels)
+        self.code = "\n".join(self._level_code(level) for level in program.levels)
 
     def location(self, value: Value) -> Location:
         """Return the location of a value; a slice is within its argument."""
@@ -64,14 +64,15 @@ class Body:
         pointer, from_step = self.location(value)
         return f"    copy_rows(R, {columns or f'z.{value.columns}'}, {pointer}, {from_step}, {to}, {step});"
 
-    def _take(self, pointer: str, columns: str) -> None:
+    def _declare_buffer(self, pointer: str, columns: str) -> None:
         self.scratch.append(f"  real* {pointer} = memory.take((long)R * {columns});")
 
     def _in_place(self, group: list[Linear]) -> bool:
         """Whether a product writes to the location of its result."""
         return len(group) == 1 and group[0].result in self.locations
 
-    def _level(self, level: Level) -> str:
+    def _level_code(self, level: Level) -> str:
+        """The C++ of a level: its packed products, a loop for each width of values, then its concatenations."""
         # Results of a packed product are columns of its buffer; those with another location are copied there.
         packed = {
             linear.result: _packed_location(group, m)
@@ -80,16 +81,17 @@ class Body:
             for m, linear in enumerate(group)
         }
         moved = [value for value, location in packed.items() if self.locations[value] != location]
-        lines = [self._product(group) for group in level.products]
+        lines = [self._product_code(group) for group in level.products]
         lines += [f"    copy_rows(R, z.p{v.columns}, {', '.join((*packed[v], *self.locations[v]))});" for v in moved]
         lines += [
-            self._loop([value for value in level.compute if value.columns == size], level, size)
+            self._loop_code([value for value in level.compute if value.columns == size], level, size)
             for size in dict.fromkeys(value.columns for value in level.compute)
         ]
-        lines += [self._join(value) for value in level.join]
+        lines += [self._join_code(value) for value in level.join]
         return "\n".join(lines)
 
-    def _product(self, group: list[Linear]) -> str:
+    def _product_code(self, group: list[Linear]) -> str:
+        """The C++ of a packed product."""
         segments = ", ".join(
             f"{{{', '.join(self.location(left))}, 1, z.{left.columns}, w.{product_name(group)}_{s}}}"
             for s, (left, _, _) in enumerate(group[0].terms)
@@ -101,7 +103,7 @@ class Body:
       product(R, {width(group)}, s, {len(group[0].terms)}, {width(group)}, {bias}, false, {to}, {step});
     }}"""
 
-    def _loop(self, compute: list[Value], level: Level, size: str) -> str:
+    def _loop_code(self, compute: list[Value], level: Level, size: str) -> str:
         """The C++ loop over rows and vectors of columns that computes values of one width and stores those of `level.store`."""
         computed = dict.fromkeys(compute)
         args = dict.fromkeys(a for v in compute for a in _args(self.program, v) if isinstance(a, Value))
@@ -111,7 +113,7 @@ class Body:
         lines = "\n".join(f"        {line}" for line in body)
         return f"    for (long r = 0; r < R; r++)\n      for (int j = 0; j < z.p{size}; j += VL) {{\n{lines}\n      }}"
 
-    def _join(self, value: Value) -> str:
+    def _join_code(self, value: Value) -> str:
         to, step = self.locations[value]
         lines = [f"    zero(R, z.{value.columns}, {to}, {step});"]  # columns without a piece
         for piece, offset in zip(value.values, value.offsets, strict=True):

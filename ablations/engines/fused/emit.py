@@ -56,9 +56,9 @@ def _forward(layout: Layout) -> str:
     step_begin = []
     for name, value in layout.states:
         P = f"z.p{value.columns}"
-        here, before = f"q.s_{name} + q.after(z, t) * R * {P}", f"q.s_{name} + q.after(z, t - 1) * R * {P}"
-        step_begin.append(f"    real *{name}_0 = q.s_{name} + q.before(z, t) * R * {P}, *{name}_1 = {here};")
-        step_begin.append(f"    if (z.reset && z.save && t) memcpy({name}_0, {before}, sizeof(real) * R * {P});")
+        after, previous = (f"q.s_{name} + q.after(z, {step}) * R * {P}" for step in ("t", "t - 1"))
+        step_begin.append(f"    real *{name}_0 = q.s_{name} + q.before(z, t) * R * {P}, *{name}_1 = {after};")
+        step_begin.append(f"    if (z.reset && z.save && t) memcpy({name}_0, {previous}, sizeof(real) * R * {P});")
         step_begin.append(f"    zero_rows(z.resets(k, t, b0), R, {P}, {name}_0);")
     step_begin += [
         f"    [[maybe_unused]] real* {name} = q.{name} + (z.save ? t : 0) * R * z.p{value.columns};"
@@ -157,7 +157,10 @@ def _backward(layout: Layout, name: str, program: Program) -> str:
 
 
 def _weight_gradients(layout: Layout) -> list[str]:
-    """Code that adds a chunk of steps to the sums of the weights' gradients."""
+    """Code that adds a chunk of steps to the sums of the weights' gradients.
+
+    For each left operand A: the sum of Aᵀ G over the steps, as one product with a segment per step.
+    """
     lines = []
     for i, (A, run) in enumerate(layout.outer()):
         buffer, at, width = layout.gradients[run[0]]

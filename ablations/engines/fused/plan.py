@@ -68,18 +68,18 @@ def plan(trace: Trace) -> Plan:
     derived_sizes = _derived_sizes(trace, counts)
     linears = find_linears(counts)
     inputs = {trace.x, *trace.state.values()}
-    known = inputs | set(trace.new_state.values())
+    always_stored = inputs | set(trace.new_state.values())  # by the sequences of inputs and states
 
     backward_targets = [*trace.state_gradients.values(), *gradients]
     forward_values = with_arguments(trace.new_state.values())
-    saved = _saved_for_backward([*backward_targets, trace.x_gradient], set(forward_values), known, linears)
-    saved += [A for A in lefts if A not in known and A not in saved]
+    saved = _saved_for_backward([*backward_targets, trace.x_gradient], set(forward_values), always_stored, linears)
+    saved += [A for A in lefts if A not in always_stored and A not in saved]
     for value in saved + lefts:
         if value not in inputs and value not in forward_values:
             raise Untraceable(
                 f"the gradient of a weight needs a result of {value.op} that the step itself does not compute"
             )
-    given = known | set(saved) | set(trace.d_state.values())
+    given = always_stored | set(saved) | set(trace.d_state.values())
     return Plan(
         trace,
         derived_sizes,
@@ -124,18 +124,18 @@ def _weight_terms(gradient: Value) -> list[tuple[Value | None, Value]]:
 
 
 def _saved_for_backward(
-    targets: Iterable[Value], forward: set[Value], known: set[Value], linears: Linears
+    targets: Iterable[Value], forward: set[Value], always_stored: set[Value], linears: Linears
 ) -> list[Value]:
     """The forward values to save: results of products and of nonlinear functions. Cheap arithmetic is recomputed."""
     saved: dict[Value, None] = {}
     visited: set[Value] = set()
 
     def visit(value: Value) -> None:
-        if value in visited or value in known or value.rows != "B":
+        if value in visited or value in always_stored or value.rows != "B":
             return
         visited.add(value)
         if value in forward:
-            recomputable = value.op in NONLINEAR and all(arg in known for arg in value.values)
+            recomputable = value.op in NONLINEAR and all(arg in always_stored for arg in value.values)
             if value in linears or (value.op in NONLINEAR and not recomputable):
                 saved[value] = None
                 return
