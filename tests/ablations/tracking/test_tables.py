@@ -31,7 +31,7 @@ def test_curves_of_the_store_equal_those_of_the_tracker(store: Store, monkeypatc
         tracker.deliver(member_record(name + "x"))
     from_tracker = tracker.curves(tracker.manifest())
     for name in ("b", "a", "bx", "ax"):
-        store.put(name, {"curves": member_record(name)["curves"]})
+        store.put(name, member_record(name))
     not_uploaded = {"decode": {"metrics": {}, "curves": {"decode/true": [(0, 1.0)]}}}
     for name in "ba":
         for probe, findings in (FINDINGS | not_uploaded).items():
