@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ablations.cells import catalogue
-from ablations.engines import choose, choose_all, eager, fused
+from ablations.engines import Sizes, choose, choose_all, eager, fused
 from ablations.errors import InputError
 from tests.ablations.engines.step_cells import cell_from_step
 
@@ -47,7 +47,8 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_one_line_per_outcome_names_its_cells():
-    cells = {"good": catalogue()["rnn"](), "bad": with_sine(), "also bad": with_sine()}
+    sizes = [Sizes(2, 3, 4, 5)]
+    cells = {"good": (catalogue()["rnn"](), sizes), "bad": (with_sine(), sizes), "also bad": (with_sine(), sizes)}
     fused_line, eager_line = choose_all("auto", cells)
     assert fused_line == "engine fused (compiled from the cell's step): good"
     assert eager_line.startswith("engine eager (no fused kernel: the operator sin is not supported")
@@ -56,6 +57,6 @@ def test_one_line_per_outcome_names_its_cells():
 
 
 def test_of_several_cells_the_first_refused_one_is_reported():
-    cells = {"good": catalogue()["rnn"](), "bad": with_sine("first"), "worse": with_sine("second")}
+    cells = {"good": (catalogue()["rnn"](), []), "bad": (with_sine("first"), []), "worse": (with_sine("second"), [])}
     with pytest.raises(InputError, match="cannot run the cell 'first'"):
         choose_all("fused", cells)

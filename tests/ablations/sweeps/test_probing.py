@@ -129,7 +129,7 @@ def confirmed_members(statuses: list[list[str]], store: Store, arm: Arm) -> list
     for search, of_search in enumerate(statuses):
         for k, status in enumerate(of_search):
             members.append(MemberSpec("confirm", search, 0, Member(10 * search + k, arm.settings({}))))
-            store.put(members[-1].hash(arm), {"status": status})
+            store.put(members[-1].hash(arm), {"status": status, "seed": 0, "settings": {}, "metrics": {}, "curves": {}})
     return members
 
 
