@@ -13,6 +13,11 @@ class InputError(ValueError):
     """Invalid user input. The message is one plain sentence; the command line prints it and exits with code 2."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its type."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def nearest(name: object, names: Collection[str]) -> str:
     """The end of an error message: the valid name that is closest to `name`, if one is close, and all valid names."""
     names = [str(n) for n in names]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ablations.commands.status import study_status
+from ablations.commands.status import tracked_status
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
-from ablations.tracking.runs import first_line, using
+from ablations.tracking.runs import described, using
 from ablations.tracking.tracker import Tracker
 from reports import output
 from reports.build import build
@@ -30,8 +30,8 @@ def write_report(study: str, store: Path, target: Path, out: Console) -> None:
     try:
         tracker.attach(target)
     except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
-        out.print(f"It could not be attached to the study's run in MLflow: {first_line(error)}", soft_wrap=True)
-    for line in study_status(study, store).problems:
+        out.print(f"It could not be attached to the study's run in MLflow: {described(error)}", soft_wrap=True)
+    for line in tracked_status(tracker).problems:
         out.print(line, soft_wrap=True)
 
 

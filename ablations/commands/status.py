@@ -49,7 +49,13 @@ def study_status(study: str, folder: Path) -> StudyStatus:
     """Return the progress of a study. Raises InputError when it was never swept in this store."""
     store = Store.open(folder)
     with using(store):
-        tracker = Tracker(store, study)
+        return tracked_status(Tracker(store, study))
+
+
+def tracked_status(tracker: Tracker) -> StudyStatus:
+    """Return the progress of a tracker's study. Raises InputError when it was never swept in its store."""
+    store, study = tracker.store, tracker.study
+    with using(store):
         manifest = tracker.manifest()
         arms = tracker.status(manifest)
     swept_here = store.local or (store.spool / study).is_dir()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ablations.cells import Cell
+from ablations.errors import first_line
 from tasks import Task
 
 Kind = type[Cell] | type[Task]
@@ -49,11 +50,6 @@ def fault(kind: Kind, error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = frames[-1].lineno if frames else _line(kind)
     return f"{file}:{line}: {type(error).__name__}: {message}"
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return next(iter(str(error).strip().splitlines()), "no message")
 
 
 def options_are_keywords(kind: Kind) -> None:

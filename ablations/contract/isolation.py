@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import _pop_mode
 
 from ablations import probes as _probes  # noqa: F401
 from ablations.engines import fused as _fused  # noqa: F401
@@ -46,14 +47,12 @@ def isolated() -> Iterator[None]:
 
     :raises GlobalChange: if attributes of watched modules were replaced, or a torch mode was left on.
     """
-    settings, attributes, modes = (
-        {name: get() for name, (get, _) in _SETTINGS.items()},
-        list(_attributes()),
-        _torch_modes(),
-    )
+    settings = {name: get() for name, (get, _) in _SETTINGS.items()}
+    attributes, modes, torch_settings = list(_attributes()), _torch_modes(), torch_state.current()
     try:
         yield
     finally:
+        left_on = _restore_torch(torch_settings, modes)
         for name, (get, set_to) in _SETTINGS.items():
             if not _equal(get(), settings[name]):
                 set_to(settings[name])
@@ -61,8 +60,8 @@ def isolated() -> Iterator[None]:
     if replaced:
         more = f" and {len(replaced) - 3} more" if len(replaced) > 3 else ""
         raise GlobalChange(f"replaces {', '.join(replaced[:3])}{more}: other cells and tasks use the original")
-    if _torch_modes() != modes:
-        raise GlobalChange("leaves a torch function mode or dispatch mode on: other cells and tasks would run under it")
+    if left_on:
+        raise GlobalChange("leaves a torch mode on: other cells and tasks would run under it")
 
 
 class _Attributes(NamedTuple):
@@ -100,10 +99,8 @@ def _attributes() -> Iterator[_Attributes]:
         package = module_name.partition(".")[0]
         if package not in WATCHED or not isinstance(module, ModuleType):
             continue
-        own, values = (
-            package in OWN,
-            {k: v for k, v in vars(module).items() if not k.startswith("__") and k != _REWRAPPED},
-        )
+        own = package in OWN
+        values = {k: v for k, v in vars(module).items() if not k.startswith("__") and k != _REWRAPPED}
         yield _Attributes(module_name, module, values if own else {k: v for k, v in values.items() if callable(v)})
         for name, value in values.items() if own else ():
             if isinstance(value, dict):
@@ -114,8 +111,34 @@ def _attributes() -> Iterator[_Attributes]:
         yield _Attributes(f"{kind.__module__}.{kind.__name__}", kind, dict(vars(kind)))
 
 
-def _torch_modes() -> tuple[int, int]:
-    return torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+class _TorchModes(NamedTuple):
+    """The numbers of torch modes that are on."""
+
+    function: int
+    dispatch: int
+    inference: int
+
+
+def _torch_modes() -> _TorchModes:
+    depths = torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+    return _TorchModes(*depths, int(torch.is_inference_mode_enabled()))
+
+
+def _restore_torch(settings: dict[str, Any], before: _TorchModes) -> bool:
+    """Restore torch's settings and remove the modes that were added; returns whether any was left on.
+
+    The default device is a function mode too, and not counted. Inference mode cannot be left from outside: every gradient
+    under it is an error.
+    """
+    dispatch = torch._C._len_torch_dispatch_stack() - before.dispatch
+    for _ in range(dispatch):  # first: settings are read by operations on tensors
+        _pop_mode()
+    if torch_state.current() != settings:
+        torch_state.restore(settings)
+    left_on = dispatch != 0 or _torch_modes() != before
+    for _ in range(torch._C._len_torch_function_stack() - before.function):
+        torch._C._pop_torch_function_stack()
+    return left_on
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -158,7 +181,6 @@ def _umask() -> int:
 
 
 _SETTINGS: dict[str, _Setting] = {
-    "torch": (torch_state.current, torch_state.restore),
     "torch's random generator": (torch.get_rng_state, torch.set_rng_state),
     "numpy's random generator": (lambda: np.random.get_state(), np.random.set_state),  # noqa: NPY002
     "numpy's handling of floating-point errors": (np.geterr, lambda before: np.seterr(**before)),

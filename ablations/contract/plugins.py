@@ -14,11 +14,11 @@ from types import ModuleType
 import tasks
 from ablations.cells import Cell
 from ablations.cells.base import registry
-from ablations.contract import Kind, fault, first_line, siblings
+from ablations.contract import Kind, fault, siblings
 from ablations.contract import cells as cell_contract
 from ablations.contract import tasks as task_contract
 from ablations.contract.isolation import isolated
-from ablations.errors import InputError
+from ablations.errors import InputError, first_line
 from ablations.studies.hashing import source_digest
 
 _loaded: dict[str, str] = {}
@@ -99,7 +99,7 @@ def run(path: str, text: str) -> None:
     sys.modules[module.__name__] = module
     _loaded[path] = text
     siblings.remember(path, text)
-    with isolated(), siblings.importable(Path(path)):
+    with siblings.importable(Path(path)), isolated():  # which restores the list that the finder is removed from
         exec(compile(text, path, "exec"), vars(module))
 
 

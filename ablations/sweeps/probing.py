@@ -7,6 +7,7 @@ all of them again if one finding is missing: an interruption changes no number.
 from collections.abc import Iterator
 from typing import Any
 
+from ablations.errors import first_line
 from ablations.networks.model import Model
 from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.studies.study import Arm
@@ -109,6 +110,6 @@ def _draw_figure(arm: Arm, member: str, store: Store) -> list[str]:
 
         svg = member_svg(all_curves(store.get(member) or {}, store.findings(member)), str(arm))
     except Exception as error:  # a matplotlib that is misconfigured or broken can raise anything
-        return [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"]
+        return [f"{type(error).__name__}: {first_line(error)}"]
     write(store.figure_path(member), svg)
     return []

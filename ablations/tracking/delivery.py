@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
-from ablations.tracking.runs import first_line
+from ablations.tracking.runs import described
 from ablations.tracking.tracker import Tracker
 
 RETRY_SECONDS = 30.0
@@ -49,7 +49,7 @@ class Delivery:
                 self.tracker.end_arm(self.ended_arms[0])
                 self.ended_arms.pop(0)
         except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
-            self.observer.warn(f"results cannot be uploaded, and stay on disk until they can: {first_line(error)}")
+            self.observer.warn(f"results cannot be uploaded, and stay on disk until they can: {described(error)}")
             self.retry_at = time.monotonic() + RETRY_SECONDS
 
     def _deliver(self, path: Path, record: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def using(store: Store) -> Iterator[None]:
         raise
     except Exception as error:  # also of the library of an artifact store, such as boto3
         what = f"the database {store.mlflow}" if store.local else f"the MLflow server at {store.tracking_uri}"
-        reason = first_line(error).replace("<database_uri>", store.tracking_uri)  # of `mlflow db upgrade`
+        reason = described(error).replace("<database_uri>", store.tracking_uri)  # of `mlflow db upgrade`
         raise InputError(f"{what} cannot be used: {reason}") from None
 
 
@@ -94,7 +94,7 @@ def _find_run(store: Store, prefix: str) -> Run:
     raise InputError(f"run {prefix!r} is not in {where}; the UI shows run ids, results.csv has hashes")
 
 
-def first_line(error: Exception) -> str:
+def described(error: Exception) -> str:
     """The first line of an error's message, cut after 200 characters, with its type unless that is MLflow's or the system's."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     line = line if len(line) <= 200 else f"{line[:200]} …"

@@ -33,21 +33,21 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
     two edges of `BUILT_IN_EDGES` are known.
     """
     names = {cell: study.get("cells", {}).get(cell, {}).get("cell", base_name(cell)) for cell in cells}
-    registry = {entry["cell"]: entry for entry in (*BUILT_IN_EDGES, *study.get("lattice", []))}
+    edges = {entry["cell"]: entry for entry in (*BUILT_IN_EDGES, *study.get("lattice", []))}
     for label, entry in study.get("cells", {}).items():
-        registry.setdefault(entry.get("cell", base_name(label)), entry)
+        edges.setdefault(entry.get("cell", base_name(label)), entry)
     parents: dict[str, tuple[str | None, str]] = {}
     for cell, name in names.items():
         if cell != name and name in names:
             parents[cell] = name, cell.removeprefix(name).lstrip("+").replace("+", ", ")
             continue
         changes: list[str] = []
-        entry = registry.get(name, {})
-        while (ancestor := entry.get("parent")) is not None and len(changes) < len(registry):
+        entry = edges.get(name, {})
+        while (ancestor := entry.get("parent")) is not None and len(changes) < len(edges):
             changes.insert(0, entry.get("change", ""))
             if ancestor in names:
                 break
-            entry = registry.get(ancestor, {})
+            entry = edges.get(ancestor, {})
         parents[cell] = (ancestor, "; ".join(changes)) if ancestor in names else (None, "")
     ordered: list[Node] = []
 

@@ -35,6 +35,7 @@ from ablations.engines.fused.graph import (
     require_equal,
     unsupported,
 )
+from ablations.errors import first_line
 
 
 @dataclass(frozen=True)
@@ -189,17 +190,13 @@ def _step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
     return step
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> _Joint:
     """Trace the step, split off what depends on weights alone, and trace the rest with its vector-Jacobian product."""
     w, x, state = _random_inputs(cell, sizes, dtype)
     try:
         whole = make_fx(_step_of(cell))(w, x, state)
     except Exception as error:  # a cell may raise anything
-        raise Untraceable(f"the step cannot be traced: {_first_line(error)}") from error
+        raise Untraceable(f"the step cannot be traced: {first_line(error)}") from error
     hoisted, step = _split(whole, len(w))
     # torch differentiates a product with a transposed matrix by other operators; the kernel gets contiguous ones too.
     step_weights = tuple(part.contiguous() for part in hoisted(*w))
@@ -212,7 +209,7 @@ def _joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> _Joint:
     try:
         traced = make_fx(joint)(step_weights, x, state, tuple(torch.ones_like(part) for part in state))
     except Exception as error:
-        raise Untraceable(f"the gradient of the step cannot be traced: {_first_line(error)}") from error
+        raise Untraceable(f"the gradient of the step cannot be traced: {first_line(error)}") from error
     return _Joint(hoisted, step, traced, len(step_weights))
 
 
@@ -282,7 +279,7 @@ def _require_same_results(cell: Cell, graphs: _Joint, dtype: torch.dtype) -> Non
     try:
         actual, expected = results(traced), results(step)
     except Exception as error:
-        raise Untraceable(f"the step does not run with a leading axis of members: {_first_line(error)}") from error
+        raise Untraceable(f"the step does not run with a leading axis of members: {first_line(error)}") from error
     for one, other in zip(actual, expected, strict=True):
         if one.shape != other.shape or not torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise Untraceable(

@@ -13,6 +13,7 @@ from ablations.cells import Cell
 from ablations.cells.initial import initialise
 from ablations.engines import Sizes, eager
 from ablations.engines.fused.graph import Untraceable
+from ablations.errors import first_line
 
 STEPS, LAG = 3, 10
 """The length of the sequence that is compared, and the lag for which chrono biases are drawn."""
@@ -35,9 +36,7 @@ def require_agreement(cell: Cell, scan: Callable[..., eager.Scanned], sizes: Siz
         single = _results(eager.scan, cell, w, x, state, d_outputs, torch.float32)
         fused = _results(scan, cell, w, x, state, d_outputs, torch.float32)
     except Exception as error:  # a cell may raise anything
-        raise Untraceable(
-            f"the step raises {type(error).__name__} with {sizes}: {str(error).partition(chr(10))[0]}"
-        ) from error
+        raise Untraceable(f"the step raises {type(error).__name__} with {sizes}: {first_line(error)}") from error
     for name, expected in exact.items():
         finite = expected.isfinite() & single[name].isfinite()
         difference = (fused[name].double() - expected)[finite].norm()

@@ -50,6 +50,7 @@ SETTINGS: dict[str, Callable[[], Any]] = {
     "import os; os.chdir('/')": os.getcwd,
     "import os; os.umask(0o777)": umask,
     "import sys; sys.path.insert(0, '/nowhere')": lambda: list(sys.path),
+    "import sys; sys.meta_path.clear()": lambda: list(sys.meta_path),
     "import sys; sys.setrecursionlimit(5000)": sys.getrecursionlimit,
     "import sys, io; sys.stdout = io.StringIO()": lambda: sys.stdout,
     "import warnings; warnings.simplefilter('ignore')": lambda: list(warnings.filters),
@@ -73,7 +74,8 @@ REPLACED = {
     "from ablations.hyperparameters import DEFAULTS; DEFAULTS['clip_norm'] = 1.0": "ablations.hyperparameters.DEFAULTS.clip_norm",
     "import sys; sys.modules['tasks.recall'] = sys": "sys.modules.tasks.recall",
     "torch.set_default_device('meta'); torch.relu = torch.tanh": "torch.relu",
-    "torch.overrides.BaseTorchFunctionMode().__enter__()": "leaves a torch function mode",
+    "torch.overrides.BaseTorchFunctionMode().__enter__()": "leaves a torch mode on",
+    "torch.utils._python_dispatch.TorchDispatchMode().__enter__()": "leaves a torch mode on",
 }
 """Statements of a plug-in that replace what other cells use, and what the message names."""
 
@@ -87,14 +89,6 @@ def plugin(folder: Path, at_import: str = "", in_step: str = "") -> Path:
     file = folder / "mine.py"
     file.write_text(text.replace("class UGRNN", f"import torch; {at_import}\n\n\nclass UGRNN", 1), encoding="utf-8")
     return file
-
-
-@pytest.fixture
-def _modes():
-    """Remove the torch function modes that a test leaves on."""
-    yield
-    while torch._C._len_torch_function_stack():
-        torch._C._pop_torch_function_stack()
 
 
 @pytest.mark.parametrize("statement", SETTINGS)
@@ -118,7 +112,6 @@ def test_a_setting_that_a_plugin_changes_in_its_step_is_restored(statement, tmp_
     assert torch_state.current() == before
 
 
-@pytest.mark.usefixtures("_modes")
 @pytest.mark.parametrize("statement", REPLACED)
 def test_a_plugin_that_replaces_what_others_use_is_refused_and_undone(statement, tmp_path):
     lstm, recall = dict(vars(base.registry["lstm"])), dict(vars(tasks.registry["recall"]))
@@ -130,6 +123,7 @@ def test_a_plugin_that_replaces_what_others_use_is_refused_and_undone(statement,
     assert REPLACED[statement] in str(raised.value)
     assert (torch.sigmoid, torch.relu, torch.Tensor.sigmoid) == functions
     assert (vars(base.registry["lstm"]), vars(tasks.registry["recall"])) == (lstm, recall)
+    assert torch._C._len_torch_function_stack() == torch._C._len_torch_dispatch_stack() == 0
 
 
 @pytest.mark.parametrize("statement", ["torch.sigmoid = torch.tanh", "torch.Tensor.tanh = torch.Tensor.sigmoid"])

@@ -10,7 +10,7 @@ from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
-from ablations.tracking.runs import first_line
+from ablations.tracking.runs import described
 from ablations.tracking.tracker import Tracker
 from tests.ablations.tracking.member_records import FINDINGS, STUDY, enqueue_member, probed_record, started_tracker
 
@@ -109,7 +109,7 @@ def test_members_stay_queued_while_their_artifacts_cannot_be_stored(
         Delivery(store, tracker, observer).flush()
     assert len(list(store.queued("tiny"))) == 1
     (failed,) = observer.warnings
-    assert failed == f"results cannot be uploaded, and stay on disk until they can: {first_line(error)}"
+    assert failed == f"results cannot be uploaded, and stay on disk until they can: {described(error)}"
     Delivery(store, tracker, observer).flush()
     assert_logged_once(store, tracker)
 

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
 from ablations.tracking.mlflow_db import create_database
-from ablations.tracking.runs import MemberRun, connect, experiments, find_member, first_line, using
+from ablations.tracking.runs import MemberRun, connect, described, experiments, find_member, using
 from tests.ablations.tracking.fake_server import answering
 
 CONFIRMED = {"kind": "member", "phase": "confirm", "status": "solved"}
@@ -141,7 +141,7 @@ class OtherError(Exception):
     ],
 )
 def test_any_failure_of_mlflow_is_one_line(store: Store, error: Exception, line: str) -> None:
-    assert first_line(error) == line
+    assert described(error) == line
     with pytest.raises(InputError, match=re.escape(f"mlflow.db cannot be used: {line}") + "$"), using(store):
         raise error
 
