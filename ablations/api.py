@@ -26,7 +26,7 @@ from tqdm import tqdm
 import tasks
 from ablations import cells
 from ablations.cells import Cell
-from ablations.contract import fault
+from ablations.contract import failure_message
 from ablations.contract.cells import declares_weights, returns_declared_shapes
 from ablations.contract.tasks import batches_have_the_declared_form
 from ablations.engines import Sizes, choose
@@ -239,7 +239,7 @@ def _build(given: Any, what: str, catalogue: Mapping[str, Any], base: type, chec
 
 def _fault(kind: Any, error: Exception) -> str:
     try:
-        return fault(kind, error)
+        return failure_message(kind, error)
     except OSError:  # a class of an interactive session has no file
         return f"{kind.__qualname__}: {error}"
 

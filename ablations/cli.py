@@ -181,9 +181,9 @@ def run(arguments: list[str]) -> int:
     except InputError as error:
         message = str(error)
     except Exception as error:  # a plug-in may raise anything, wherever it is called
-        from ablations.contract.plugins import blame
+        from ablations.contract.plugins import plugin_error_message
 
-        message = blame(error) or unusable(error)
+        message = plugin_error_message(error) or unusable(error)
         if not message:
             raise
     except KeyboardInterrupt:  # sweeps handle it themselves

@@ -13,13 +13,13 @@ class MemoryGated(Cell):
         z  = W_z x + U_z c + b_z            M_in: what to write
         c' = f ⊙ c + r ⊙ z
 
-    The form in which a tutorial introduces gates. Each M is a matrix on [x, c], here split into W and U. The tutorial's
-    M_out, a linear map of the memory, is the network's readout. The candidate z is linear, so U_z starts near 0: otherwise
+    The form in which gates are introduced in teaching; no paper. Each M is a matrix on [x, c], here split into W and U. The
+    output matrix M_out of that form is the network's readout. The candidate z is linear, so U_z starts near 0: otherwise
     the memory could grow by a factor of up to f + r at every step.
     """
 
     name = "memory_gated"
-    reference = "tutorial form"
+    reference = "form used in teaching, no paper"
     state = ("c",)
     output = "c"
     gates = ("r", "f", "z")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ablations.cells import Cell
-from ablations.contract import Check, Kind, fault, plugins
+from ablations.contract import Check, Kind, failure_message, plugins
 from ablations.engines import Sizes, choose_all
 
 USUAL = (16, 20, 32, 64, 100, 128)
@@ -16,7 +16,7 @@ USUAL = (16, 20, 32, 64, 100, 128)
 
 def check_file(file: Path, out: Console) -> bool:
     """Print which checks pass and which fail; returns whether all pass. Raises InputError for a file that cannot be used."""
-    failures = sum(_failures(kind, out) for kind in plugins.define(file))
+    failures = sum(_failures(kind, out) for kind in plugins.defined(file))
     out.print(f"failed checks: {failures}" if failures else "all checks pass")
     return not failures
 
@@ -43,7 +43,9 @@ def _passes(check: Check, kind: Kind, out: Console) -> bool:
     try:
         check(kind)
     except Exception as error:  # a user's code may raise anything
-        out.print(Text.assemble(("  FAILS  ", "red"), title, "\n         ", fault(kind, error)), soft_wrap=True)
+        out.print(
+            Text.assemble(("  FAILS  ", "red"), title, "\n         ", failure_message(kind, error)), soft_wrap=True
+        )
         return False
     out.print(Text.assemble(("  passes ", "green"), title), soft_wrap=True)
     return True

@@ -28,7 +28,7 @@ def write_report(study: str, store: Path, target: Path, out: Console) -> None:
             tracker.write_tables(Path(tables))
         rebuild_report(Path(tables), target, out)
     try:
-        tracker.attach(target)
+        tracker.log_report(target)
     except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
         out.print(f"It could not be attached to the study's run in MLflow: {described(error)}", soft_wrap=True)
     for line in tracked_status(tracker).problems:

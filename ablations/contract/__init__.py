@@ -39,7 +39,7 @@ def join(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def fault(kind: Kind, error: BaseException) -> str:
+def failure_message(kind: Kind, error: BaseException) -> str:
     """Describe an error that a check raised: file, line and message.
 
     The line is that of the attribute which violates the contract, or the line of the class's file that raised.

@@ -14,7 +14,7 @@ from types import ModuleType
 import tasks
 from ablations.cells import Cell
 from ablations.cells.base import registry
-from ablations.contract import Kind, fault, siblings
+from ablations.contract import Kind, failure_message, siblings
 from ablations.contract import cells as cell_contract
 from ablations.contract import tasks as task_contract
 from ablations.contract.isolation import isolated
@@ -45,13 +45,13 @@ def load(files: Iterable[Path], complete: bool = False) -> None:
     uses a name that is taken, and for a cell or task that fails a check of its contract.
     """
     for file in files:
-        for kind in define(file):
+        for kind in defined(file):
             try:
                 with isolated():
                     for check in contract(kind).CHECKS if complete else contract(kind).BASIC:
                         check(kind)
             except Exception as error:  # user code may raise anything
-                raise InputError(fault(kind, error)) from None
+                raise InputError(failure_message(kind, error)) from None
 
 
 def contract(kind: Kind) -> ModuleType:
@@ -59,7 +59,7 @@ def contract(kind: Kind) -> ModuleType:
     return cell_contract if issubclass(kind, Cell) else task_contract
 
 
-def define(file: Path) -> list[Kind]:
+def defined(file: Path) -> list[Kind]:
     """Run a file unless it has been run, and return the cells and tasks that it defines. Raises InputError."""
     path = str(file)
     if path not in _loaded:
@@ -72,18 +72,18 @@ def define(file: Path) -> list[Kind]:
         try:
             run(path, text)
         except (Exception, SystemExit) as error:
-            raise InputError(blame(error) or f"{file}: {first_line(error)}") from None
+            raise InputError(plugin_error_message(error) or f"{file}: {first_line(error)}") from None
     kinds = (*registry.values(), *tasks.registry.values())
     # Not inspect.getfile: a class of an interactive session has no file, and it raises.
-    defined = [kind for kind in kinds if getattr(sys.modules.get(kind.__module__), "__file__", None) == path]
-    if not defined:
+    found = [kind for kind in kinds if getattr(sys.modules.get(kind.__module__), "__file__", None) == path]
+    if not found:
         raise InputError(f"{file}: defines neither a cell nor a task: expected a subclass of one, with a `name`")
-    for kind in defined:
+    for kind in found:
         try:
             source_digest(kind)
         except ValueError as error:
-            raise InputError(fault(kind, error)) from None
-    return defined
+            raise InputError(failure_message(kind, error)) from None
+    return found
 
 
 def run(path: str, text: str) -> None:
@@ -103,7 +103,7 @@ def run(path: str, text: str) -> None:
         exec(compile(text, path, "exec"), vars(module))
 
 
-def blame(error: BaseException) -> str | None:
+def plugin_error_message(error: BaseException) -> str | None:
     """Describe an error that was raised in a plug-in, with file and line; None for other errors."""
     files = _loaded.keys() | siblings.texts.keys()
     if isinstance(error, SyntaxError) and error.filename in files:

@@ -34,7 +34,7 @@ class Engine(NamedTuple):
     name: str
     scan: eager.Scan
     linear: eager.Linear
-    why: str
+    reason: str
     """The reason for the choice, as printed to the user."""
 
 
@@ -42,7 +42,7 @@ def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
     """Return an engine for a cell; its kernel, if it needs one, is compiled here unless it is cached.
 
     A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine, or the
-    eager engine where the fused engine cannot run the cell; `why` then states the reason.
+    eager engine where the fused engine cannot run the cell; `reason` then says why.
     Raises InputError for an unknown name, and for `fused` where the fused engine cannot run the cell.
     """
     lookup("engine", name, dict.fromkeys(ENGINES))
@@ -71,5 +71,5 @@ def choose_all(name: str, cells: Mapping[str, tuple[Cell, Iterable[Sizes]]]) -> 
         engines = dict(zip(cells, pool.map(lambda cell: choose(name, *cell), cells.values()), strict=True))
     labels_by_outcome: dict[str, list[str]] = {}
     for label, engine in engines.items():
-        labels_by_outcome.setdefault(f"engine {engine.name} ({engine.why})", []).append(label)
+        labels_by_outcome.setdefault(f"engine {engine.name} ({engine.reason})", []).append(label)
     return [f"{outcome}: {', '.join(labels)}" for outcome, labels in labels_by_outcome.items()]

@@ -206,7 +206,7 @@ class Tracker:
                 arms[arm]["queued"] += 1
         return list(arms.values())
 
-    def attach(self, folder: Path) -> None:
+    def log_report(self, folder: Path) -> None:
         """Log the files of a report in `folder` as artifacts of the study's run; other files there are ignored."""
         for name in sorted(output.listed(folder)):
             self.client.log_artifact(self.study_run(), str(folder / name), str(PurePosixPath("report", name).parent))

@@ -27,11 +27,11 @@ def emit(plan: Plan, title: str) -> str:
         [
             f"// {title}, written by the fused engine from the cell's own step.",
             (folder / "kernel.hpp").read_text(encoding="utf-8"),
-            layout.shape(),
-            layout.sequences(),
-            layout.packed("Forward", plan.forward),
-            layout.packed("Backward", plan.backward_x),
-            layout.sums(),
+            layout.shape_struct(),
+            layout.sequences_struct(),
+            layout.weights_struct("Forward", plan.forward),
+            layout.weights_struct("Backward", plan.backward_x),
+            layout.sums_struct(),
             _forward(layout),
             _backward(layout, "backward_tile", plan.backward),
             _backward(layout, "backward_tile_x", plan.backward_x),
@@ -162,7 +162,7 @@ def _weight_gradients(layout: Layout) -> list[str]:
     For each left operand A: the sum of Aᵀ G over the steps, as one product with a segment per step.
     """
     lines = []
-    for i, (A, run) in enumerate(layout.outer()):
+    for i, (A, run) in enumerate(layout.outer_products()):
         buffer, at, width = layout.gradients[run[0]]
         base, step = layout.sequence_of(A)
         columns = f"{len(run)} * z.p{run[0].columns}"

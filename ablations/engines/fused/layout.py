@@ -24,11 +24,14 @@ class Layout:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.trace = plan, plan.trace
         self.index = {weight: i for i, weight in enumerate(self.trace.weights)}
+        """Position of each weight among the kernel's arguments."""
         self.saved = {value: f"saved_{value.name}" for value in plan.saved}
+        """Field of `Sequences` of each value that forward saves for backward."""
         self.states = list(self.trace.state.items())
         self.gradients = self._gradient_locations()
+        """Location of each gradient of a product's result, see `_gradient_locations`."""
 
-    def shape(self) -> str:
+    def shape_struct(self) -> str:
         """The struct `Shape`: the sizes of a call."""
         names = size_names(self.plan)
         numbers = "\n".join(f"  const int {n} = n[{i}], p{n} = pad({n});" for i, n in enumerate(names))
@@ -51,7 +54,7 @@ class Layout:
 }};
 constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"""
 
-    def sequences(self) -> str:
+    def sequences_struct(self) -> str:
         """The struct `Sequences` of a tile of rows: values of all steps if they are saved for backward, else of the last two."""
         fields = [("x", self.trace.x, "z.save ? z.T : 1")]
         fields += [(f"s_{name}", value, "z.save ? z.reset ? 2 * z.T : z.T + 1 : 2") for name, value in self.states]
@@ -74,7 +77,7 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
   static long after(const Shape& z, long t) {{ return z.save ? z.reset ? 2 * t + 1 : t + 1 : (t + 1) & 1; }}
 }};"""
 
-    def packed(self, direction: str, program: Program) -> str:
+    def weights_struct(self, direction: str, program: Program) -> str:
         """The struct of a program's weights as its products use them: packed side by side, padded, transposed where needed."""
         fields, lines = [], []
         for group in (group for level in program.levels for group in level.products):
@@ -110,8 +113,8 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
       size += count;
       return p;
     }};
-    [[maybe_unused]] auto put = [&](int i, bool aside, real* to, int ld) {{
-      if (fill) place(w[i] + (long)k * z.rows(i) * z.columns(i), z.rows(i), z.columns(i), aside, to, ld);
+    [[maybe_unused]] auto put = [&](int i, bool transposed, real* to, int ld) {{
+      if (fill) place(w[i] + (long)k * z.rows(i) * z.columns(i), z.rows(i), z.columns(i), transposed, to, ld);
     }};
     [[maybe_unused]] auto add = [&](int i, real* to) {{
       for (int j = 0; fill && j < z.columns(i); j++) to[j] += w[i][(long)k * z.columns(i) + j];
@@ -129,7 +132,7 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
                 locations[G] = (f"g_{size}", f"{position} * z.p{size}", f"{len(group)} * z.p{size}")
         return locations
 
-    def outer(self) -> list[tuple[Value, list[Value]]]:
+    def outer_products(self) -> list[tuple[Value, list[Value]]]:
         """The products Aᵀ G: each A with a run of G that are adjacent in their buffer, so that they are one product."""
         runs: list[tuple[Value, list[Value]]] = []
         order = {G: i for i, G in enumerate(sorted(self.plan.gradients, key=lambda G: self.gradients[G][0]))}
@@ -143,9 +146,9 @@ constexpr int STATES = {len(self.states)}, WEIGHTS = {len(self.trace.weights)};"
                     runs.append((A, [G]))
         return runs
 
-    def sums(self) -> str:
+    def sums_struct(self) -> str:
         """The struct `Sums`: a tile's sums over time of the weights' gradients, and how they are added to the gradients."""
-        runs = self.outer()
+        runs = self.outer_products()
         fields, takes, adds = [], [], []
         for i, (A, run) in enumerate(runs):
             fields.append(f"outer_{i}")

@@ -218,15 +218,15 @@ def _program(targets: list[Value], given: set[Value], linears: Linears) -> Progr
         store = [value for value in stored_here if value.op != "cat"]
         compute: dict[Value, None] = {}
 
-        def collect(value: Value, number: int = number, compute: dict = compute) -> None:
+        def append_after_arguments(value: Value, number: int = number, compute: dict = compute) -> None:
             for arg in operands[value]:
                 if arg in operands and level[arg] == number and arg not in compute and arg.op != "cat":
-                    collect(arg)
+                    append_after_arguments(arg)
             compute[value] = None
 
         for value in store:
             if value not in compute:
-                collect(value)
+                append_after_arguments(value)
         join = [value for value in stored_here if value.op == "cat"]
         levels.append(Level(list(packed.values()), list(compute), store, join))
     return Program(targets, levels, {value: args for value, args in operands.items() if value in linears})

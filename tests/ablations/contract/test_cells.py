@@ -50,7 +50,7 @@ def test_no_gradient_reaches_the_weights_of_an_overridden_gate(cls, gate, draw):
 
 @pytest.mark.usefixtures("registries")
 def test_the_example_cell_fulfils_the_contract():
-    (kind,) = plugins.define(CELL)
+    (kind,) = plugins.defined(CELL)
     assert failures(kind, cells.CHECKS) == {}
 
 
@@ -59,7 +59,7 @@ def test_the_example_cell_fulfils_the_contract():
 def test_a_violation_is_reported_with_its_line(check, tmp_path):
     old, new, start, message = VIOLATIONS[check]
     mine = edited_copy(CELL, tmp_path, old, new)
-    (kind,) = plugins.define(mine)
+    (kind,) = plugins.defined(mine)
     messages = failures(kind, [getattr(cells, check)])
     assert messages[check].startswith(f"{mine}:{line_number(mine, start)}: ")
     assert message in messages[check]

@@ -100,7 +100,7 @@ def test_a_setting_that_a_plugin_changes_at_import_is_restored(statement, tmp_pa
         assert read() != before, "the statement changes nothing"
     file = plugin(tmp_path, at_import=statement)
     before = read()
-    plugins.define(file)
+    plugins.defined(file)
     assert read() == before
 
 
@@ -118,7 +118,7 @@ def test_a_plugin_that_replaces_what_others_use_is_refused_and_undone(statement,
     functions = torch.sigmoid, torch.relu, torch.Tensor.sigmoid
     file = plugin(tmp_path, at_import=statement)
     with pytest.raises(InputError) as raised:
-        plugins.define(file)
+        plugins.defined(file)
     assert str(raised.value).startswith(f"{file}: ")
     assert REPLACED[statement] in str(raised.value)
     assert (torch.sigmoid, torch.relu, torch.Tensor.sigmoid) == functions

@@ -97,7 +97,7 @@ def test_a_cell_with_an_invalid_seam_is_refused_with_its_line(tmp_path):
 def digest_of_text(file: Path, text: str) -> str:
     """The source digest of the cell that a text defines; the cell is not registered afterwards."""
     file.write_text(text)
-    (kind,) = plugins.define(file)
+    (kind,) = plugins.defined(file)
     base.registry.pop(kind.name)
     return source_digest(kind)
 
@@ -127,5 +127,5 @@ def test_the_digest_of_a_plugin_depends_on_the_cell_that_it_subclasses(tmp_path)
 def test_the_digest_of_a_plugin_depends_on_a_base_class_that_is_named_through_its_module(tmp_path):
     text = "from ablations.cells import lstm_variants as start\n\n\nclass Mine(start.{}):\n    name = 'mine'\n"
     (tmp_path / "mine.py").write_text(text.format("LSTMCoupled"))
-    (kind,) = plugins.define(tmp_path / "mine.py")
+    (kind,) = plugins.defined(tmp_path / "mine.py")
     assert source_digest(kind) != digest(sorted([["class Mine(start.LSTMCoupled):\n    name = 'mine'"]]))

@@ -30,7 +30,7 @@ def plugin(folder: Path, imports: str = "from helper import scaled", **files: st
 
 def digest_of(file: Path) -> str:
     with restored_registries():
-        (kind,) = plugins.define(file)
+        (kind,) = plugins.defined(file)
         return source_digest(kind)
 
 
@@ -91,7 +91,7 @@ def test_every_statement_of_a_plugin_is_part_of_its_digest(change, tmp_path):
 def test_an_edit_after_the_import_has_no_effect(tmp_path):
     file = plugin(tmp_path)
     with restored_registries():
-        (kind,) = plugins.define(file)
+        (kind,) = plugins.defined(file)
         first, texts = source_digest(kind), (plugins.loaded(), dict(siblings.texts))
     (tmp_path / "deeper.py").write_text("raise RuntimeError('edited')\n")
     file.write_text("raise RuntimeError('edited')\n")
@@ -102,16 +102,16 @@ def test_an_edit_after_the_import_has_no_effect(tmp_path):
 
 def test_an_error_beside_a_plugin_is_described_with_its_file_and_line(tmp_path):
     with pytest.raises(InputError, match=r"deeper\.py:2: ZeroDivisionError: division by zero"):
-        plugins.define(plugin(tmp_path, deeper="factor = 1\nfactor / 0\n"))
+        plugins.defined(plugin(tmp_path, deeper="factor = 1\nfactor / 0\n"))
 
 
 def test_two_files_of_one_name_beside_different_plugins_are_refused(tmp_path):
-    plugins.define(plugin(tmp_path / "a"))
+    plugins.defined(plugin(tmp_path / "a"))
     other = plugin(tmp_path / "b")
     other.write_text(other.read_text().replace('"ugrnn"', '"other"'))
     with pytest.raises(InputError, match=r"two plug-ins lie beside different files named \w+\.py"):
-        plugins.define(other)
+        plugins.defined(other)
 
 
 def test_an_installed_module_comes_before_a_file_of_its_name(tmp_path):
-    plugins.define(plugin(tmp_path, "from helper import scaled; import colorsys", colorsys="raise RuntimeError\n"))
+    plugins.defined(plugin(tmp_path, "from helper import scaled; import colorsys", colorsys="raise RuntimeError\n"))

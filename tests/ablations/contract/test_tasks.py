@@ -28,7 +28,7 @@ VIOLATIONS = {
 
 
 def test_the_example_task_fulfils_the_contract():
-    (kind,) = plugins.define(TASK)
+    (kind,) = plugins.defined(TASK)
     assert failures(kind, tasks.CHECKS) == {}
 
 
@@ -36,7 +36,7 @@ def test_the_example_task_fulfils_the_contract():
 def test_a_violation_is_reported_with_its_line(check, tmp_path):
     old, new, start, message = VIOLATIONS[check]
     mine = edited_copy(TASK, tmp_path, old, new)
-    (kind,) = plugins.define(mine)
+    (kind,) = plugins.defined(mine)
     messages = failures(kind, [getattr(tasks, check)])
     assert messages[check].startswith(f"{mine}:{line_number(mine, start)}: ")
     assert message in messages[check]

@@ -18,13 +18,13 @@ def test_auto_is_the_fused_engine_where_it_can_run_the_cell():
     for name in ("auto", "fused"):
         engine = choose(name, catalogue()["rnn"]())
         assert (engine.name, engine.scan, engine.linear) == ("fused", fused.scan, fused.linear)
-        assert engine.why == "compiled from the cell's step"
+        assert engine.reason == "compiled from the cell's step"
 
 
 def test_auto_falls_back_to_the_eager_engine_and_gives_the_reason():
     engine = choose("auto", with_sine())
     assert (engine.name, engine.scan, engine.linear) == ("eager", eager.scan, eager.linear)
-    assert engine.why.startswith("no fused kernel: the operator sin is not supported; a step may use add, ")
+    assert engine.reason.startswith("no fused kernel: the operator sin is not supported; a step may use add, ")
 
 
 def test_fused_refuses_a_cell_it_cannot_run():

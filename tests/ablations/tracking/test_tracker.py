@@ -147,7 +147,7 @@ def test_only_the_files_of_a_report_are_attached(store: Store, tmp_path: Path) -
     for name in ("report.html", "other.bin"):
         (tmp_path / name).write_text("x")
     (tmp_path / output.LIST).write_text('["report.html"]')
-    tracker.attach(tmp_path)
+    tracker.log_report(tmp_path)
     assert [path.name for path in store.artifacts.rglob("report/*")] == ["report.html"]
 
 

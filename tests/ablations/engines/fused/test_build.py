@@ -80,7 +80,7 @@ def test_without_a_working_compiler_only_auto_falls_back_to_the_eager_engine(cac
         monkeypatch.delenv("CXX", raising=False)
     engine = choose("auto", catalogue()["rnn"]())
     assert engine.name == "eager"
-    assert reason in engine.why
+    assert reason in engine.reason
     with pytest.raises(InputError, match="cannot run the cell 'rnn'") as raised:
         choose("fused", catalogue()["rnn"]())
     assert reason in str(raised.value)
@@ -115,9 +115,9 @@ def test_a_broken_compiler_is_a_reason_and_leaves_no_library(cache, monkeypatch,
     build._machine.cache_clear()
     engine = choose("auto", catalogue()["rnn"]())
     build._machine.cache_clear()
-    assert (engine.name, len(engine.why.splitlines())) == ("eager", 1)
-    assert engine.why.startswith("no fused kernel: ")
-    assert reason in engine.why
+    assert (engine.name, len(engine.reason.splitlines())) == ("eager", 1)
+    assert engine.reason.startswith("no fused kernel: ")
+    assert reason in engine.reason
     assert not list(cache.glob("*.part"))
 
 
@@ -133,7 +133,7 @@ def test_the_compiler_may_have_options_and_a_launcher(cache, monkeypatch, comman
 def test_a_compiler_that_does_not_exist_is_replaced_or_a_reason(cache, monkeypatch, command, reason):
     monkeypatch.setenv("CXX", command)
     engine = choose("auto", catalogue()["rnn"]())
-    assert reason in engine.why or engine.name == "fused"
+    assert reason in engine.reason or engine.name == "fused"
 
 
 FAILURES = [
@@ -152,7 +152,7 @@ def test_a_cache_that_cannot_be_written_is_a_reason_and_keeps_nothing_half_writt
     monkeypatch.setattr(*((build.Path, "write_text") if where == "write_text" else (build, "FileLock")), fail)
     engine = choose("auto", catalogue()["rnn"]())
     assert engine.name == "eager"
-    assert engine.why == f"no fused kernel: {getattr(error, 'strerror', None) or error} in {cache}"
+    assert engine.reason == f"no fused kernel: {getattr(error, 'strerror', None) or error} in {cache}"
     assert not list(cache.glob("*.so"))
 
 

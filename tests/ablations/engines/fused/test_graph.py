@@ -81,4 +81,4 @@ def test_weights_may_not_be_sliced_by_size():
         half = x.shape[-1]
         return torch.cat([torch.tanh(h[..., :half] @ w["U"][:half]), x], -1)[..., half:] * h
 
-    assert "depends on the batch, input or hidden size" in choose("auto", cell_from_step(sliced_weight)).why
+    assert "depends on the batch, input or hidden size" in choose("auto", cell_from_step(sliced_weight)).reason

@@ -93,8 +93,8 @@ def test_an_unsupported_step_is_refused_with_the_reason_and_runs_on_the_eager_en
     engine = choose("auto", cell_from_step(new_h))
     assert engine.name == "eager"
     assert engine.scan is eager.scan
-    assert reason in engine.why
-    assert len(engine.why.splitlines()) == 1
+    assert reason in engine.reason
+    assert len(engine.reason.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_step_that_depends_on_sizes_runs_on_the_eager_engine_where_its_kernel_
     assert choose("auto", cell, [Sizes(2, 5, 3, 5)]).name == "fused", "at the sizes of a trace the kernel is right"
     engine = choose("auto", cell, [Sizes(2, 5, 3, 5), SIZES])
     assert engine.name == "eager"
-    assert "give different results with 32 units, 32 inputs, 16 sequences and 3 members" in engine.why
+    assert "give different results with 32 units, 32 inputs, 16 sequences and 3 members" in engine.reason
     with pytest.raises(InputError, match="depends on the sizes in a way that its trace does not show"):
         choose("fused", cell, [SIZES])
 
@@ -46,7 +46,7 @@ def test_a_step_that_raises_at_these_sizes_gives_the_reason():
         return torch.tanh(x + h @ w["U"])
 
     engine = choose("auto", cell_from_step(even), [SIZES])
-    assert (engine.name, engine.why) == (
+    assert (engine.name, engine.reason) == (
         "eager",
         "no fused kernel: the step raises ValueError with 32 units, 32 inputs, 16 sequences and 3 members: not with 32 units",
     )
