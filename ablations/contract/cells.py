@@ -221,7 +221,7 @@ def rows_are_independent(cls: type[Cell]) -> None:
     others = torch.ones(3, 3, dtype=torch.bool)
     others[1, 2] = False
     equal = _close(with_nan.transpose(1, 2)[others], outputs.transpose(1, 2)[others])
-    require(equal, "rows mix: NaN in one row changes the outputs of others", "step")
+    require(equal, "sequences are not independent: NaN in one sequence changes the outputs of others", "step")
 
 
 def has_no_side_effects(cls: type[Cell]) -> None:

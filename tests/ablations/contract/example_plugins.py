@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ablations.contract import Check, Kind, fault
+from ablations.contract import Check, Kind, failure_message
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 CELL, TASK = (EXAMPLES / name for name in ("ugrnn.py", "delayed_match.py"))
@@ -31,5 +31,5 @@ def failures(kind: Kind, checks: Iterable[Check]) -> dict[str, str]:
         try:
             check(kind)
         except Exception as error:
-            messages[check.__name__] = fault(kind, error)
+            messages[check.__name__] = failure_message(kind, error)
     return messages

@@ -24,7 +24,7 @@ VIOLATIONS = {
     "taps_every_gate": ('tap("n", tanh(drive["n"] + h @ w["U_n"]))', 'tanh(drive["n"] + h @ w["U_n"])', "def step", "`step` taps z: expected z, n"),
     "gradients_match_finite_differences": ('w["U_n"]))', 'w["U_n"].detach()))', "def step", "the gradients differ from finite differences"),
     "members_are_independent": (NET, 'drive["n"] + h.sum(0) + h @', "def step", "outputs differ between a population and its members alone"),
-    "rows_are_independent": (NET, 'drive["n"] + h.mean(-2, keepdim=True) + h @', "def step", "rows mix"),
+    "rows_are_independent": (NET, 'drive["n"] + h.mean(-2, keepdim=True) + h @', "def step", "sequences are not independent"),
     "has_no_side_effects": (END, 'w["b_z"].detach().add_(0.1); ' + END, "def step", "other outputs the second time"),
 }  # fmt: skip
 """By check: a replacement in the example cell that violates it, the line of the violation, and the message."""
