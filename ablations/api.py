@@ -233,11 +233,11 @@ def _build(given: Any, what: str, catalogue: Mapping[str, Any], base: type, chec
             try:
                 check(kind)
             except Exception as error:  # code of the user may raise anything
-                raise InputError(_fault(kind, error)) from error
+                raise InputError(_failure(kind, error)) from error
     return given() if isinstance(given, type) else given
 
 
-def _fault(kind: Any, error: Exception) -> str:
+def _failure(kind: Any, error: Exception) -> str:
     try:
         return failure_message(kind, error)
     except OSError:  # a class of an interactive session has no file

@@ -49,7 +49,8 @@ def study_status(study: str, folder: Path) -> StudyStatus:
     """Return the progress of a study. Raises InputError when it was never swept in this store."""
     store = Store.open(folder)
     with using(store):
-        return tracked_status(Tracker(store, study))
+        tracker = Tracker(store, study)
+    return tracked_status(tracker)
 
 
 def tracked_status(tracker: Tracker) -> StudyStatus:

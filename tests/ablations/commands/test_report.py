@@ -78,7 +78,7 @@ def test_a_report_that_cannot_be_attached_is_written_and_says_so(
     def fail(*_: object) -> None:
         raise ImportError("No module named 'boto3'\nmore")
 
-    monkeypatch.setattr(Tracker, "attach", fail)
+    monkeypatch.setattr(Tracker, "log_report", fail)
     done = whygates("report", "tiny", "--store", swept / "whygates-store", "--out", "out", cwd=tmp_path)
     assert done == (
         0,
