@@ -64,7 +64,7 @@ def confidence_limits(low: float, high: float, unit: str = "points") -> str:
 
 def percent(share: float, decimals: int = 0) -> str:
     """A share in percent: 0.834 -> `83 %`; (0.0125, 1) -> `1.2 %`."""
-    return f"{_signed(100 * share, decimals)} %"
+    return f"{signed(100 * share, decimals)} %"
 
 
 def probability(p: float) -> str:
@@ -108,18 +108,18 @@ def short(label: str, width: int = 26) -> str:
 def _in_unit(value: float, unit: str, plus: bool) -> str:
     """The number that stands before a unit."""
     if unit == "points":
-        return _signed(100 * value, 0, plus)
+        return signed(100 * value, 0, plus)
     if unit == "%":
-        return _signed(100 * value, 0)
+        return signed(100 * value, 0)
     if unit == "×":
         decimals = 2 if value < 1.95 else 1 if value < 9.95 else 0
         return f"{value:.{decimals}f}" if 1e-3 <= value < 1e4 else f"{value:.0e}"
-    return _signed(value, 2, plus)
+    return signed(value, 2, plus)
 
 
-def _signed(value: float, decimals: int, plus: bool = False) -> str:
+def signed(value: float, decimals: int, plus: bool = False) -> str:
     """A rounded number with its sign; zero after rounding has none."""
-    text = f"{abs(value):.{decimals}f}"
-    if float(text) == 0:
+    text = f"{abs(value):,.{decimals}f}"
+    if not text.strip("0."):
         return text
     return (MINUS if value < 0 else "+" if plus else "") + text

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ablations import cells
 from ablations.errors import lookup
+from reports.format import signed
 
 
 def diff(first: str, second: str, inputs: int, hidden: int) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def show_diff(difference: dict[str, Any], out: Console) -> None:
     out.print(table)
     before, after = difference["parameters"]
     layer = f"a layer of {difference['hidden']} units on {difference['inputs']} inputs"
-    out.print(f"parameters of {layer}: {before:,} → {after:,} ({after - before:+,})")
+    out.print(f"parameters of {layer}: {before:,} → {after:,} ({signed(after - before, 0, plus=True)})")
 
 
 def _ancestry(kind: type[cells.Cell]) -> list[type[cells.Cell]]:

@@ -20,6 +20,11 @@ def test_a_diff_prints_changes_equations_and_weights(tmp_path: Path) -> None:
     assert lines[-1].endswith("3,936 → 4,704 (+768)")
 
 
+def test_fewer_parameters_have_a_minus_sign(tmp_path: Path) -> None:
+    printed = whygates("cells", "--diff", "lstm", "gru", cwd=tmp_path).stdout
+    assert printed.splitlines()[-1].endswith("5,248 → 3,968 (−1,280)")
+
+
 def test_cells_with_different_roots_have_no_common_ancestor(tmp_path: Path) -> None:
     assert "no common ancestor" in whygates("cells", "--diff", "gru", "rnn", cwd=tmp_path).stdout
 
