@@ -54,7 +54,7 @@ SETTINGS: dict[str, Callable[[], Any]] = {
     "import sys; sys.setrecursionlimit(5000)": sys.getrecursionlimit,
     "import sys, io; sys.stdout = io.StringIO()": lambda: sys.stdout,
     "import warnings; warnings.simplefilter('ignore')": lambda: list(warnings.filters),
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)": lambda: signal.getsignal(signal.SIGINT),
+    "import signal; signal.signal(signal.SIGINT, lambda *_: None)": lambda: signal.getsignal(signal.SIGINT),
 }
 """Statements of a plug-in that change a setting, and what reads it."""
 
