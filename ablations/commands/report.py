@@ -39,7 +39,7 @@ def rebuild_report(source: Path, target: Path, out: Console) -> None:
     """Build a report in `target` from a folder of tables or a single results.csv. Raises InputError."""
     with writing(target):
         page = build(source, target)
-    out.print(f"Report:      {page}", soft_wrap=True)
+    out.print(f"Written:     {page}", soft_wrap=True)
 
 
 def create_folder(folder: Path) -> None:

@@ -125,7 +125,7 @@ def members_are_scored_independently(cls: type[Task]) -> None:
     require(task.loss(nan, *batches[0][1:3]).isnan(), "the loss of NaN outputs is not NaN", "loss")
 
 
-def extra_tests_separate_right_from_wrong(cls: type[Task]) -> None:
+def extra_tests_tell_right_from_wrong(cls: type[Task]) -> None:
     """Extra tests depend on their generator alone, pass right outputs and fail wrong ones."""
     task, lag = cls(), cls().minimum_lag + 1
     first, again = (task.extra_tests(Generator().manual_seed(5), lag) for _ in range(2))

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from ablations.contract import Check, ContractViolation, options_are_keywords, require
 from ablations.contract.judging import (
-    extra_tests_separate_right_from_wrong,
+    extra_tests_tell_right_from_wrong,
     members_are_scored_independently,
     only_weighted_steps_are_scored,
     perfect_outputs_solve_the_task,
@@ -195,7 +195,7 @@ CHECKS: tuple[Check, ...] = (
     trivial_loss_is_correct,
     only_weighted_steps_are_scored,
     members_are_scored_independently,
-    extra_tests_separate_right_from_wrong,
+    extra_tests_tell_right_from_wrong,
     does_not_reset_by_default,
     refuses_invalid_options,
 )

@@ -82,7 +82,7 @@ def test_a_report_that_cannot_be_attached_is_written_and_says_so(
     done = whygates("report", "tiny", "--store", swept / "whygates-store", "--out", "out", cwd=tmp_path)
     assert done == (
         0,
-        "Report:      out/report.html\nIt could not be attached to the study's run in MLflow: No module named 'boto3'\n",
+        "Written:     out/report.html\nIt could not be attached to the study's run in MLflow: No module named 'boto3'\n",
         "",
     )
     assert (tmp_path / "out" / "report.html").stat().st_size > 0

@@ -20,7 +20,7 @@ VIOLATIONS = {
     "trivial_loss_is_correct": ("math.log(2)", "math.log(3)", "def trivial_loss", "the best constant output has a loss of 0.69"),
     "only_weighted_steps_are_scored": ("    def solved", "    def loss(self, outputs, targets, weight):\n        return super().loss(outputs, targets, torch.ones_like(weight))\n\n    def solved", "def loss", "the loss depends on steps of weight 0"),
     "members_are_scored_independently": ("weight) > 0.99", "weight).mean() > 0.99", "def solved", "`solved` of 3 members has shape []"),
-    "extra_tests_separate_right_from_wrong": ("    def solved", '    def extra_tests(self, generator, lag):\n        from tasks.base import ExtraTest\n\n        easy = lambda outputs, *_: outputs.mean((-3, -2, -1)) * 0 + 1\n        return {"easy": ExtraTest([self.sample(generator, 4, lag)], easy, 0.5)}\n\n    def solved', "def extra_tests", "measures [1.0, 1.0] for right and wrong outputs"),
+    "extra_tests_tell_right_from_wrong": ("    def solved", '    def extra_tests(self, generator, lag):\n        from tasks.base import ExtraTest\n\n        easy = lambda outputs, *_: outputs.mean((-3, -2, -1)) * 0 + 1\n        return {"easy": ExtraTest([self.sample(generator, 4, lag)], easy, 0.5)}\n\n    def solved', "def extra_tests", "measures [1.0, 1.0] for right and wrong outputs"),
     "does_not_reset_by_default": ("    def solved", '    def reset(self, events):\n        return events["sample"]\n\n    def solved', "def reset", "without options, `reset` is not None"),
     "refuses_invalid_options": ('whole("symbols",', 'whole("size",', "def __init__", "option 'symbols' accepts None, or its message is not"),
 }  # fmt: skip
