@@ -4,15 +4,14 @@ Input: a `Program`, and the locations of its inputs and targets from `layout` an
 the declarations of the scratch memory it needs. Next stage: `emit`.
 """
 
-from ablations.engines.fused.graph import Pair, Value, column_terms
+import math
+
+from ablations.engines.fused.graph import ONE, Number, Value
+from ablations.engines.fused.operators import ELEMENTWISE
 from ablations.engines.fused.plan import Level, Linear, Program
 
 Location = tuple[str, str]
 """Where a value is in memory: C++ expressions of a pointer to its first row, and of the distance between rows."""
-
-_FUNCTIONS = {"sigmoid", "tanh", "relu", "exp", "sigmoid_backward", "tanh_backward", "threshold_backward"}
-_OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
-
 
 def product_name(group: list[Linear]) -> str:
     """Return the C++ name of a packed product."""
@@ -27,7 +26,7 @@ def width(group: list[Linear]) -> str:
 def vectors(program: Program) -> list[Value]:
     """Return the weights that a program uses elementwise."""
     used = (arg for level in program.levels for value in level.compute for arg in _args(program, value))
-    return list(dict.fromkeys(arg for arg in used if isinstance(arg, Value) and arg.rows == "1"))
+    return list(dict.fromkeys(arg for arg in used if isinstance(arg, Value) and arg.rows == ONE))
 
 
 class Body:
@@ -56,7 +55,7 @@ class Body:
         if value not in self.locations and value.op == "slice":
             (source,) = value.values
             pointer, step = self.location(source)
-            return f"({pointer} + {_column(value.offsets[0])})", step
+            return f"({pointer} + z.{value.sizes[0]})", step
         return self.locations[value]
 
     def copy(self, value: Value, to: str, step: str, columns: str | None = None) -> str:
@@ -107,7 +106,7 @@ class Body:
         """The C++ loop over rows and vectors of columns that computes values of one width and stores those of `level.store`."""
         computed = dict.fromkeys(compute)
         args = dict.fromkeys(a for v in compute for a in _args(self.program, v) if isinstance(a, Value))
-        body = [f"const V {_var(arg)} = {self._load(arg)};" for arg in args if arg not in computed]
+        body = [f"const V {_var(arg)} = {self._load(arg, size)};" for arg in args if arg not in computed]
         body += [f"const V {_var(value)} = {self._expression(value)};" for value in compute]
         body += [f"store({self._at(value)}, {_var(value)});" for value in level.store if value.columns == size]
         lines = "\n".join(f"        {line}" for line in body)
@@ -115,36 +114,30 @@ class Body:
 
     def _join_code(self, value: Value) -> str:
         to, step = self.locations[value]
+        if value.op != "cat":
+            sizes = ", ".join(f"z.{size}" for size in value.sizes)
+            (source,) = value.values
+            return f"    {value.op}(R, {sizes}, {', '.join(self.location(source))}, {to}, {step});"
         lines = [f"    zero(R, z.{value.columns}, {to}, {step});"]  # columns without a piece
-        for piece, offset in zip(value.values, value.offsets, strict=True):
-            lines.append(self.copy(piece, f"{to} + {_column(offset)}", step))
+        lines += [self.copy(p, f"{to} + z.{column}", step) for p, column in zip(value.values, value.sizes, strict=True)]
         return "\n".join(lines)
 
     def _at(self, value: Value) -> str:
         pointer, step = self.location(value)
         return f"{pointer} + r * {step} + j"
 
-    def _load(self, value: Value) -> str:
-        return f"load(w.v_{value.name} + j)" if value.rows == "1" else f"load({self._at(value)})"
+    def _load(self, value: Value, size: str) -> str:
+        """A vector of columns of a value; a single column is repeated in rows of another width."""
+        if value.columns == ONE and size != ONE:
+            return f"all(*w.v_{value.name})" if value.rows == ONE else f"all(*({self._at(value).removesuffix(' + j')}))"
+        return f"load(w.v_{value.name} + j)" if value.rows == ONE else f"load({self._at(value)})"
 
     def _expression(self, value: Value) -> str:
-        args = [_var(arg) if isinstance(arg, Value) else f"(real){arg!r}" for arg in _args(self.program, value)]
+        args = [_var(arg) if isinstance(arg, Value) else _number(arg) for arg in _args(self.program, value)]
         if value in self.program.addends:
             return " + ".join(args)
-        if value.op in _OPERATORS:
-            return f"{args[0]} {_OPERATORS[value.op]} {args[1]}"
-        if value.op == "pow":
-            return " * ".join([args[0]] * int(str(value.args[1])[0])) or "all(1)"
-        if value.op in ("rsub", "neg", "reciprocal", "zeros_like"):
-            one, other = [*args, "", ""][:2]
-            return {
-                "rsub": f"{other} - {one}",
-                "neg": f"-{one}",
-                "reciprocal": f"(real)1 / {one}",
-                "zeros_like": "V{}",
-            }[value.op]
-        assert value.op in _FUNCTIONS
-        return f"{value.op}_({', '.join(args)})"
+        as_vectors = {f"v{i}": a if isinstance(arg, Value) else f"all({a})" for i, (arg, a) in enumerate(zip(value.args, args, strict=True))}
+        return ELEMENTWISE[value.op].code.format(*args, **as_vectors)
 
 
 def _packed_location(group: list[Linear], m: int) -> Location:
@@ -157,8 +150,12 @@ def _args(program: Program, value: Value) -> tuple[Value | float, ...]:
     return program.addends.get(value, value.args)
 
 
-def _column(column: Pair) -> str:
-    return " + ".join(f"{count} * z.{size}" for size, count in column_terms(column).items()) or "0"
+def _number(number: Number | float) -> str:
+    if isinstance(number, Number):
+        return f"(real)z.{number.name}"
+    if math.isfinite(number):
+        return f"(real){number!r}"
+    return "(real)NAN" if math.isnan(number) else f"(real){'-' * (number < 0)}INFINITY"
 
 
 def _var(value: Value) -> str:

@@ -3,16 +3,16 @@ static long aligned(long count) { return (count + VL - 1) / VL * VL; }
 
 // The sizes, in numbers, of the sequences (`kept`: written by forward and, with `save`, read by backward), of the workspace of
 // forward (`there`) and of that of backward (`back`).
-extern "C" void needs(int K, int T, int B, const int* n, int tile, int save, int has_reset, long* kept, long* there, long* back) {
-  const Shape z{K, T, B, tile, save, n, has_reset ? (const uint8_t*)n : nullptr};
+extern "C" void needs(int K, int T, int B, const int* n, const double* numbers, int tile, int save, int has_reset, long* kept, long* there, long* back) {
+  const Shape z{K, T, B, tile, save, n, numbers, has_reset ? (const uint8_t*)n : nullptr};
   *kept = aligned(Sequences(z, nullptr).size) * K * z.tiles() + VL;  // a vector load of a slice may read past its end
   *there = aligned(ForwardWeights(z, nullptr, 0, nullptr, false).size) * K;
   *back = aligned(BackwardWeights(z, nullptr, 0, nullptr, false).size) * K + aligned(Sums(z, nullptr).size) * K * z.tiles();
 }
 
-extern "C" void forward(int K, int T, int B, const int* n, int tile, int save, const uint8_t* reset, int threads,
+extern "C" void forward(int K, int T, int B, const int* n, const double* numbers, int tile, int save, const uint8_t* reset, int threads,
     const real* x, const real* const* w, const real* const* s0, real* output, real* const* sT, real* kept, real* work) {
-  const Shape z{K, T, B, tile, save, n, reset};
+  const Shape z{K, T, B, tile, save, n, numbers, reset};
   const int tiles = z.tiles();
   const long each = aligned(Sequences(z, nullptr).size), packed = aligned(ForwardWeights(z, w, 0, nullptr, false).size);
   parallel(K, threads, [&](int k) { ForwardWeights(z, w, k, work + k * packed, true); });
@@ -23,9 +23,9 @@ extern "C" void forward(int K, int T, int B, const int* n, int tile, int save, c
   });
 }
 
-extern "C" void backward(int K, int T, int B, const int* n, int tile, const uint8_t* reset, int threads,
+extern "C" void backward(int K, int T, int B, const int* n, const double* numbers, int tile, const uint8_t* reset, int threads,
     const real* const* w, const real* doutput, real* const* dw, real* dx, real* const* ds0, real* kept, real* work) {
-  const Shape z{K, T, B, tile, 1, n, reset};
+  const Shape z{K, T, B, tile, 1, n, numbers, reset};
   const int tiles = z.tiles();
   const long each = aligned(Sequences(z, nullptr).size), packed = aligned(BackwardWeights(z, w, 0, nullptr, false).size);
   const long summed = aligned(Sums(z, nullptr).size);

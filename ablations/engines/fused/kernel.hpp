@@ -41,6 +41,9 @@ static inline int pad(int n) { return (n + VL - 1) / VL * VL; }
 static inline V exp_(V x) { for (int i = 0; i < VL; i++) x[i] = std::exp(x[i]); return x; }
 static inline V tanh_(V x) { for (int i = 0; i < VL; i++) x[i] = std::tanh(x[i]); return x; }
 static inline V sigmoid_(V x) { return 1.0 / (1.0 + exp_(-x)); }
+static inline V expm1_(V x) { for (int i = 0; i < VL; i++) x[i] = std::expm1(x[i]); return x; }
+static inline V log_(V x) { for (int i = 0; i < VL; i++) x[i] = std::log(x[i]); return x; }
+static inline V log1p_(V x) { for (int i = 0; i < VL; i++) x[i] = std::log1p(x[i]); return x; }
 #else
 // x is the second operand of each comparison, which is false for NaN: NaN is returned for NaN.
 static inline V bounded(V x, real low, real high) {
@@ -80,7 +83,63 @@ static inline V tanh_(V x) {
   V y = e.minus_one * e.scale + (e.scale - 1.0f);
   return y / (y + 2.0f);
 }
+static inline V expm1_(V x) {
+  Power e(bounded(x, -87.0f, 88.3f));
+  V y = e.minus_one * e.scale + (e.scale - 1.0f);
+  return x > 88.3f ? all(INFINITY) : y;
+}
+// log x = n log 2 + log(1 + r) with 1 + r in [√½, √2): the polynomial of Cephes (Moshier 1989).
+static inline V log_(V x) {
+  const VI tiny = x < 1.17549435e-38f;  // a subnormal number, 0 or a negative number
+  V y = tiny ? x * 8388608.0f : x;
+  VI bits;
+  memcpy(&bits, &y, BYTES);
+  VI n = (bits - 0x3f3504f3) >> 23;
+  bits -= n << 23;
+  V r;
+  memcpy(&r, &bits, BYTES);
+  r = r - 1.0f;
+  V power = __builtin_convertvector(n, V) - (tiny ? all(23) : V{});
+  V p = all(7.0376836292e-2f);
+  p = p * r - 1.1514610310e-1f;
+  p = p * r + 1.1676998740e-1f;
+  p = p * r - 1.2420140846e-1f;
+  p = p * r + 1.4249322787e-1f;
+  p = p * r - 1.6668057665e-1f;
+  p = p * r + 2.0000714765e-1f;
+  p = p * r - 2.4999993993e-1f;
+  p = p * r + 3.3333331174e-1f;
+  y = p * r * r * r - power * 2.12194440e-4f - 0.5f * r * r;
+  y = r + y + power * 0.693359375f;
+  y = x == 0 ? all(-INFINITY) : y;
+  y = x < 0 ? all(NAN) : y;
+  return (x == INFINITY) | (x != x) ? x : y;
+}
+// log(1 + x), corrected by the rounding error of 1 + x (Kahan).
+static inline V log1p_(V x) {
+  V u = x + 1.0f;
+  V y = log_(u) * (x / (u - 1.0f));
+  y = u == 1.0f ? x : y;
+  return (x == INFINITY) | (u == 0.0f) ? log_(u) : y;
+}
 #endif
+// Functions that are computed element by element.
+#define EACH(name) static inline V name##_(V x) { for (int i = 0; i < VL; i++) x[i] = std::name(x[i]); return x; }
+#define EACH2(name) static inline V name##_(V x, V y) { for (int i = 0; i < VL; i++) x[i] = std::name(x[i], y[i]); return x; }
+EACH(exp2) EACH(log2) EACH(log10) EACH(sqrt) EACH(sin) EACH(cos) EACH(tan) EACH(asin) EACH(acos) EACH(atan) EACH(sinh) EACH(cosh)
+EACH(asinh) EACH(acosh) EACH(atanh) EACH(erf) EACH(erfc) EACH(floor) EACH(ceil) EACH(trunc) EACH2(pow) EACH2(fmod) EACH2(atan2) EACH2(hypot)
+static inline V round_(V x) { for (int i = 0; i < VL; i++) x[i] = std::nearbyint(x[i]); return x; }  // to even, as torch rounds
+static inline V remainder_(V x, V y) {  // of the sign of y
+  for (int i = 0; i < VL; i++) {
+    real r = std::fmod(x[i], y[i]);
+    x[i] = r != 0 && (r < 0) != (y[i] < 0) ? r + y[i] : r;
+  }
+  return x;
+}
+static inline V abs_(V x) { return x < 0 ? -x : x + 0; }
+static inline V sign_(V x) { return x > 0 ? all(1) : x < 0 ? all(-1) : x * 0; }
+static inline V maximum_(V x, V y) { return x > y ? x : y == y ? (x == x ? y : x) : y; }  // NaN if either is
+static inline V minimum_(V x, V y) { return x < y ? x : y == y ? (x == x ? y : x) : y; }
 static inline V relu_(V x) { return x > 0 ? x : (x == x ? all(0) : x); }
 static inline V sigmoid_backward_(V g, V y) { return g * (((real)1 - y) * y); }
 static inline V tanh_backward_(V g, V y) { return g * ((real)1 - y * y); }
@@ -169,6 +228,79 @@ static void copy_rows(int rows, int columns, const real* from, long from_step, r
 
 static void zero(int rows, int columns, real* to, long step) {
   for (int r = 0; r < rows; r++) memset(to + r * step, 0, columns * sizeof(real));
+}
+
+// Row operators: a row is an array [outer, n, inner].
+static void row_sum(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++, from += from_step, to += to_step)
+    for (int o = 0; o < outer; o++)
+      if (inner == 1) {
+        const real* p = from + o * n;
+        V sums = {};
+        int j = 0;
+        for (; j + VL <= n; j += VL) sums += load(p + j);
+        real sum = 0;
+        for (int i = 0; i < VL; i++) sum += sums[i];
+        for (; j < n; j++) sum += p[j];
+        to[o] = sum;
+      } else {
+        for (int i = 0; i < inner; i++) to[o * inner + i] = 0;
+        for (int j = 0; j < n; j++)
+          for (int i = 0; i < inner; i++) to[o * inner + i] += from[(o * n + j) * inner + i];
+      }
+}
+
+template <class Better> static void row_extremum(
+    int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step, Better better) {
+  for (int r = 0; r < rows; r++, from += from_step, to += to_step)
+    for (int o = 0; o < outer; o++)
+      for (int i = 0; i < inner; i++) {
+        real best = from[o * n * inner + i];
+        for (int j = 1; j < n; j++) {
+          real x = from[(o * n + j) * inner + i];
+          if (better(x, best) || x != x) best = x;
+        }
+        to[o * inner + i] = best;
+      }
+}
+static void row_amax(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  row_extremum(rows, outer, n, inner, from, from_step, to, to_step, [](real x, real best) { return x > best; });
+}
+static void row_amin(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  row_extremum(rows, outer, n, inner, from, from_step, to, to_step, [](real x, real best) { return x < best; });
+}
+
+static void row_cumsum(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++, from += from_step, to += to_step)
+    for (int o = 0; o < outer; o++)
+      for (int j = 0; j < n; j++)
+        for (int i = 0; i < inner; i++) {
+          const int at = (o * n + j) * inner + i;
+          to[at] = from[at] + (j ? to[at - inner] : 0);
+        }
+}
+
+static void row_flip(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++, from += from_step, to += to_step)
+    for (int o = 0; o < outer; o++)
+      for (int j = 0; j < n; j++)
+        for (int i = 0; i < inner; i++) to[(o * n + j) * inner + i] = from[(o * n + n - 1 - j) * inner + i];
+}
+
+// From [outer, 1, inner] to [outer, n, inner].
+static void row_repeat(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++, from += from_step, to += to_step)
+    for (int o = 0; o < outer; o++)
+      for (int j = 0; j < n; j++)
+        for (int i = 0; i < inner; i++) to[(o * n + j) * inner + i] = from[o * inner + i];
+}
+
+// From [outer, n, inner] to [outer, inner, n].
+static void row_transpose(int rows, int outer, int n, int inner, const real* from, long from_step, real* to, long to_step) {
+  for (int r = 0; r < rows; r++, from += from_step, to += to_step)
+    for (int o = 0; o < outer; o++)
+      for (int j = 0; j < n; j++)
+        for (int i = 0; i < inner; i++) to[(o * inner + i) * n + j] = from[(o * n + j) * inner + i];
 }
 
 static void add_into(int rows, int columns, const real* from, real* to, long to_step) {

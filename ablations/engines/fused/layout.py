@@ -6,16 +6,16 @@ Rows are padded to whole SIMD vectors; no result depends on the padding.
 """
 
 from ablations.engines.fused.body import Location, product_name, vectors, width
-from ablations.engines.fused.graph import Value, size_expression
+from ablations.engines.fused.graph import ONE, Value
 from ablations.engines.fused.plan import Plan, Program
 
 
 def size_names(plan: Plan) -> list[str]:
-    """Return the sizes that a kernel gets as arguments, in order: the input's, the state's, then those only weights have."""
+    """Return the sizes that a kernel gets as arguments, in order: the input's, the state's, those only weights have, the others."""
     trace = plan.trace
     names = [trace.x.columns, *(value.columns for value in trace.state.values())]
     names += [size for weight in trace.weights for size in (weight.rows, weight.columns)]
-    return [size for size in dict.fromkeys(names) if size != "1"]
+    return [size for size in dict.fromkeys([*names, *plan.derived_sizes]) if size != ONE]
 
 
 class Layout:
@@ -35,14 +35,14 @@ class Layout:
         """The struct `Shape`: the sizes of a call."""
         names = size_names(self.plan)
         numbers = "\n".join(f"  const int {n} = n[{i}], p{n} = pad({n});" for i, n in enumerate(names))
-        numbers += "".join(
-            f"\n  const int {n} = {size_expression(n)}, p{n} = pad({n});" for n in self.plan.derived_sizes
-        )
+        numbers += "".join(f"\n  const double {n} = numbers[{i}];" for i, n in enumerate(self.trace.lowered.numbers.values()))
         outputs = self.trace.state[self.trace.output].columns
         return f"""struct Shape {{
   int K, T, B, tile, save;  // members, steps, sequences, rows of a tile; whether values are saved for backward
   const int* n;
+  const double* numbers;  // those that depend on the sizes
   const uint8_t* reset;  // [K, T, B], or null: where the state is zeroed before the step
+  const int zero = 0, one = 1, pone = pad(1);
 {numbers}
   int tiles() const {{ return (B + tile - 1) / tile; }}
   const uint8_t* resets(int k, long t, int b0) const {{ return reset ? reset + ((long)k * T + t) * B + b0 : nullptr; }}

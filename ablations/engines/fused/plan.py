@@ -9,7 +9,8 @@ the same left operands into one, then its elementwise values, then its concatena
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ablations.engines.fused.graph import ELEMENTWISE, NONLINEAR, Untraceable, Value, size_expression
+from ablations.engines.fused.graph import ONE, ZERO, Untraceable, Value
+from ablations.engines.fused.operators import ELEMENTWISE, ROW
 from ablations.engines.fused.products import Linear, Linears, find_linears, use_counts, with_arguments
 from ablations.engines.fused.trace import Trace
 
@@ -25,7 +26,7 @@ class Level:
     store: list[Value]
     """Those of `compute` that are written to memory."""
     join: list[Value]
-    """Concatenations, whose pieces are copied from memory."""
+    """Concatenations, whose pieces are copied from memory, and results of row operators."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Plan:
 
     trace: Trace
     derived_sizes: list[str]
-    """Sizes that are sums of the input and hidden size, and no size of a weight or of the state."""
+    """Sizes that are none of the input, a weight or the state."""
     forward: Program
     saved: list[Value]
     """Values of the forward pass saved for backward, one row per step and sequence."""
@@ -93,17 +94,11 @@ def plan(trace: Trace) -> Plan:
 
 
 def _derived_sizes(trace: Trace, values: Iterable[Value]) -> list[str]:
-    """The widths of rows that no input of the step has."""
+    """The sizes that no input of the step has: widths of rows, and columns of slices, concatenations and row operators."""
     inputs = [trace.x, *trace.state.values(), *trace.weights]
-    input_sizes = {size for value in inputs for size in (value.rows, value.columns)}
-    derived = dict.fromkeys(value.columns for value in values if value.rows == "B" and value.columns not in input_sizes)
-    if not all(map(size_expression, derived)):
-        raise Untraceable("the step computes rows whose width is not a sum of the input and hidden size")
-    if (derived or any(value.offsets for value in values)) and not input_sizes >= {"I", "H"}:
-        raise Untraceable(
-            "the step slices or concatenates rows, but no weight and no part of the state has the hidden size as a size"
-        )
-    return list(derived)
+    input_sizes = {ONE, ZERO, *(size for value in inputs for size in (value.rows, value.columns))}
+    used = (size for value in values for size in (value.columns if value.rows == "B" else ONE, *value.sizes))
+    return [size for size in dict.fromkeys(used) if size not in input_sizes]
 
 
 def _weight_terms(gradient: Value) -> list[tuple[Value | None, Value]]:
@@ -135,8 +130,9 @@ def _saved_for_backward(
             return
         visited.add(value)
         if value in forward:
-            recomputable = value.op in NONLINEAR and all(arg in always_stored for arg in value.values)
-            if value in linears or (value.op in NONLINEAR and not recomputable):
+            saved_if_computed = value.op in ELEMENTWISE and ELEMENTWISE[value.op].is_saved
+            recomputable = saved_if_computed and all(arg in always_stored for arg in value.values)
+            if value in linears or value.op in ROW or (saved_if_computed and not recomputable):
                 saved[value] = None
                 return
         for arg in value.values:
@@ -147,8 +143,13 @@ def _saved_for_backward(
     return list(saved)
 
 
+def _is_join(value: Value) -> bool:
+    """Whether a value is computed from memory and not elementwise."""
+    return value.op == "cat" or value.op in ROW
+
+
 def _is_vector(value: Value) -> bool:
-    return value.op == "input" and value.rows == "1"
+    return value.op == "input" and value.rows == ONE
 
 
 def _require_elementwise(value: Value) -> None:
@@ -158,7 +159,7 @@ def _require_elementwise(value: Value) -> None:
             f"the operator {value.op} with a result of shape [{value.rows}, {value.columns}] is not supported"
         )
     for arg in value.values:
-        if arg.columns != value.columns or not (arg.rows == "B" or _is_vector(arg)):
+        if arg.columns not in (value.columns, ONE) or not (arg.rows == "B" or _is_vector(arg)):
             raise Untraceable(f"the operator {value.op} is not supported with operands of different shapes")
 
 
@@ -182,23 +183,24 @@ def _program(targets: list[Value], given: set[Value], linears: Linears) -> Progr
             level[linear.result] = 1 + max(visit(left) for left in linear.lefts)
             if rest:
                 operands[value] = (linear.result, *rest)
-                level[value] = max(level[linear.result], *(available(leaf) for leaf in rest))
+                level[value] = max(level[linear.result], *(available(leaf, value) for leaf in rest))
         elif value.op == "slice":
             (source,) = value.values
             level[value] = visit(source) + (source in operands)  # a value computed by a level can be sliced in the next
             addressed[source] = None
         else:
-            if value.op == "cat":
+            if _is_join(value):
                 addressed.update(dict.fromkeys(value.values))
             else:
                 _require_elementwise(value)
             operands[value] = value.values
-            level[value] = max((available(arg) for arg in value.values), default=0)
+            level[value] = max((available(arg, value) for arg in value.values), default=0)
         return level[value]
 
-    def available(arg: Value) -> int:
-        """The first level that can use an argument elementwise: a concatenation is complete at the end of its level."""
-        return visit(arg) + (arg in operands and arg.op == "cat")
+    def available(arg: Value, value: Value) -> int:
+        """The first level in which `value` can use an argument: joined and repeated values are read from memory."""
+        complete_at_end = _is_join(arg) or (arg.columns != value.columns and not _is_join(value))
+        return visit(arg) + (arg in operands and complete_at_end)
 
     for target in targets:
         visit(target)
@@ -215,18 +217,18 @@ def _program(targets: list[Value], given: set[Value], linears: Linears) -> Progr
             if level[result] == number:
                 packed.setdefault((linear.lefts, result.columns), []).append(linear)
         stored_here = [value for value in stored if value in operands and level[value] == number]
-        store = [value for value in stored_here if value.op != "cat"]
+        store = [value for value in stored_here if not _is_join(value)]
         compute: dict[Value, None] = {}
 
         def append_after_arguments(value: Value, number: int = number, compute: dict = compute) -> None:
             for arg in operands[value]:
-                if arg in operands and level[arg] == number and arg not in compute and arg.op != "cat":
+                if arg in operands and level[arg] == number and arg not in compute and not _is_join(arg):
                     append_after_arguments(arg)
             compute[value] = None
 
         for value in store:
             if value not in compute:
                 append_after_arguments(value)
-        join = [value for value in stored_here if value.op == "cat"]
+        join = [value for value in stored_here if _is_join(value)]
         levels.append(Level(list(packed.values()), list(compute), store, join))
     return Program(targets, levels, {value: args for value, args in operands.items() if value in linears})

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ablations.engines.fused.graph import BROADCAST, RIGHT_OPERAND, Untraceable, Value
+from ablations.engines.fused.graph import ONE, RIGHT_OPERAND, Untraceable, Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +73,14 @@ def find_linears(counts: Counter[Value]) -> Linears:
 
         flatten(root, top=True)
         products = [
-            leaf for leaf in leaves if leaf.op == "mm" and leaf.rows == "B" and (leaf is root or counts[leaf] == 1)
+            leaf
+            for leaf in leaves
+            if leaf.op == "mm" and leaf.columns == root.columns and (leaf is root or counts[leaf] == 1)
         ]
         if not products:
             continue
-        if any(leaf.columns != root.columns for leaf in leaves):
-            raise Untraceable(BROADCAST)
         inner.update(leaf for leaf in products if leaf is not root)
-        biases = [leaf for leaf in leaves if leaf.rows == "1"]
+        biases = [leaf for leaf in leaves if leaf.rows == ONE and leaf.columns == root.columns]
         rest = tuple(leaf for leaf in leaves if leaf not in products and leaf not in biases)
         result = root if not rest else Value("linear", (), root.rows, root.columns, f"{root.name}_linear")
         linears[root] = Linear(result, tuple(map(_term, products)), tuple(biases)), rest

@@ -17,11 +17,11 @@ from ablations.engines import Sizes, eager
 from ablations.engines.eager import Scanned
 from ablations.engines.fused.build import build, pointer, pointers
 from ablations.engines.fused.emit import emit
-from ablations.engines.fused.graph import Untraceable
+from ablations.engines.fused.graph import ONE, Untraceable
 from ablations.engines.fused.layout import size_names
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
-from ablations.engines.fused.trace import trace
+from ablations.engines.fused.trace import AtSizes, at_sizes, trace
 from ablations.engines.fused.verify import require_agreement
 
 TILE = 24
@@ -33,21 +33,41 @@ class Kernel:
 
     def __init__(self, cell: Cell, double: bool) -> None:
         """Raises Untraceable or NotBuilt."""
-        self.dtype = torch.float64 if double else torch.float32
+        self.cell, self.dtype = cell, torch.float64 if double else torch.float32
         planned = plan(trace(cell, self.dtype))
         self.trace = planned.trace
+        self.derived_sizes = planned.derived_sizes
         self.size_names = size_names(planned)
         self.library = build(emit(planned, cell.name), double)
         self.free_buffers: list[Tensor] = []
         self.verified: set[Sizes] = set()
         """The sizes at which it gives the results of the eager engine."""
+        self.traced_at: dict[tuple[torch.Size, ...], AtSizes] = {}
+        """What depends on the sizes, by the shapes of the input, the state and the weights."""
 
-    def size_arguments(self, w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
-        """Return the sizes as the kernel's argument, in the order of `size_names`.
+    def at(self, x: Tensor, state: State, w: Weights) -> AtSizes:
+        """Return what of the trace depends on the sizes. Raises Untraceable."""
+        if not (self.trace.hoisted_at_sizes or self.derived_sizes or self.trace.lowered.numbers):
+            return AtSizes(self.trace.hoisted, {}, [])
+        shapes = tuple(tensor.shape for tensor in (x, *state.values(), *w.values()))
+        if shapes not in self.traced_at:
+            inputs, widths = x.shape[-1], {part: rows.shape[-1] for part, rows in state.items()}
+            declared = {name: tuple(weight.shape[1:]) for name, weight in w.items()}
+            for hidden in range(1, 1 + max(max(widths.values()), *(max(shape) for shape in declared.values()))):
+                weights = self.cell.weights(inputs, hidden).items()
+                if self.cell.state_sizes(hidden) == widths and declared == {n: (s.rows, s.columns) for n, s in weights}:
+                    self.traced_at[shapes] = at_sizes(self.cell, self.trace, inputs, hidden, self.dtype)
+                    break
+            else:
+                raise ValueError("no number of units gives the shapes of the weights and the state")
+        return self.traced_at[shapes]
+
+    def size_arguments(self, derived: dict[str, int], w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
+        """Return the sizes as the kernel's argument, in the order of `size_names`; `derived` are those that no tensor has.
 
         Raises ValueError for a tensor whose shape does not match the others': the kernel gets bare addresses.
         """
-        known = {"K": x.shape[0], "B": x.shape[2], "1": 1, self.trace.x.columns: x.shape[3]}
+        known = {"K": x.shape[0], "B": x.shape[2], ONE: 1, self.trace.x.columns: x.shape[3]}
         values = [*self.trace.state.values(), *self.trace.weights]
         for name, value, tensor in zip(
             [*self.trace.state, *self.trace.step_weight_names], values, (*s, *w), strict=True
@@ -59,6 +79,7 @@ class Kernel:
             if not matches:
                 expected = [known.get(size, size) for size in shape]
                 raise ValueError(f"{name} has shape {list(tensor.shape)}; the other tensors require {expected}")
+        known = {**derived, **known}
         return (ctypes.c_int * len(self.size_names))(*(known[name] for name in self.size_names))
 
     def acquire(self, count: int) -> Tensor:
@@ -134,43 +155,45 @@ def scan(
             f"reset is {reset.dtype} with shape {list(reset.shape)}; it has to be torch.bool with shape {list(x.shape[:3])}"
         )
     kernel = _kernel(cell, x.dtype)
+    here = kernel.at(x, state, w)
     weights = [w[name] for name in kernel.trace.weight_names]
     if kernel.trace.hoisted_computes:  # member by member: torch's rounding depends on the position in memory
-        by_member = [kernel.trace.hoisted(*member) for member in zip(*weights, strict=True)]
-        weights = [torch.stack(members) for members in zip(*by_member, strict=True)]
+        by_member = [here.hoisted(*member) for member in zip(*weights, strict=True)]
+        weights = [torch.stack(members).to(x.dtype) for members in zip(*by_member, strict=True)]
     else:
-        weights = kernel.trace.hoisted(*weights)
+        weights = here.hoisted(*weights)
     tensors = (x, *weights, *(state[part] for part in cell.state))
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    outputs, *last = _Scan.apply(kernel, reset, save, len(weights), *tensors)
+    outputs, *last = _Scan.apply(kernel, here, reset, save, len(weights), *tensors)
     return Scanned(outputs, dict(zip(cell.state, last, strict=True)), {})
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, reset: Tensor | None, save: bool, weights: int, x: Tensor, *rest: Tensor
+        ctx: Any, kernel: Kernel, here: AtSizes, reset: Tensor | None, save: bool, weights: int, x: Tensor, *rest: Tensor
     ) -> tuple[Tensor, ...]:
         x, rest = x.contiguous(), tuple(tensor.contiguous() for tensor in rest)
         w, s = rest[:weights], rest[weights:]
         K, T, B, _ = x.shape
-        n = kernel.size_arguments(w, x, s)
+        n = kernel.size_arguments(here.sizes, w, x, s)
+        numbers = (ctypes.c_double * len(here.numbers))(*here.numbers)
         mask = None if reset is None else reset.contiguous().view(torch.uint8)
         counts = [ctypes.c_long() for _ in range(3)]
-        kernel.library.needs(K, T, B, n, TILE, int(save), int(mask is not None), *map(ctypes.byref, counts))
+        kernel.library.needs(K, T, B, n, numbers, TILE, int(save), int(mask is not None), *map(ctypes.byref, counts))
         saved, forward_workspace, backward_workspace = (count.value for count in counts)
         saved_buffer, workspace = kernel.acquire(saved), kernel.acquire(forward_workspace)
         outputs = x.new_empty(K, T, B, s[list(kernel.trace.state).index(kernel.trace.output)].shape[-1])
         last = [torch.empty_like(part) for part in s]
         kernel.library.forward(
-            K, T, B, n, TILE, int(save), pointer(mask), torch.get_num_threads(), pointer(x), pointers(w), pointers(s),
+            K, T, B, n, numbers, TILE, int(save), pointer(mask), torch.get_num_threads(), pointer(x), pointers(w), pointers(s),
             pointer(outputs), pointers(last), pointer(saved_buffer), pointer(workspace),
         )  # fmt: skip
         kernel.release(workspace)
         if save:
             ctx.save_for_backward(*w)
-            ctx.kernel, ctx.n, ctx.mask, ctx.saved_buffer = kernel, n, mask, saved_buffer
-            ctx.workspace_size, ctx.x_requires_grad = backward_workspace, ctx.needs_input_grad[4]
+            ctx.kernel, ctx.n, ctx.numbers, ctx.mask, ctx.saved_buffer = kernel, n, numbers, mask, saved_buffer
+            ctx.workspace_size, ctx.x_requires_grad = backward_workspace, ctx.needs_input_grad[5]
             ctx.shape, ctx.state_shapes = (K, T, B), [part.shape for part in s]
         else:
             kernel.release(saved_buffer)
@@ -189,10 +212,10 @@ class _Scan(torch.autograd.Function):
         ds = [d_outputs.new_empty(shape) for shape in ctx.state_shapes]
         workspace = kernel.acquire(ctx.workspace_size)
         kernel.library.backward(
-            K, T, B, ctx.n, TILE, pointer(ctx.mask), torch.get_num_threads(), pointers(w), pointer(d_outputs), pointers(dw),
+            K, T, B, ctx.n, ctx.numbers, TILE, pointer(ctx.mask), torch.get_num_threads(), pointers(w), pointer(d_outputs), pointers(dw),
             pointer(dx), pointers(ds), pointer(ctx.saved_buffer), pointer(workspace),
         )  # fmt: skip
         kernel.release(workspace)
         kernel.release(ctx.saved_buffer)
         ctx.saved_buffer = None
-        return None, None, None, None, dx, *dw, *ds
+        return None, None, None, None, None, dx, *dw, *ds

@@ -24,17 +24,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablations.cells import Cell
-from ablations.engines.fused.graph import (
-    RIGHT_OPERAND,
-    SIZES,
-    STEP_OPERATORS,
-    Untraceable,
-    Value,
-    lower,
-    op,
-    require_equal,
-    unsupported,
-)
+from ablations.engines.fused.graph import RIGHT_OPERAND, SIZES, Untraceable, Value, op, require_equal, same_arguments
+from ablations.engines.fused.lower import Lowered, lower
+from ablations.engines.fused.operators import CONSTANTS, ALIASES, decompositions
 from ablations.errors import first_line
 
 
@@ -48,6 +40,8 @@ class Trace:
     """The names of the cell's weights, in order."""
     hoisted: GraphModule
     """The function from the cell's weights to the step's weights, a tuple."""
+    hoisted_at_sizes: bool
+    """Whether that function depends on the sizes: see `at`."""
     hoisted_computes: bool
     """Whether `hoisted` computes anything, or only selects weights."""
     weights: list[Value]
@@ -64,6 +58,19 @@ class Trace:
     x_gradient: Value
     state_gradients: dict[str, Value]
     """The gradient with respect to the state before the step."""
+    graphs: list[GraphModule]
+    lowered: Lowered
+
+
+class AtSizes(NamedTuple):
+    """What of a trace depends on the sizes, at some sizes."""
+
+    hoisted: GraphModule
+    """The function from the cell's weights to the step's weights, a tuple."""
+    sizes: dict[str, int]
+    """The symbolic sizes."""
+    numbers: list[float]
+    """The numbers that depend on the sizes."""
 
 
 _tracing = threading.Lock()  # torch.fx keeps the state of its tracer in globals
@@ -79,8 +86,8 @@ class _Joint(NamedTuple):
     """The new state from the step's weights, the input and the state."""
     joint: GraphModule
     """The new state and all gradients."""
-    weights: int
-    """The number of the step's weights."""
+    differentiable: list[bool]
+    """Which of the step's weights depend on the cell's."""
 
 
 def trace(cell: Cell, dtype: torch.dtype = torch.float32) -> Trace:
@@ -124,20 +131,49 @@ def _stack_at_use(cell: Cell, operator: str, occurrence: int) -> list[traceback.
     return stacks[min(occurrence, len(stacks) - 1)] if stacks else []
 
 
+def at_sizes(cell: Cell, traced: Trace, inputs: int, hidden: int, dtype: torch.dtype) -> AtSizes:
+    """Trace a cell at some sizes too. Raises Untraceable if it is not the trace at other sizes but for sizes and numbers."""
+    sizes = SIZES[0] | {"I": inputs, "H": hidden}
+    with _tracing, torch.enable_grad():
+        here = _joint(cell, sizes, dtype)
+    lowered = lower([*traced.graphs, here.joint], [*SIZES, sizes])
+    if _structure(lowered, len(SIZES)) != _structure(traced.lowered, len(SIZES)):
+        raise Untraceable(f"the operators of the step are others with {inputs} inputs and {hidden} units")
+    return AtSizes(
+        here.hoisted,
+        {name: size[-1] for size, name in lowered.sizes.items()},
+        [number[-1] for number in lowered.numbers],
+    )
+
+
+def _structure(lowered: Lowered, count: int) -> list[Any]:
+    """The operators and the names of sizes and numbers of a lowered graph, in order."""
+    values = [(value.op, value.rows, value.columns, value.sizes) for value in lowered.values.values()]
+    named = [*lowered.sizes.items(), *lowered.numbers.items()]
+    return [*values, *((key[:count], name) for key, name in named)]
+
+
 def _trace(cell: Cell, dtype: torch.dtype) -> Trace:
-    first, second = (_joint(cell, sizes, dtype) for sizes in SIZES)
-    require_equal(first.hoisted, second.hoisted)
-    values = lower(first.joint, second.joint)
+    joints = [_joint(cell, sizes, dtype) for sizes in SIZES]
+    first, second, third = joints
+    require_equal([joint.hoisted for joint in joints])
+    if not same_arguments(first.hoisted, third.hoisted):
+        raise Untraceable("an expression of weights alone depends on the batch size, or changes from call to call")
+    graphs = [joint.joint for joint in joints]
+    lowered = lower(graphs, SIZES)
+    values = lowered.values
     _require_same_results(cell, first, dtype)
     parts = list(cell.state)
     inputs = [values[node] for node in first.joint.graph.find_nodes(op="placeholder")]
     outputs = [values[node] for node in _outputs(first.joint)]
-    n, weights = len(parts), first.weights
+    n, weights = len(parts), len(first.differentiable)
+    gradients = iter(outputs[n:])
     cell_weights = dict(zip(first.hoisted.graph.find_nodes(op="placeholder"), _weight_names(cell), strict=True))
-    traced = Trace(
+    return Trace(
         cell.output,
         _weight_names(cell),
         first.hoisted,
+        not same_arguments(first.hoisted, second.hoisted),
         any(node.op == "call_function" for node in first.hoisted.graph.nodes),
         weights=inputs[:weights],
         step_weight_names=[cell_weights.get(node, node.name) for node in _outputs(first.hoisted)],
@@ -145,14 +181,15 @@ def _trace(cell: Cell, dtype: torch.dtype) -> Trace:
         state=dict(zip(parts, inputs[weights + 1 : weights + 1 + n], strict=True)),
         d_state=dict(zip(parts, inputs[weights + 1 + n :], strict=True)),
         new_state=dict(zip(parts, outputs[:n], strict=True)),
-        weight_gradients=outputs[n : n + weights],
-        x_gradient=outputs[n + weights],
-        state_gradients=dict(zip(parts, outputs[n + weights + 1 :], strict=True)),
+        weight_gradients=[
+            next(gradients) if differentiable else Value("zeros_like", (), weight.rows, weight.columns, "none")
+            for weight, differentiable in zip(inputs[:weights], first.differentiable, strict=True)
+        ],
+        x_gradient=next(gradients),
+        state_gradients=dict(zip(parts, gradients, strict=True)),
+        graphs=graphs,
+        lowered=lowered,
     )
-    for part, value in traced.new_state.items():
-        if value.columns == "1":
-            raise Untraceable(f"the state {part!r} has one column whatever the hidden size is, which is not supported")
-    return traced
 
 
 def _random_inputs(
@@ -197,62 +234,90 @@ def _joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> _Joint:
         whole = make_fx(_step_of(cell))(w, x, state)
     except Exception as error:  # a cell may raise anything
         raise Untraceable(f"the step cannot be traced: {first_line(error)}") from error
-    hoisted, step = _split(whole, len(w))
+    hoisted, step, depends = _split(whole, len(w), sizes["B"])
     # torch differentiates a product with a transposed matrix by other operators; the kernel gets contiguous ones too.
     step_weights = tuple(part.contiguous() for part in hoisted(*w))
+    differentiable = [d and part.is_floating_point() for d, part in zip(depends, step_weights, strict=True)]
 
     def joint(w: _Tensors, x: Tensor, s: _Tensors, ds: _Tensors) -> Any:
-        after, vjp = torch.func.vjp(lambda w, x, s: tuple(step(*w, x, *s)), w, x, s)[:2]
+        def after(trained: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
+            of_weights = iter(trained)
+            return tuple(step(*(next(of_weights) if d else c for d, c in zip(differentiable, w, strict=True)), x, *s))
+
+        trained = tuple(weight for weight, d in zip(w, differentiable, strict=True) if d)
+        new_state, vjp = torch.func.vjp(after, trained, x, s)[:2]
         dw, dx, d_before = vjp(ds)
-        return [*after, *dw, dx, *d_before]
+        return [*new_state, *dw, dx, *d_before]
 
     try:
-        traced = make_fx(joint)(step_weights, x, state, tuple(torch.ones_like(part) for part in state))
+        gradient = make_fx(joint, decomposition_table=decompositions())
+        traced = gradient(step_weights, x, state, tuple(torch.ones_like(part) for part in state))
     except Exception as error:
         raise Untraceable(f"the gradient of the step cannot be traced: {first_line(error)}") from error
-    return _Joint(hoisted, step, traced, len(step_weights))
+    return _Joint(hoisted, step, traced, differentiable)
 
 
-def _split(whole: GraphModule, weights: int) -> tuple[GraphModule, GraphModule]:
-    """Split a step into the part that depends on weights alone, and the rest, whose weights are that part's results."""
+def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, GraphModule, list[bool]]:
+    """Split a step into the part that depends on weights and sizes alone, and the rest, whose weights are that part's results.
+
+    The last result says of each of these whether it depends on the weights.
+    """
     nodes = list(whole.graph.nodes)
-    weights_alone: set[Node] = set(nodes[:weights])
+    of_weights: set[Node] = set(nodes[:weights])
+    alone = set(of_weights)
     for node in nodes:
         if node.op == "get_attr":
-            raise Untraceable(
-                "the step uses a tensor that is neither a weight, the input nor the state; declare it as a weight"
-            )
-        inputs = node.all_input_nodes
-        if node.op == "call_function" and inputs and all(arg in weights_alone for arg in inputs):
-            weights_alone.add(node)
-        _require_supported(node, weights_alone)
-    frontier = [n for n in nodes if n in weights_alone and any(user not in weights_alone for user in n.users)]
+            if any(op(user) != "lift_fresh_copy" for user in node.users):  # one made in the step, as by torch.tensor(…), is lifted
+                raise Untraceable(
+                    "the step uses a tensor that is neither a weight, the input nor the state; declare it as a weight, one "
+                    "that is not trained if it is a constant"
+                )
+            alone.add(node)
+        elif node.op == "call_function":
+            inputs = node.all_input_nodes
+            if all(arg in alone for arg in inputs) and not (not inputs and _is_constant_of_rows(node, batch)):
+                alone.add(node)
+            if any(arg in of_weights for arg in inputs) and node in alone:
+                of_weights.add(node)
+            _require_supported(node, alone, batch)
+    frontier = [n for n in nodes if n in alone and any(user not in alone for user in n.users)]
     hoisted, step = Graph(), Graph()
     in_hoisted: dict[Node, Node] = {}
     for node in nodes:
-        if node in weights_alone:
+        if node in alone:
             in_hoisted[node] = hoisted.node_copy(node, lambda arg: in_hoisted[arg])
-    hoisted.output(tuple(in_hoisted[node] for node in frontier))
+    results = [in_hoisted[node] for node in frontier]
+    for i, node in enumerate(frontier):
+        if node.meta["val"].ndim < 2:  # a number, or a number for each column
+            results[i] = hoisted.call_function(torch.ops.aten.reshape.default, (results[i], [1, -1]))
+    hoisted.output(tuple(results))
     in_step = {node: step.placeholder(node.name) for node in frontier}
     for node in nodes:
-        if node not in weights_alone:
+        if node not in alone:
             in_step[node] = step.node_copy(node, lambda arg: in_step[arg])
-    return GraphModule({}, hoisted), GraphModule({}, step)
+    return GraphModule(whole, hoisted), GraphModule({}, step), [node in of_weights for node in frontier]
 
 
-def _require_supported(node: Node, weights_alone: set[Node]) -> None:
+def _is_constant_of_rows(node: Node, batch: int) -> bool:
+    """Whether a node without inputs is one number, or a row of one number for each sequence."""
+    shape = node.meta["val"].shape
+    return ALIASES.get(op(node), op(node)) in CONSTANTS and (not shape or shape[0] == batch)
+
+
+def _require_supported(node: Node, alone: set[Node], batch: int) -> None:
     """Raise Untraceable for an operator the step may not use. On weights alone every deterministic operator is allowed."""
-    if node.op != "call_function":
-        return
     name, target = op(node), node.target
     if isinstance(target, OpOverload) and target._schema.is_mutable:
         raise Untraceable(f"the operator {name} works in place; use the one that returns a new tensor", node)
     if isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags:
         raise Untraceable(f"the operator {name} draws random numbers; a step has to be deterministic", node)
-    if node not in weights_alone and name not in STEP_OPERATORS:
-        raise unsupported(node)
-    if name == "mm" and node not in weights_alone and node.args[1] not in weights_alone:
+    if node in alone:
+        return
+    if name == "mm" and node.args[1] not in alone:
         raise Untraceable(RIGHT_OPERAND, node)
+    result = node.meta["val"]
+    if isinstance(result, Tensor) and result.ndim and result.shape[0] != batch and name != "t":
+        raise Untraceable(f"the operator {name} mixes the sequences of a batch; a row of a step belongs to one sequence", node)
 
 
 def _outputs(module: GraphModule) -> Sequence[Node]:
