@@ -4,6 +4,7 @@ Elementwise operators are C++ expressions on SIMD vectors (see `kernel.hpp`). A 
 operators reduce, scan, repeat or reorder the numbers of a row, seen as an array `[outer, n, inner]`.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -42,6 +43,7 @@ ELEMENTWISE = {
     "div": Elementwise(2, "{0} / {1}"),
     "neg": Elementwise(1, "-{0}"),
     "reciprocal": Elementwise(1, "(real)1 / {0}"),
+    "rsqrt": Elementwise(1, "(real)1 / sqrt_({0})"),
     "full": Elementwise(1, "{v0}"),
     "copy": Elementwise(1, "{v0}"),
     "power0": Elementwise(1, "all(1)"),
@@ -103,6 +105,7 @@ ALIASES = {
     "new_zeros": "zeros_like",
     "new_ones": "ones",
     "ones_like": "ones",
+    "_efficientzerotensor": "zeros_like",
     "empty_like": "zeros_like",
     "empty_permuted": "zeros_like",
 }
@@ -120,19 +123,22 @@ SUPPORTED = {
 """All operators that a kernel can compute, after decomposition."""
 
 
-def _mean(x: Tensor, dim: list[int], keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    n = 1
-    for axis in dim:
-        n *= x.shape[axis]
-    return x.sum(dim, keepdim) / n
+def _count(x: Tensor, dim: Any) -> int:
+    return math.prod(x.shape[axis] for axis in dim)
 
 
-def _variance(x: Tensor, dim: list[int], *, correction: float | None = None, keepdim: bool = False) -> Tensor:
-    n = 1
-    for axis in dim:
-        n *= x.shape[axis]
+def _mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    return x.sum(dim, keepdim) / _count(x, dim)
+
+
+def _variance(x: Tensor, dim: Any, *, correction: Any = None, keepdim: bool = False) -> Tensor:
     deviation = x - x.mean(dim, keepdim=True)
-    return (deviation * deviation).sum(dim, keepdim) / (n - (1 if correction is None else correction))
+    degrees_of_freedom = _count(x, dim) - (1 if correction is None else correction)
+    return (deviation * deviation).sum(dim, keepdim) / degrees_of_freedom
+
+
+def _variance_and_mean(x: Tensor, dim: Any, *, correction: Any = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    return _variance(x, dim, correction=correction, keepdim=keepdim), x.mean(dim, keepdim)
 
 
 def _batched_product(a: Tensor, b: Tensor) -> Tensor:
@@ -145,11 +151,11 @@ def _batched_product(a: Tensor, b: Tensor) -> Tensor:
     return (a.unsqueeze(3) * b.unsqueeze(1)).sum(2)
 
 
-def _shrink_backward(d: Tensor, x: Tensor, limit: float) -> Tensor:
+def _shrink_backward(d: Tensor, x: Tensor, limit: Any) -> Tensor:
     return torch.where(x.abs() <= limit, 0.0, d)
 
 
-def _norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def _norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     axes = list(range(x.ndim)) if dim is None else dim
     if ord == 2:
         return (x * x).sum(axes, keepdim).sqrt()
@@ -170,6 +176,7 @@ def decompositions() -> dict[OpOverload, Callable[..., Any]]:
     return table | {
         aten.mean.dim: _mean,
         aten.var.correction: _variance,
+        aten.var_mean.correction: _variance_and_mean,
         aten.bmm.default: _batched_product,
         aten.linalg_vector_norm.default: _norm,
         aten.softshrink_backward.default: _shrink_backward,

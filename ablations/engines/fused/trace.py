@@ -7,6 +7,7 @@ Finally the results of the traced operators are compared with those of the step 
 between calls, is not visible in the trace, and is refused because the results differ.
 """
 
+import itertools
 import os
 import threading
 import traceback
@@ -133,7 +134,9 @@ def _stack_at_use(cell: Cell, operator: str, occurrence: int) -> list[traceback.
 
 def at_sizes(cell: Cell, traced: Trace, inputs: int, hidden: int, dtype: torch.dtype) -> AtSizes:
     """Trace a cell at some sizes too. Raises Untraceable if it is not the trace at other sizes but for sizes and numbers."""
-    sizes = SIZES[0] | {"I": inputs, "H": hidden}
+    other_sizes = {i * inputs + h * hidden for i in range(9) for h in range(9)}
+    batch = next(size for size in itertools.count(SIZES[0]["B"]) if size not in other_sizes)
+    sizes = {"B": batch, "I": inputs, "H": hidden}
     with _tracing, torch.enable_grad():
         here = _joint(cell, sizes, dtype)
     lowered = lower([*traced.graphs, here.joint], [*SIZES, sizes])
