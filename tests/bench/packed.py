@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from ablations.cells import Cell
+from ablations.engines.fused.graph import Value
 from ablations.engines.fused.plan import Plan, plan
-from ablations.engines.fused.trace import Value, trace
+from ablations.engines.fused.trace import trace
 
 Array = Any
 """A tensor of torch or an array of JAX."""

@@ -13,6 +13,7 @@ from ablations.engines.fused.plan import Level, Linear, Program
 Location = tuple[str, str]
 """Where a value is in memory: C++ expressions of a pointer to its first row, and of the distance between rows."""
 
+
 def product_name(group: list[Linear]) -> str:
     """Return the C++ name of a packed product."""
     return f"p_{group[0].result.name}"
@@ -136,7 +137,10 @@ class Body:
         args = [_var(arg) if isinstance(arg, Value) else _number(arg) for arg in _args(self.program, value)]
         if value in self.program.addends:
             return " + ".join(args)
-        as_vectors = {f"v{i}": a if isinstance(arg, Value) else f"all({a})" for i, (arg, a) in enumerate(zip(value.args, args, strict=True))}
+        as_vectors = {
+            f"v{i}": a if isinstance(arg, Value) else f"all({a})"
+            for i, (arg, a) in enumerate(zip(value.args, args, strict=True))
+        }
         return ELEMENTWISE[value.op].code.format(*args, **as_vectors)
 
 
@@ -145,7 +149,7 @@ def _packed_location(group: list[Linear], m: int) -> Location:
     return f"({product_name(group)} + {m} * z.p{group[m].result.columns})", width(group)
 
 
-def _args(program: Program, value: Value) -> tuple[Value | float, ...]:
+def _args(program: Program, value: Value) -> tuple[Value | Number | float, ...]:
     """The operands of a value; for a sum with a product in it, the product's result and the other addends."""
     return program.addends.get(value, value.args)
 

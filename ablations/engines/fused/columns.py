@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch.fx import Node
 
@@ -18,12 +18,11 @@ _STRIDED = "slices with a step other than 1 are not supported; take contiguous c
 
 def slice_of(lowering: Lowering, name: str, nodes: tuple[Node, ...], shape: list[Size]) -> Any:
     """A range of columns; a slice of a slice becomes a slice of the original value."""
-    operator, args = nodes[0], [node.args for node in nodes]
-    begin: list[int]
+    operator, args = nodes[0], cast(list[Any], [node.args for node in nodes])
     if name == "getitem":  # a piece of a split
-        operator, piece = args[0]  # type: ignore[misc, assignment]
-        args = [split.args for split, _ in args]  # type: ignore
-        sizes: list[Any] = [split[1] for split in args]
+        operator, piece = args[0]
+        args = [split.args for split, _ in args]
+        sizes = [split[1] for split in args]
         axis = _argument(args[0], 2, 0)
         begin = [sum(each[:piece]) if isinstance(each, list) else each * piece for each in sizes]
     else:
@@ -57,7 +56,7 @@ def concatenation(lowering: Lowering, name: str, nodes: tuple[Node, ...], shape:
         gradient, _, axis, _, _, step = args
         columns = lowering.shape(nodes)[1]
         parts = [lowering.values[gradient]]
-        begins = [tuple(node.args[3] % n for node, n in zip(nodes, columns, strict=True))]  # type: ignore[operator]
+        begins = [tuple(cast(int, node.args[3]) % n for node, n in zip(nodes, columns, strict=True))]
         if step != 1:
             raise Untraceable(_STRIDED, nodes[0])
     if axis % len(shape) == 0:

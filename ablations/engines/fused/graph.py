@@ -74,8 +74,8 @@ def require_supported(graph: GraphModule) -> None:
         names = ", ".join(sorted(missing))
         one = len(missing) == 1
         raise Untraceable(
-            f"the operator{'' if one else 's'} {names} {'is' if one else 'are'} not supported; whygates cells --operators "
-            "lists those that are",
+            f"the operator{'' if one else 's'} {names} {'is' if one else 'are'} not supported; CONTRIBUTING.md lists "
+            "those that are",
             first,
         )
 

@@ -35,7 +35,9 @@ class Layout:
         """The struct `Shape`: the sizes of a call."""
         names = size_names(self.plan)
         numbers = "\n".join(f"  const int {n} = n[{i}], p{n} = pad({n});" for i, n in enumerate(names))
-        numbers += "".join(f"\n  const double {n} = numbers[{i}];" for i, n in enumerate(self.trace.lowered.numbers.values()))
+        numbers += "".join(
+            f"\n  const double {n} = numbers[{i}];" for i, n in enumerate(self.trace.lowered.numbers.values())
+        )
         outputs = self.trace.state[self.trace.output].columns
         return f"""struct Shape {{
   int K, T, B, tile, save;  // members, steps, sequences, rows of a tile; whether values are saved for backward

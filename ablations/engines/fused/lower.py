@@ -14,7 +14,17 @@ from typing import Any
 from torch.fx import GraphModule, Node
 
 from ablations.engines.fused.columns import concatenation, joined, slice_of
-from ablations.engines.fused.graph import ONE, ZERO, Number, Size, Untraceable, Value, op, require_equal, require_supported
+from ablations.engines.fused.graph import (
+    ONE,
+    ZERO,
+    Number,
+    Size,
+    Untraceable,
+    Value,
+    op,
+    require_equal,
+    require_supported,
+)
 from ablations.engines.fused.operators import ALIASES, CONSTANTS, ELEMENTWISE, REDUCTIONS, SCANS, SHAPES, SLICES
 
 _BATCH = "depends on the batch size, or changes from call to call; a step may use constants, and numbers that follow from the input and hidden size"
@@ -100,9 +110,13 @@ class Lowering:
             raise Untraceable(f"an argument of the operator {op(node)} {_BATCH}", node)
         return Number(self.lowered.numbers.setdefault(key, f"c{len(self.lowered.numbers)}"))
 
-    def new(self, name: str, args: tuple[Any, ...], shape: Sequence[Size], node: str, sizes: Sequence[Size] = ()) -> Value:
+    def new(
+        self, name: str, args: tuple[Any, ...], shape: Sequence[Size], node: str, sizes: Sequence[Size] = ()
+    ) -> Value:
         """A value of a shape, whose axes after the first are one row."""
-        return Value(name, args, self.name(shape[0]), self.name(self.product(shape[1:])), node, tuple(map(self.name, sizes)))
+        return Value(
+            name, args, self.name(shape[0]), self.name(self.product(shape[1:])), node, tuple(map(self.name, sizes))
+        )
 
     # Operators
 
@@ -146,7 +160,9 @@ class Lowering:
             alpha = self.number([twin.kwargs["alpha"] for twin in nodes], node)
             operands[1] = self.new("mul", (operands[1], alpha), shape, f"{node.name}_alpha")
         elif set(node.kwargs) - {"dtype"}:
-            raise Untraceable(f"the operator {name} is not supported with the keyword arguments {dict(node.kwargs)}", node)
+            raise Untraceable(
+                f"the operator {name} is not supported with the keyword arguments {dict(node.kwargs)}", node
+            )
         if name == "clamp":
             return self._clamp(operands, shape, node)
         if name == "pow" and operands[1] in _POWERS:
@@ -211,7 +227,8 @@ class Lowering:
         """A sum or extremum over axes of a row, the last first; a sum over rows is the gradient of a vector."""
         node, twins = nodes[0], self.operand(nodes)
         axes, value = self.shape(twins)[1:], self.values[twins[0]]
-        over = {axis % (len(axes) + 1) for axis in (node.args[1] if len(node.args) > 1 else [])}  # type: ignore[union-attr]
+        arguments: Any = node.args
+        over = {axis % (len(axes) + 1) for axis in (arguments[1] if len(arguments) > 1 else [])}
         if not isinstance(value, Value) or not over or (0 in over and (name != "row_sum" or len(axes) != 1)):
             raise Untraceable(f"the operator {op(node)} mixes sequences, which is not supported; give it an axis", node)
         for axis in sorted(over - {0}, reverse=True):
@@ -234,9 +251,12 @@ class Lowering:
         """Axes in another order: adjacent axes are exchanged until they are in order."""
         node, twins = nodes[0], self.operand(nodes)
         axes, value = self.shape(twins), self.values[twins[0]]
-        order: list[int] = [int(axis) % len(axes) for axis in node.args[1]] if op(node) == "permute" else list(range(len(axes)))  # type: ignore
-        if op(node) == "transpose":
-            a, b = (int(axis) % len(axes) for axis in node.args[1:])  # type: ignore[arg-type]
+        argument: Any = node.args[1:]
+        order = list(range(len(axes)))
+        if op(node) == "permute":
+            order = [axis % len(axes) for axis in argument[0]]
+        else:
+            a, b = (axis % len(axes) for axis in argument)
             order[a], order[b] = order[b], order[a]
         if order == [1, 0]:
             return self.new("t", (value,), [axes[1], axes[0]], node.name)

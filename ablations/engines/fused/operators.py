@@ -112,7 +112,18 @@ ALIASES = {
 """Operators that are computed as another one, of the same arguments; conditions are the only integers."""
 SLICES = {"split", "split_with_sizes", "getitem", "slice"}
 CONCATENATIONS = {"cat", "slice_backward"}
-SHAPES = {"alias", "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "_to_copy", "lift_fresh_copy", "copy"}
+SHAPES = {
+    "alias",
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "unsqueeze",
+    "squeeze",
+    "expand",
+    "_to_copy",
+    "lift_fresh_copy",
+    "copy",
+}
 """Operators that change the shape or the type of a tensor and not its numbers."""
 CONSTANTS = {"full", "ones", "zeros_like"}
 """Operators whose result is one number for all columns. Memory that is not initialised is overwritten before it is read."""

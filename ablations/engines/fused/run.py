@@ -171,7 +171,14 @@ def scan(
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, here: AtSizes, reset: Tensor | None, save: bool, weights: int, x: Tensor, *rest: Tensor
+        ctx: Any,
+        kernel: Kernel,
+        here: AtSizes,
+        reset: Tensor | None,
+        save: bool,
+        weights: int,
+        x: Tensor,
+        *rest: Tensor,
     ) -> tuple[Tensor, ...]:
         x, rest = x.contiguous(), tuple(tensor.contiguous() for tensor in rest)
         w, s = rest[:weights], rest[weights:]

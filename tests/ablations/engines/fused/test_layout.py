@@ -45,5 +45,5 @@ def test_state_parts_may_differ_in_size(shape):
 
 
 def test_a_kernel_gets_the_sizes_of_input_state_and_weights():
-    assert size_names(plan(trace(Uneven()))) == ["I", "H2", "H"]
+    assert size_names(plan(trace(Uneven()))) == ["I", "N5", "H"]
     assert size_names(plan(trace(catalogue()["lstm"]()))) == ["I", "H"]

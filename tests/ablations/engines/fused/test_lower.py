@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from ablations.cells import Weight
 from ablations.engines import choose
@@ -21,7 +21,7 @@ UNARY = {
 }
 ROWS = {
     "softmax": lambda a: a.softmax(-1) + a.log_softmax(-1) + a - a.logsumexp(-1, keepdim=True),
-    "layer_norm": lambda a: F.layer_norm(a, [a.shape[-1]]) + F.normalize(a, dim=-1),
+    "layer_norm": lambda a: functional.layer_norm(a, [a.shape[-1]]) + functional.normalize(a, dim=-1),
     "sum and mean": lambda a: a * a.sum(-1, keepdim=True) / a.shape[-1] + a - a.mean(-1, keepdim=True) + a.sum(-1).unsqueeze(-1),
     "spread": lambda a: a / (1 + a.var(-1, keepdim=True)) + a / (1 + a.std(-1, keepdim=True)) + a / (1 + a.norm(dim=-1, keepdim=True)),
     "extrema": lambda a: a - a.amax(-1, keepdim=True) * a.amin(-1, keepdim=True),
@@ -52,13 +52,14 @@ def assert_fused(cell):
 
 @pytest.mark.parametrize("names", ACTIVATIONS.values(), ids=ACTIVATIONS)
 def test_activations_of_torch(names):
-    assert_fused(of_activation(*(getattr(F, name) for name in names)))
+    assert_fused(of_activation(*(getattr(functional, name) for name in names)))
 
 
 @pytest.mark.parametrize("kind", UNARY)
 def test_functions_of_a_number(kind):
     argument = (lambda a: 1.1 + a * a) if kind == "of a positive number" else (lambda a: a.clamp(-2, 2))
-    assert_fused(of_activation(*(lambda a, f=getattr(torch, name): f(argument(a)) for name in UNARY[kind])))
+    functions = [getattr(torch, name) for name in UNARY[kind]]
+    assert_fused(of_activation(lambda a: sum(function(argument(a)) for function in functions)))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -113,7 +114,7 @@ class MatrixState(StepCell):
         return {"h": hidden, "S": hidden * hidden}
 
     def step(self, w, drive, state, tap):
-        k, q = torch.tanh(drive["x"] + w["a"]), F.normalize(drive["x"], dim=-1)
+        k, q = torch.tanh(drive["x"] + w["a"]), functional.normalize(drive["x"], dim=-1)
         H = k.shape[-1]
         S = state["S"].unflatten(-1, (H, H))
         S = 0.9 * S + k.unsqueeze(-1) * q.unsqueeze(-2) - 0.1 * S.mT * k.unsqueeze(-1).amax(-2, keepdim=True)
