@@ -124,7 +124,7 @@ INVALID_PLUGINS = {
     "no Python to check": ("class Mine(:", ["check", "mine.py"], "mine.py:1: SyntaxError: invalid syntax"),
     "without equations": (MINE.format("", ""), ["sweep", "smoke", "--dry-run"], "mine.py:4: the docstring has no equations"),
     "raises when it is used": (MINE.format(DOCUMENTED, BREAKS_LATER), ["cells", "--hidden", "60"], "mine.py:15: RuntimeError: too many units"),
-    "without a fused kernel": (MINE.format(DOCUMENTED, UNSUPPORTED), ["sweep", "smoke", "--set", "cells=['mine']", "--engine", "fused"], "the fused engine cannot run the cell 'mine': the operator sort is not supported"),
+    "without a fused kernel": (MINE.format(DOCUMENTED, UNSUPPORTED), ["sweep", "smoke", "--set", "cells=['mine']", "--engine", "fused"], "the fused engine cannot run the cell 'mine': the operators scatter, sort are not supported"),
     "not named": (None, ["sweep", STUDY, "--plugin", TASK], "unknown cell 'ugrnn'; did you mean 'rnn'?"),
 }  # fmt: skip
 

@@ -37,7 +37,7 @@ class Joint(NamedTuple):
 def random_inputs(
     cell: Cell, sizes: dict[str, int], dtype: torch.dtype, *members: int
 ) -> tuple[_Tensors, Tensor, _Tensors]:
-    """Random weights, input and state of some sizes; the global random generator is not used."""
+    """Return random weights, input and state of some sizes; the global random generator is not used."""
     g = torch.Generator().manual_seed(0)
     B, I, H = sizes["B"], sizes["I"], sizes["H"]  # noqa: E741
 
@@ -49,11 +49,12 @@ def random_inputs(
 
 
 def weight_names(cell: Cell) -> list[str]:
+    """Return the names of a cell's weights, in order."""
     return list(cell.weights(SIZES[0]["I"], SIZES[0]["H"]))
 
 
 def step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
-    """The drive and the step of a cell as one function of tuples."""
+    """Return the drive and the step of a cell as one function of tuples."""
     names = weight_names(cell)
 
     def step(w: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
@@ -70,7 +71,10 @@ def step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
 
 
 def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
-    """Trace the step, split off what depends on weights alone, and trace the rest with its vector-Jacobian product."""
+    """Trace the step, split off what depends on weights alone, and trace the rest with its vector-Jacobian product.
+
+    Raises Untraceable.
+    """
     w, x, state = random_inputs(cell, sizes, dtype)
     try:
         whole = make_fx(step_of(cell))(w, x, state)
@@ -167,6 +171,7 @@ def _require_supported(node: Node, alone: set[Node], batch: int) -> None:
 
 
 def outputs_of(module: GraphModule) -> Sequence[Node]:
+    """Return the nodes that a graph returns."""
     return cast(Sequence[Node], module.graph.output_node().args[0])
 
 

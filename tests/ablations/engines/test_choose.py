@@ -24,7 +24,7 @@ def test_auto_falls_back_to_the_eager_engine_and_gives_the_reason():
     engine = choose("auto", with_sort())
     assert (engine.name, engine.scan, engine.linear) == ("eager", eager.scan, eager.linear)
     assert engine.reason.startswith(
-        "no fused kernel: the operator sort is not supported; CONTRIBUTING.md lists those that are"
+        "no fused kernel: the operators scatter, sort are not supported; CONTRIBUTING.md lists those that are"
     )
 
 
@@ -32,7 +32,9 @@ def test_fused_refuses_a_cell_it_cannot_run():
     with pytest.raises(InputError) as raised:
         choose("fused", with_sort())
     message = str(raised.value)
-    assert message.startswith("the fused engine cannot run the cell 'with_sort': the operator sort is not supported")
+    assert message.startswith(
+        "the fused engine cannot run the cell 'with_sort': the operators scatter, sort are not supported"
+    )
     assert f"({__file__.rsplit('/')[-1]}, line {with_sort.__code__.co_firstlineno + 2})" in message
     assert message.endswith("; with --engine auto, such cells run on the eager engine")
     assert len(message.splitlines()) == 1
@@ -52,7 +54,7 @@ def test_one_line_per_outcome_names_its_cells():
     cells = {"good": (catalogue()["rnn"](), sizes), "bad": (with_sort(), sizes), "also bad": (with_sort(), sizes)}
     fused_line, eager_line = choose_all("auto", cells)
     assert fused_line == "engine fused (compiled from the cell's step): good"
-    assert eager_line.startswith("engine eager (no fused kernel: the operator sort is not supported")
+    assert eager_line.startswith("engine eager (no fused kernel: the operators scatter, sort are not supported")
     assert eager_line.endswith("): bad, also bad")
     assert choose_all("eager", cells) == ["engine eager (as requested): good, bad, also bad"]
 

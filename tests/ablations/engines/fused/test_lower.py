@@ -1,11 +1,15 @@
 """A step of any operators gives the results and gradients of the eager engine, in float64, at several sizes, with resets."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
 
 from ablations.cells import Weight
 from ablations.engines import choose
+from ablations.engines.fused import operators
 from tests.ablations.engines.reference_scans import assert_fused_equals_eager
 from tests.ablations.engines.step_cells import StepCell, cell_from_step
 
@@ -131,3 +135,9 @@ def test_a_part_of_the_state_may_be_a_matrix():
 def test_all_missing_operators_are_named():
     cell = cell_from_step(lambda w, x, h: torch.special.bessel_j0(x + h @ w["U"]).sort(-1).values)
     assert "the operators sort, special_bessel_j0 are not supported" in choose("auto", cell).reason
+
+
+def test_the_documentation_lists_the_operators():
+    text = (Path(__file__).parents[4] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = text.split("<!-- operators -->")[1].split("<!-- operators end -->")[0]
+    assert re.findall(r"`(\w+)`", listed) == operators.DOCUMENTED

@@ -62,7 +62,7 @@ UNSUPPORTED = {
     "an operation in place": (in_place, "the operator mul_ works in place; use the one that returns a new tensor"),
     "a number read out": (number_read_out, "the step cannot be traced"),
     "a tensor that is not a weight": (lambda w, x, h: torch.tanh(x + h) * constant, "neither a weight, the input nor the state; declare it as a weight"),
-    "an unsupported operator": (lambda w, x, h: (x + h @ w["U"]).sort(-1).values, "the operator sort is not supported; CONTRIBUTING.md lists those that are"),
+    "an unsupported operator": (lambda w, x, h: (x + h @ w["U"]).sort(-1).values, "the operators scatter, sort are not supported; CONTRIBUTING.md lists those that are"),
     "a product without a weight": (lambda w, x, h: torch.tanh(x + h @ (h.t() @ h)), "right operand of a matrix product is not a weight; write rows @ weight"),
     "a weight selected by the batch size": (lambda w, x, h: torch.tanh(x + h @ w["U" if len(h) > 10 else "V"]), "the operators of the step depend on the batch, input or hidden size"),
     "a new state of another shape": (lambda w, x, h: w["a"], "the new state 'h' has shape [1, 5], the old one [7, 5]"),
@@ -92,7 +92,7 @@ def test_an_unsupported_step_is_refused_with_the_reason_and_runs_on_the_eager_en
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        (lambda h: h.sort(-1).values, "the operator sort is not supported"),
+        (lambda h: h.sort(-1).values, "the operators scatter, sort are not supported"),
         (lambda h: h[:, 0].item() * h, "the step cannot be traced"),
         (lambda h: h.mul_(2), "the operator mul_ works in place"),
         (lambda h: h @ (h.t() @ h), "the right operand of a matrix product is not a weight"),
