@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
+from ablations.tracking.mlflow_db import relocate
 from ablations.tracking.mlflow_view import link
 from ablations.tracking.runs import experiments
 
@@ -26,6 +27,7 @@ def serve(folder: Path, port: int, out: Console) -> None:
     studies = experiments(store)
     address = f"http://127.0.0.1:{port}" if store.local else store.tracking_uri
     if store.local:
+        relocate(store)  # the server reads artifacts from the locations in the database
         _check_port(port)
     out.print(f"MLflow UI on {address}{', Ctrl-C stops it' if store.local else ''}. Studies:", soft_wrap=True)
     for name, experiment in studies.items():

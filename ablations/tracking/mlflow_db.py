@@ -1,6 +1,7 @@
 """The store's MLflow database: created atomically, and updated after the store was moved."""
 
 import logging
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,34 +10,51 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from ablations.sweeps.store import Store, atomic_file, database_url
-from ablations.tracking.runs import using
+from ablations.tracking.runs import WORKSPACES, using
 
 
 def create_database(store: Store) -> None:
     """Create the store's MLflow database, with all its tables or not at all, unless it exists or a server has the runs."""
     if store.local and not store.mlflow.exists():
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        os.environ[WORKSPACES] = "false"
         with using(store), atomic_file(store.mlflow) as scratch:
             # Not by a client: MLflow would put the current folder, unquoted, into an SQL statement.
             SqlAlchemyStore(database_url(scratch), store.artifacts.as_uri())
 
 
-def relocate(store: Store, experiment: str, recorded: str) -> None:
-    """Update the artifact locations of an experiment, which are absolute, after the store was moved or copied.
+def relocate(store: Store) -> bool:
+    """Update the artifact locations of experiments and runs, which are absolute, after the store was moved or copied.
 
-    Nothing is changed unless a folder of the same name is among the store's artifacts: an experiment may have been renamed.
+    Returns whether they are up to date; they are not where the database was moved and can only be read.
+    """
+    with closing(sqlite3.connect(store.mlflow)) as database:
+        recorded = database.execute("select experiment_id, artifact_location from experiments").fetchall()
+        try:
+            with database:
+                for experiment, old in recorded:
+                    if (present := artifact_folder(store, old)) != Path(local_file_uri_to_path(old)):
+                        _replace_location(database, experiment, old, present.as_uri())
+        except sqlite3.OperationalError:
+            return False
+    return True
 
-    :param recorded: the URI of the folder in the database.
+
+def _replace_location(database: sqlite3.Connection, experiment: str, old: str, new: str) -> None:
+    database.execute("update experiments set artifact_location = ? where experiment_id = ?", (new, experiment))
+    database.execute(
+        "update runs set artifact_uri = ? || substr(artifact_uri, ?) where experiment_id = ?",
+        (new, len(old) + 1, experiment),
+    )
+
+
+def artifact_folder(store: Store, recorded: str, depth: int = 1) -> Path:
+    """Return where a folder of artifacts is that the database has as the URI `recorded`.
+
+    That is in the store, wherever it was moved to, if it has a folder of the same name: an experiment may have been renamed.
+
+    :param depth: 1 for the folder of an experiment, 3 for that of a run, `<experiment>/<run>/artifacts`.
     """
     folder = Path(local_file_uri_to_path(recorded))
-    current = store.artifacts / folder.name
-    if folder == current or not current.is_dir():
-        return
-    with closing(sqlite3.connect(store.mlflow)) as database, database:
-        database.execute(
-            "update experiments set artifact_location = ? where experiment_id = ?", (current.as_uri(), experiment)
-        )
-        database.execute(
-            "update runs set artifact_uri = ? || substr(artifact_uri, ?) where experiment_id = ?",
-            (current.as_uri(), len(recorded) + 1, experiment),
-        )
+    current = store.artifacts.joinpath(*folder.parts[-depth:])
+    return current if current.is_dir() else folder

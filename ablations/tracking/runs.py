@@ -14,6 +14,9 @@ from ablations.errors import InputError
 from ablations.sweeps.server import server
 from ablations.sweeps.store import Store
 
+WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
+"""MLflow's variable. Only servers have workspaces: a database that is opened with them would refuse to be read."""
+
 
 class MemberRun(NamedTuple):
     """A member's run."""
@@ -29,6 +32,8 @@ def connect(store: Store) -> MlflowClient:
     be used."""
     if store.local and not store.mlflow.exists():
         raise InputError(f"--store {store.folder}: no study was swept into this store yet")
+    if store.local:
+        os.environ[WORKSPACES] = "false"
     if found := server():
         os.environ.update(found.login, MLFLOW_TRACKING_URI=found.address)
     with using(store):

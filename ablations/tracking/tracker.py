@@ -17,7 +17,7 @@ from ablations.sweeps.store import Store, write
 from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking import tables
 from ablations.tracking.manifest import markdown_summary
-from ablations.tracking.mlflow_db import relocate
+from ablations.tracking.mlflow_db import artifact_folder, relocate
 from ablations.tracking.mlflow_view import save_view
 from ablations.tracking.runs import connect, using
 from reports import output
@@ -48,8 +48,8 @@ class Tracker:
         if found and found.lifecycle_stage != "active":
             raise InputError(f"study {study!r} was deleted in MLflow: restore it there, or give the study another name")
         self.experiment = found.experiment_id if found and study != "Default" else None  # that one is MLflow's own
-        if self.experiment and found and store.local:
-            relocate(store, found.experiment_id, found.artifact_location)
+        self.located = not store.local or relocate(store)
+        """Whether artifacts are logged where they are read: not in a store that was moved and can only be read."""
 
     def begin(self, manifest: dict[str, Any]) -> dict[str, Logged]:
         """Prepare the experiment for a sweep; returns the members that are already logged.
@@ -57,6 +57,7 @@ class Tracker:
         :raises InputError: if the tracker fails.
         """
         with using(self.store):
+            self._check_location()
             self._prepare(manifest)
             for run in self._runs("tags.kind = 'member'"):
                 if run.info.status == "FINISHED":
@@ -75,6 +76,10 @@ class Tracker:
         if not any(self._runs("tags.kind = 'study'")):
             self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
         self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
+
+    def _check_location(self) -> None:
+        if not self.located:  # artifacts would be logged to the folder that the store was moved or copied from
+            raise PermissionError(f"the store was moved or copied, and {self.store.mlflow.name} cannot be written")
 
     def study_run(self) -> str:
         """The id of the run that has the manifest and the report as artifacts.
@@ -208,6 +213,7 @@ class Tracker:
 
     def log_report(self, folder: Path) -> None:
         """Log the files of a report in `folder` as artifacts of the study's run; other files there are ignored."""
+        self._check_location()
         for name in sorted(output.listed(folder)):
             self.client.log_artifact(self.study_run(), str(folder / name), str(PurePosixPath("report", name).parent))
 
@@ -216,17 +222,20 @@ class Tracker:
 
         :raises InputError: if the study was never swept into this store.
         """
+        run = self.study_run()
+        where = self.client.get_run(run).info.artifact_uri
         with tempfile.TemporaryDirectory() as folder:
-            run = self.study_run()
             try:
-                path = self.client.download_artifacts(run, MANIFEST, folder)
-            except (MlflowException, OSError):
-                where = self.client.get_run(run).info.artifact_uri
+                if self.store.local:
+                    path = artifact_folder(self.store, where, depth=3) / MANIFEST
+                else:
+                    path = Path(self.client.download_artifacts(run, MANIFEST, folder))
+                return json.loads(path.read_text(encoding="utf-8"))
+            except (MlflowException, OSError, ValueError):
                 raise InputError(
                     f"study {self.study!r} has no {MANIFEST} in {where}: its sweep has only just started, or its artifacts were "
-                    "moved or deleted; the same sweep command writes it again"
+                    "moved, damaged or deleted; the same sweep command writes it again"
                 ) from None
-            return json.loads(Path(path).read_text(encoding="utf-8"))
 
     def write_tables(self, folder: Path) -> None:
         """Write the tables that a report is built from: results.csv, curves.csv and study.json."""

@@ -8,9 +8,11 @@ from mlflow import MlflowClient
 
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
+from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
 from ablations.tracking.tracker import Tracker
-from tests.ablations.tracking.member_records import started_tracker
+from tests.ablations.tracking.member_records import STUDY, started_tracker
+from tests.ablations.unprivileged import unprivileged
 
 
 def test_existing_database_is_kept(store: Store) -> None:
@@ -65,3 +67,29 @@ def test_artifacts_that_were_moved_away_are_named_and_no_address_is_changed(stor
         moved.manifest()
     assert moved.client.get_experiment(str(tracker.experiment)).artifact_location == (store.artifacts / "tiny").as_uri()
     assert started_tracker(store).manifest()["study"] == "tiny"
+
+
+def test_a_store_that_was_moved_and_can_only_be_read_is_read_and_not_swept(store: Store, tmp_path: Path) -> None:
+    started_tracker(store)
+    moved = Store(store.folder.rename(tmp_path / "moved"))
+    for path in (moved.mlflow, moved.folder):
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        tracker = unprivileged(lambda: Tracker(moved, "tiny"))
+        assert tracker.manifest()["study"] == "tiny"
+        with pytest.raises(PermissionError, match=r"mlflow\.db cannot be written"):
+            tracker.log_report(tmp_path)
+        with pytest.raises(InputError, match=r"mlflow\.db cannot be written"):
+            tracker.begin(manifest(STUDY))
+    finally:
+        moved.folder.chmod(0o700)
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"study": "\xff"}', b"[1, "])
+def test_a_damaged_manifest_is_named(store: Store, damage: bytes) -> None:
+    tracker = started_tracker(store)
+    (path,) = store.artifacts.rglob("study.json")
+    path.write_bytes(damage)
+    with pytest.raises(InputError, match=r"has no study\.json in \S+tiny\S+: .*damaged"):
+        tracker.manifest()

@@ -170,6 +170,9 @@ def test_no_option_of_mlflow_moves_a_run(store: Store, monkeypatch: pytest.Monke
     )
     for name in names:
         monkeypatch.setenv(f"MLFLOW_{name}", "elsewhere")
+    monkeypatch.setenv(
+        "MLFLOW_ENABLE_WORKSPACES", "true"
+    )  # without one, as in a store, MLflow would refuse every request
     client = connect(store)
     experiment = client.create_experiment("moved", artifact_location=(store.artifacts / "moved").as_uri())
     run = client.create_run(experiment, tags={"kind": "member"}, run_name="name")
