@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 Weights = dict[str, Tensor]
 """Weights by name: matrices `[.., in, out]`, vectors `[.., 1, out]`."""
@@ -26,12 +26,22 @@ Tap = Callable[[str, Tensor], Tensor]
 `[.., size]`, or a single row `[.., 1, size]` for a gate that is a constant."""
 
 
+Initialiser = str | float | Callable[[tuple[int, int], Generator], Tensor]
+"""How a weight is initialised: a name of `ablations.cells.initial`, a number for a constant, or a function of the shape and the
+generator that returns the weight."""
+
+
 class Weight(NamedTuple):
-    """The declaration of one weight: its shape and its initialiser (see `ablations.cells.initial`)."""
+    """The declaration of one weight: its shape and its initialiser."""
 
     rows: int
     columns: int
-    initialiser: str
+    initialiser: Initialiser
+
+    @property
+    def initialiser_name(self) -> str:
+        """The initialiser in words: its name, its number, or the name of its function."""
+        return str(getattr(self.initialiser, "__name__", self.initialiser))
 
 
 class Cell(ABC):

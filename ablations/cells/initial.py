@@ -10,7 +10,9 @@ Searchable, by the name that a `Weight` gives:
 - `input_bias`: bias of the gate that writes (i of the LSTM; the only gate of cells that keep 1 − gate): a number, or
   `chrono`: minus the same draw
 
-Chosen by the cell: `zeros`, `uniform` (U(−1/√rows, 1/√rows)), `near_zero` (a hundredth of that) and `identity`.
+Chosen by the cell: `zeros`, `ones`, `uniform` (U(−1/√rows, 1/√rows)), `near_zero` (a hundredth of that), `normal`
+(N(0, 1/rows)) and `identity`; a number, which is the value of every element; or a function of the cell's own, which takes the
+shape and the generator and returns the weight, in any floating-point type.
 """
 
 import math
@@ -20,12 +22,16 @@ import torch
 from torch import Generator, Tensor
 
 from ablations.cells.base import Cell, Weight, Weights
+from ablations.errors import nearest
 from ablations.hyperparameters import DEFAULTS, Setting, entering
+
+CHOSEN = ("zeros", "ones", "uniform", "near_zero", "normal", "identity")
+"""The names of the initialisers that are not hyperparameters."""
 
 
 def searchable_initialisers(cell: Cell) -> tuple[str, ...]:
     """The initialisers of this cell's weights that are hyperparameters, in the order of the registry."""
-    used = {weight.initialiser for weight in cell.weights(1, 1).values()}
+    used = [weight.initialiser for weight in cell.weights(1, 1).values()]
     return tuple(name for name in entering("initialiser") if name in used)
 
 
@@ -43,20 +49,38 @@ def initialise(
 
     :param settings: hyperparameters that differ from their defaults.
     :param lag: the task's lag, for chrono biases.
-    :raises ValueError: for an initialiser or a setting that does not exist.
+    :raises ValueError: for an initialiser or a setting that does not exist, and for a function that returns no tensor of
+        the weight's shape.
     """
     settings = {**DEFAULTS, **settings}
     hidden = max(weight.columns for weight in weights.values())
     # Always drawn, so that the other weights of a seed do not depend on whether a bias is chrono.
     chrono = torch.log(1 + torch.rand(1, hidden, generator=generator) * (max(lag - 1, 2) - 1))
-    return {name: _draw(weight, settings, chrono, generator) for name, weight in weights.items()}
+    return {name: _draw(name, weight, settings, chrono, generator) for name, weight in weights.items()}
 
 
-def _draw(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, generator: Generator) -> Tensor:
-    shape = (weight.rows, weight.columns)
-    match weight.initialiser, settings.get(weight.initialiser):
+def _draw(name: str, weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, generator: Generator) -> Tensor:
+    shape, initialiser = (weight.rows, weight.columns), weight.initialiser
+    if callable(initialiser):
+        value = initialiser(shape, generator)
+        if not isinstance(value, Tensor) or value.shape != shape or not value.is_floating_point():
+            what = f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(
+                f"weight {name!r}: {weight.initialiser_name} returns {what}: expected floating-point numbers, {list(shape)}"
+            )
+        return value.detach().to(torch.get_default_dtype())
+    if isinstance(initialiser, int | float) and not isinstance(initialiser, bool):
+        return torch.full(shape, float(initialiser))
+    if not isinstance(initialiser, str) or initialiser not in (*CHOSEN, *entering("initialiser")):
+        known = (*CHOSEN, *entering("initialiser"), "a number", "a function of (shape, generator)")
+        raise ValueError(f"weight {name!r}: unknown initialiser {initialiser!r}{nearest(initialiser, known)}")
+    match initialiser, settings.get(initialiser):
         case "zeros", _:
             return torch.zeros(shape)
+        case "ones", _:
+            return torch.ones(shape)
+        case "normal", _:
+            return torch.randn(shape, generator=generator) / math.sqrt(weight.rows)
         case ("uniform", _) | ("recurrent_init", "uniform"):
             return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(weight.rows)
         case "near_zero", _:
@@ -71,4 +95,4 @@ def _draw(weight: Weight, settings: Mapping[str, Setting], chrono: Tensor, gener
             return -chrono[:, : weight.columns]
         case (("forget_bias" | "input_bias"), (int() | float()) as bias):
             return torch.full(shape, float(bias))
-    raise ValueError(f"unknown initialiser {weight.initialiser} = {settings.get(weight.initialiser)!r}")
+    raise ValueError(f"unknown initialiser {initialiser} = {settings.get(initialiser)!r}")

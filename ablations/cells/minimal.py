@@ -105,3 +105,33 @@ class MinGRU(Cell):
         z = tap("z", sigmoid(drive["z"]))
         n = tap("n", drive["n"])
         return {"h": (1 - z) * state["h"] + z * n}
+
+
+class MinLSTM(MinGRU):
+    """minLSTM: a forget gate and an input gate, divided by their sum, in place of one gate.
+
+        f  = σ(W_f x + b_f)             how much to keep
+        i  = σ(W_i x + b_i)             how much to write
+        h' = f / (f + i) ⊙ h + i / (f + i) ⊙ n
+
+    Feng et al. (2024), with normalised gates, so that the scale of h does not depend on time.
+    """
+
+    name = "min_lstm"
+    parent = "min_gru"
+    change = "two gates, divided by their sum: f / (f + i) and i / (f + i)"
+    reference = "Feng et al. 2024"
+    gates = ("f", "i", "n")
+
+    def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
+        bias = {"f": "forget_bias", "i": "input_bias", "n": "zeros"}
+        return {
+            **{f"W_{g}": Weight(inputs, hidden, "uniform") for g in self.gates},
+            **{f"b_{g}": Weight(1, hidden, bias[g]) for g in self.gates},
+        }
+
+    def step(self, w: Weights, drive: Drive, state: State, tap: Tap) -> State:
+        f = tap("f", sigmoid(drive["f"]))
+        i = tap("i", sigmoid(drive["i"]))
+        n = tap("n", drive["n"])
+        return {"h": (f * state["h"] + i * n) / (f + i)}

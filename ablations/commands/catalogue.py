@@ -46,7 +46,10 @@ def _cell(kind: type[cells.Cell], inputs: int, hidden: int) -> dict[str, Any]:
         "hyperparameters": list(searchable_initialisers(cell)),
         "inputs": inputs,
         "hidden": hidden,
-        "weights": {name: weight._asdict() for name, weight in cell.weights(inputs, hidden).items()},
+        "weights": {
+            name: {"rows": weight.rows, "columns": weight.columns, "initialiser": weight.initialiser_name}
+            for name, weight in cell.weights(inputs, hidden).items()
+        },
         "parameters": cell.parameters(inputs, hidden),
     }
 

@@ -63,7 +63,9 @@ def _ancestry(kind: type[cells.Cell]) -> list[type[cells.Cell]]:
 
 
 def _weights(kind: type[cells.Cell], inputs: int, hidden: int) -> list[str]:
-    return [f"{name} [{w.rows}, {w.columns}], {w.initialiser}" for name, w in kind().weights(inputs, hidden).items()]
+    return [
+        f"{name} [{w.rows}, {w.columns}], {w.initialiser_name}" for name, w in kind().weights(inputs, hidden).items()
+    ]
 
 
 def _differences(first: list[str], second: list[str]) -> list[list[str]]:

@@ -80,6 +80,14 @@ def test_the_number_of_parameters_equals_a_count_by_hand():
     assert count["janet"] == count["minimal_gated"] == 2 * count["rnn"]
     assert count["min_gru"] == 2 * (2 * 3 + 3)
     assert count["lstm_network_readout"] == 3 * count["rnn"] + (2 + 3 + 3 + 1) * 3 + (3 + 1) * 3
+    assert count["min_lstm"] == 3 * (2 * 3 + 3)
+    assert count["ran"] == 2 * count["rnn"] + 2 * 3
+    assert count["slstm"] == count["lstm"] == 4 * count["rnn"]
+    assert count["lru"] == 3 + 3 + 2 * (2 * 3) + 2 * (3 * 3) + 2 * 3
+    assert count["rg_lru"] == 3 * (2 * 3 + 3) + 3
+    assert count["layer_norm_rnn"] == count["rnn"] + 3
+    assert count["layer_norm_lstm"] == count["lstm"] + 4 * 2 * 3 + 2 * 3
+    assert count["layer_norm_single_network"] == count["single_network"] + 2 * 3 + 2 * 3 + 2 * 3
     deep = catalogue()["single_network"](depth=2, width=4)
     assert deep.parameters(2, 3) == count["rnn"] + (2 + 3 + 3 + 1) * 12 + (12 + 1) * 12 + (12 + 1) * 3
 
@@ -95,6 +103,12 @@ def test_the_number_of_parameters_equals_a_count_by_hand():
         ("single_network", {"activation": ["tanh"]}, "option 'activation' is ['tanh']"),
         ("lstm_static_leak", {"leak": 1.0}, "option 'leak' is 1.0; allowed: numbers above 0 and below 1"),
         ("lstm_static_gates", {"leak": "0.9"}, "option 'leak' is '0.9'"),
+        ("ran", {"activation": "relu"}, "option 'activation' is 'relu'; allowed: 'tanh', 'linear'"),
+        ("slstm", {"forget": ["exp"]}, "option 'forget' is ['exp']; allowed: 'sigmoid', 'exp'"),
+        ("lru", {"r_min": -0.1}, "option 'r_min' is -0.1; allowed: numbers from 0.0 to 1.0"),
+        ("lru", {"r_min": 0.9, "r_max": 0.9}, "option 'r_min' is 0.9; allowed: numbers below r_max, 0.9"),
+        ("lru", {"r_max": True}, "option 'r_max' is True; allowed: numbers from 0.0 to 1.0"),
+        ("lru", {"max_phase": 0.0}, "option 'max_phase' is 0.0; allowed: numbers above 0 and at most 2π"),
     ],
 )  # fmt: skip
 def test_an_invalid_option_is_refused_with_the_allowed_values(name, options, message):
@@ -121,10 +135,10 @@ def test_a_name_that_is_taken_is_refused_with_both_files(qualified):
 
 @pytest.mark.usefixtures("registries")
 def test_a_new_cell_is_in_the_catalogue_after_its_parent():
-    child = define("Child", name="child", parent="rnn")
+    child = define("Child", name="child", parent="gru")
     names = list(catalogue())
     assert catalogue()["child"] is child
-    assert names.index("child") == names.index("rnn") + 1
+    assert names.index("child") == names.index("gru") + 1
 
 
 @pytest.mark.usefixtures("registries")

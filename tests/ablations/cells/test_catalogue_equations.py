@@ -183,6 +183,69 @@ def lstm_network_readout(w, x, h, c):
     return {"h": tanh(network(w, "h", x, h, new)), "c": new}
 
 
+def min_lstm(w, x, h):
+    f, i = sigmoid(x @ w["W_f"] + w["b_f"]), sigmoid(x @ w["W_i"] + w["b_i"])
+    return {"h": f / (f + i) * h + i / (f + i) * (x @ w["W_n"] + w["b_n"])}
+
+
+def ran(w, x, h, c):
+    new = sigmoid(block(w, "i", x, h)) * (x @ w["W_z"]) + sigmoid(block(w, "f", x, h)) * c
+    return {"h": tanh(new), "c": new}
+
+
+def slstm(w, x, h, c, n, m):
+    """The equations before stabilisation, on the memory and the normaliser that the stabilised ones stand for."""
+    i, f = torch.exp(block(w, "i", x, h)), sigmoid(block(w, "f", x, h))
+    return slstm_step(w, x, h, c, n, m, i, f)
+
+
+def slstm_step(w, x, h, c, n, m, i, f):
+    new_c = f * c * torch.exp(m) + i * tanh(block(w, "z", x, h))
+    new_n = f * n * torch.exp(m) + i
+    new_m = torch.log(torch.maximum(f * torch.exp(m), i))
+    h = sigmoid(block(w, "o", x, h)) * new_c / new_n
+    return {"h": h, "c": new_c / torch.exp(new_m), "n": new_n / torch.exp(new_m), "m": new_m}
+
+
+def lru(w, x, h, p, q):
+    eigenvalue = torch.polar(torch.exp(-torch.exp(w["N"])), torch.exp(w["P"]))
+    gamma = torch.sqrt(1 - eigenvalue.abs() ** 2)
+    s = eigenvalue * torch.complex(p, q) + gamma * (x.to(torch.complex128) @ torch.complex(w["B_r"], w["B_i"]))
+    return {"h": (s @ torch.complex(w["C_r"], w["C_i"])).real + x @ w["D"], "p": s.real, "q": s.imag}
+
+
+def rg_lru(w, x, h):
+    r, i = sigmoid(x @ w["W_r"] + w["b_r"]), sigmoid(x @ w["W_i"] + w["b_i"])
+    a = (1 / (1 + torch.exp(w["L"]))) ** (8 * r)  # exp(−softplus(L)) = σ(−L)
+    return {"h": a * h + torch.sqrt(1 - a**2) * (i * (x @ w["W_n"] + w["b_n"]))}
+
+
+def normalised(a):
+    centred = a - a.sum() / len(a)
+    return centred / torch.sqrt((centred**2).sum() / len(a) + 1e-5)
+
+
+def layer_norm_rnn(w, x, h):
+    return {"h": tanh(w["G"] * normalised(x @ w["W"] + h @ w["U"]) + w["b"])}
+
+
+def normalised_block(w, g, x, h):
+    return w[f"G_x{g}"] * normalised(x @ w[f"W_{g}"]) + w[f"G_h{g}"] * normalised(h @ w[f"U_{g}"]) + w[f"b_{g}"]
+
+
+def layer_norm_lstm(w, x, h, c):
+    i, f, o = (sigmoid(normalised_block(w, g, x, h)) for g in "ifo")
+    new = f * c + i * tanh(normalised_block(w, "z", x, h))
+    return {"h": o * tanh(w["G_h"] * normalised(new) + w["b_h"]), "c": new}
+
+
+def layer_norm_single_network(w, x, h, c):
+    m = tanh(w["G_m"] * normalised(x @ w["W_m"] + h @ w["U_m"] + c @ w["V_m"]) + w["b_m"])
+    new = tanh(w["G_c"] * normalised(m @ w["U_c"]) + w["b_c"])
+    o = sigmoid(normalised_block(w, "o", x, h))
+    return {"h": o * tanh(w["G_h"] * normalised(new) + w["b_h"]), "c": new}
+
+
 # -- the same with options --
 
 
@@ -222,10 +285,20 @@ def linear_memory(w, x, h, c):
     return {"h": sigmoid(block(w, "o", x, h)) * tanh(new), "c": new}
 
 
+def additive_with_linear_output(w, x, h, c):
+    new = sigmoid(block(w, "i", x, h)) * (x @ w["W_z"]) + sigmoid(block(w, "f", x, h)) * c
+    return {"h": new, "c": new}
+
+
+def exponential_forget_gate(w, x, h, c, n, m):
+    return slstm_step(w, x, h, c, n, m, torch.exp(block(w, "i", x, h)), torch.exp(block(w, "f", x, h)))
+
+
 WITH_DEFAULTS = [
     identity_rnn, minimal_gated, janet, min_gru, memory_gated, lstm_no_forget, lstm_no_input, lstm_coupled, lstm_no_output,
     lstm_no_output_tanh, lstm_no_candidate_tanh, lstm_peephole, lstm_full_recurrence, lstm_static_leak, lstm_static_gates,
     single_network, single_network_sigmoid, single_network_residual, lstm_sigmoid_cell, lstm_network_readout,
+    min_lstm, ran, slstm, lru, rg_lru, layer_norm_rnn, layer_norm_lstm, layer_norm_single_network,
 ]  # fmt: skip
 WITH_OPTIONS = [
     ("lstm", {"peephole": True}, lstm_peephole),
@@ -236,6 +309,8 @@ WITH_OPTIONS = [
     ("single_network", {"depth": 3, "width": 2, "activation": "relu", "peephole": True}, three_wide_layers),
     ("single_network", {"activation": "linear"}, linear_memory),
     ("single_network", {"activation": "sigmoid"}, single_network_sigmoid),
+    ("ran", {"activation": "linear"}, additive_with_linear_output),
+    ("slstm", {"forget": "exp"}, exponential_forget_gate),
 ]
 CASES = [pytest.param(e.__name__, {}, e, id=e.__name__) for e in WITH_DEFAULTS] + [
     pytest.param(name, options, e, id=f"{name}-{'-'.join(options)}") for name, options, e in WITH_OPTIONS

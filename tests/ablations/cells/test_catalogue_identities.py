@@ -1,5 +1,7 @@
 """Cells of the catalogue that equal each other with a gate overridden or a weight at 0, and gates with known values."""
 
+import math
+
 import pytest
 import torch
 from torch import Generator
@@ -129,7 +131,14 @@ def test_the_identity_rnn_keeps_its_initial_state_exactly_for_inputs_of_zero():
     assert not torch.equal(eager.scan(cell, w, torch.ones(1, 1, 4, 3), {"h": h}).state["h"], h)
 
 
-KEEPS = [("gru", "z", 1), ("janet", "f", 1), ("minimal_gated", "f", 0), ("min_gru", "z", 0)]
+KEEPS = [
+    ("gru", "z", 1),
+    ("janet", "f", 1),
+    ("minimal_gated", "f", 0),
+    ("min_gru", "z", 0),
+    ("rg_lru", "r", 0),
+    ("min_lstm", "i", 0),
+]
 
 
 @pytest.mark.parametrize(("name", "gate", "keeping"), KEEPS)
@@ -175,3 +184,128 @@ def test_the_gated_memory_decays_by_its_forget_gate(draw):
     half = torch.full_like(problem.scan().outputs, 0.5)
     c = problem.scan(override={"r": 0 * half, "f": half}).state["c"]
     close(c, problem.state["c"].detach() / 8)
+
+
+def test_min_lstm_with_gates_that_sum_to_one_equals_min_gru(pair):
+    simple, two = pair("min_gru", "min_lstm")
+    z = simple.scan(record=["z"]).recorded["z"]
+    close(two.scan(override={"f": 1 - z, "i": z}).outputs, simple.scan().outputs)
+    close(two.scan(override={"f": 0.3 * (1 - z), "i": 0.3 * z}).outputs, simple.scan().outputs)  # only the ratio counts
+    assert missing(simple, two) == {"W_z", "b_z"}
+
+
+def test_ran_equals_the_lstm_without_output_gate_whose_candidate_is_a_matrix_product(pair):
+    full, additive = pair("lstm_no_output", "ran")
+    assert missing(full, additive) == {"U_z", "b_z"}
+    candidate = full.x @ full.w["W_z"].unsqueeze(1)
+    close(full.scan(override={"z": candidate}).outputs, additive.scan().outputs)
+
+
+def test_the_memory_of_ran_is_a_weighted_sum_of_inputs(draw):
+    """Lee, Levy & Zettlemoyer (2017), equation 3."""
+    problem = draw(catalogue()["ran"], T=5)
+    problem.state = {name: torch.zeros_like(part) for name, part in problem.state.items()}
+    scanned = problem.scan(record=["i", "f"])
+    i, f = scanned.recorded["i"], scanned.recorded["f"]
+    written = problem.x @ problem.w["W_z"].unsqueeze(1)
+    memory = sum(f[:, t + 1 :].prod(1) * i[:, t] * written[:, t] for t in range(5))
+    close(scanned.state["c"], memory)
+
+
+def test_the_outputs_of_the_slstm_do_not_depend_on_the_stabiliser(draw):
+    problem = draw(catalogue()["slstm"])
+    before = problem.scan().outputs
+    with torch.no_grad():
+        problem.state["m"] += 1.7
+        problem.state["c"] /= math.exp(1.7)
+        problem.state["n"] /= math.exp(1.7)
+    torch.testing.assert_close(problem.scan().outputs, before, rtol=1e-10, atol=1e-10)
+
+
+def test_the_slstm_is_finite_where_its_input_gate_is_not(draw):
+    problem = draw(catalogue()["slstm"])
+    with torch.no_grad():
+        problem.w["b_i"] += 2000.0
+    outputs = problem.scan().outputs
+    assert outputs.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in problem.gradients(outputs))
+
+
+def test_a_new_slstm_shows_its_first_candidate(draw):
+    """Where the normaliser starts at 0, c' / n' is the candidate at the first step, whatever the input gate is."""
+    problem = draw(catalogue()["slstm"], T=1)
+    problem.state = {name: torch.zeros_like(part) for name, part in problem.state.items()}
+    scanned = problem.scan(record=["z", "o"])
+    close(scanned.outputs, scanned.recorded["o"] * scanned.recorded["z"])
+
+
+def test_the_lru_without_input_rotates_and_shrinks_its_state(draw):
+    problem = draw(catalogue()["lru"], T=4)
+    problem.x = torch.zeros_like(problem.x)
+    after, before = problem.scan().state, problem.state
+    modulus, phase = torch.exp(-torch.exp(problem.w["N"])), torch.exp(problem.w["P"])
+    end, start = (torch.complex(state["p"], state["q"]).detach() for state in (after, before))
+    close(end.abs(), (start.abs() * modulus**4).detach())
+    turned = end / start
+    close(turned / turned.abs(), torch.polar(torch.ones_like(phase), 4 * phase).detach().expand_as(turned))
+
+
+@pytest.mark.parametrize("name", ["lru", "rg_lru"])
+def test_the_state_of_linear_recurrent_units_has_the_variance_of_their_input(name):
+    """γ = √(1 − |λ|²) keeps E|s|² at E|B x|² for white noise, also where |λ| is near 1."""
+    cell, steps, units = catalogue()[name](), 4000, 200
+    declared = cell.weights(8, units)
+    w = {n: v.double()[None] for n, v in initialise(declared, {}, 50, Generator().manual_seed(0)).items()}
+    x = torch.randn(1, steps, 1, 8, generator=Generator().manual_seed(1)).double()
+    states = []
+    zero = {n: torch.zeros(1, 1, size).double() for n, size in cell.state_sizes(units).items()}
+    override = {}
+    if name == "rg_lru":  # gates at 1: the decay is then constant
+        override = {gate: torch.ones(1, steps, 1, units).double() for gate in "ri"}
+    eager.scan(cell, w, x, zero, override=override, after=lambda _, state: states.append(state) or state)
+    last = {part: torch.stack([state[part] for state in states[steps // 4 :]]) for part in zero}
+    if name == "lru":
+        measured = (last["p"] ** 2 + last["q"] ** 2).mean(0).flatten()
+        expected = (w["B_r"] ** 2 + w["B_i"] ** 2).sum(1).flatten()
+        slow = torch.exp(-torch.exp(w["N"])).flatten() > 0.995  # too few independent samples of these
+        ratio = (measured / expected)[~slow]
+    else:
+        ratio = (last["h"] ** 2).mean(0).flatten() / (w["W_n"] ** 2).sum(1).flatten()
+    assert ratio.mean().item() == pytest.approx(1, abs=0.1)
+
+
+def test_a_shift_of_the_sums_does_not_change_a_cell_with_layer_normalisation(draw):
+    for name, weights in (
+        ("layer_norm_rnn", ("W", "U")),
+        ("layer_norm_lstm", ("W_i", "U_f")),
+        ("layer_norm_single_network", ("V_m", "U_c")),
+    ):
+        problem = draw(catalogue()[name])
+        before = problem.scan().outputs
+        with torch.no_grad():
+            for weight in weights:
+                problem.w[weight] += problem.w[weight][
+                    :, :, :1
+                ].clone()  # the same amount is added to the sum of every unit
+        close(problem.scan().outputs, before)
+
+
+def test_the_layer_norm_lstm_with_sums_that_are_normalised_already_equals_the_lstm(draw):
+    """With gains that undo the normalisation of a single row, every gate has the LSTM's value."""
+    problem = draw(catalogue()["layer_norm_lstm"], K=1, T=1, B=1, H=6)
+    plain = draw(catalogue()["lstm"], K=1, T=1, B=1, H=6)
+    plain.x, plain.state = problem.x, problem.state
+    x, h = problem.x[:, 0], problem.state["h"]
+    for g in "ifzo":
+        for source, rows, matrix in (("x", x, f"W_{g}"), ("h", h, f"U_{g}")):
+            sums = rows @ problem.w[matrix]
+            spread = (sums.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+            problem.w[f"G_{source}{g}"] = spread.expand(1, 1, 6)
+            problem.w[f"b_{g}"] = problem.w[f"b_{g}"] + sums.mean(-1, keepdim=True)
+    plain.w = plain.w | {n: problem.w[n] for n in plain.w if not n.startswith("b_")}
+    plain.w |= {f"b_{g}": draw(catalogue()["layer_norm_lstm"], K=1, T=1, B=1, H=6).w[f"b_{g}"] for g in "ifzo"}
+    c = plain.scan().state["c"]
+    close(problem.scan().state["c"], c)
+    problem.w["G_h"] = (c.var(-1, correction=0, keepdim=True) + 1e-5).sqrt().expand(1, 1, 6)
+    problem.w["b_h"] = c.mean(-1, keepdim=True).expand(1, 1, 6)
+    close(problem.scan().outputs, plain.scan().outputs)

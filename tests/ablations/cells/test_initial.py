@@ -1,5 +1,7 @@
 """Initialisers: the values of every setting, and which weights a setting changes."""
 
+import re
+
 import pytest
 import torch
 from torch import Generator
@@ -35,7 +37,7 @@ def test_initial_weights_have_the_declared_shapes_and_are_finite(cls):
 @every_cell
 def test_matrices_are_random_and_biases_have_the_default_of_their_setting(cls):
     shapes, w = cls().weights(3, 6), cell_weights(cls)
-    fixed = {"zeros": 0.0, "forget_bias": 1.0, "input_bias": 0.0}
+    fixed = {"zeros": 0.0, "ones": 1.0, "forget_bias": 1.0, "input_bias": 0.0}
     for name, weight in shapes.items():
         if weight.initialiser in fixed:
             assert (w[name] == fixed[weight.initialiser]).all()
@@ -58,8 +60,8 @@ def test_recurrent_matrices_have_the_chosen_initialisation(cls, recurrent):
     shapes, w = cls().weights(3, 6), cell_weights(cls, recurrent_init=recurrent)
     matrices = [w[name] for name, weight in shapes.items() if weight.initialiser == "recurrent_init"]
     assert bool(matrices) == (
-        cls.name not in ("identity_rnn", "min_gru")
-    )  # one has a fixed identity, the other no recurrent matrix
+        cls.name not in ("identity_rnn", "min_gru", "min_lstm", "lru", "rg_lru")
+    )  # one has a fixed identity, the others no recurrent matrix
     for U in matrices:
         if recurrent == "identity":
             assert torch.equal(U, torch.eye(6))
@@ -165,12 +167,14 @@ def _pairs(cls, setting):
 
 
 SEARCHED = {  # r: recurrent_init, f: forget_bias, i: input_bias
-    "": ["identity_rnn"],
-    "r": ["rnn", "single_network", "single_network_sigmoid", "single_network_residual"],
-    "i": ["min_gru"],
+    "": ["identity_rnn", "lru"],
+    "r": ["rnn", "single_network", "single_network_sigmoid", "single_network_residual",
+          "layer_norm_rnn", "layer_norm_single_network"],
+    "i": ["min_gru", "rg_lru"],
+    "fi": ["min_lstm"],
     "rf": ["gru", "janet", "lstm_no_input", "lstm_coupled"],
     "ri": ["lstm_no_forget", "minimal_gated"],
-}
+}  # fmt: skip
 
 
 @every_cell
@@ -192,9 +196,81 @@ def test_unknown_setting_is_refused_by_name(setting, value):
         cell_weights(catalogue()["lstm"], **{setting: value})
 
 
-def test_unknown_initialiser_is_refused_by_name():
-    with pytest.raises(ValueError, match="nonsense"):
-        initial_weights({"W": Weight(2, 2, "nonsense")})
+@pytest.mark.parametrize(
+    ("initialiser", "message"),
+    [("uniforn", "unknown initialiser 'uniforn'; did you mean 'uniform'?"), (None, "unknown initialiser None"),
+     (True, "unknown initialiser True"), (["uniform"], "unknown initialiser ['uniform']")],
+)  # fmt: skip
+def test_an_unknown_initialiser_is_refused_with_those_that_exist(initialiser, message):
+    with pytest.raises(ValueError, match=re.escape(f"weight 'W': {message}")) as refused:
+        initial_weights({"W": Weight(2, 2, initialiser)})
+    names = "zeros, ones, uniform, near_zero, normal, identity, recurrent_init, forget_bias, input_bias"
+    assert str(refused.value).endswith(f" allowed: {names}, a number, a function of (shape, generator)")
+
+
+def test_a_number_is_the_value_of_every_element():
+    w = initial_weights({"b": Weight(1, 3, -0.5), "c": Weight(2, 2, 4), "d": Weight(1, 3, "ones")})
+    assert torch.equal(w["b"], torch.full((1, 3), -0.5))
+    assert torch.equal(w["c"], torch.full((2, 2), 4.0))
+    assert torch.equal(w["d"], torch.ones(1, 3))
+    assert {value.dtype for value in w.values()} == {torch.float32}
+
+
+def test_normal_weights_have_variance_one_over_rows():
+    w = initial_weights({"W": Weight(25, 4000, "normal")})["W"]
+    assert w.std().item() == pytest.approx(0.2, rel=0.02)
+    assert w.abs().max() > 0.7  # 3.5 standard deviations: not a uniform distribution
+    assert w.mean().item() == pytest.approx(0, abs=0.005)
+
+
+def test_a_function_draws_a_weight_from_the_shape_and_the_generator_of_the_seed():
+    def doubled(shape, generator):
+        return 2 * torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    declared = {"W": Weight(2, 3, doubled), "b": Weight(1, 3, "uniform")}
+    w, again = initial_weights(declared), initial_weights(declared)
+    assert w["W"].dtype == torch.float32
+    assert torch.equal(w["W"], again["W"])
+    assert not torch.equal(w["W"], initial_weights(declared, seed=1)["W"])
+    assert Weight(2, 3, doubled).initialiser_name == "doubled"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda shape, generator: torch.zeros(shape[::-1]), r"<lambda> returns \[3, 2\], torch.float32: expected floating-point numbers, \[2, 3\]"),
+        (lambda shape, generator: torch.zeros(shape, dtype=torch.int64), r"<lambda> returns \[2, 3\], torch.int64"),
+        (lambda shape, generator: 0.0, "<lambda> returns float"),
+    ],
+)  # fmt: skip
+def test_a_function_that_returns_another_shape_is_refused(function, message):
+    with pytest.raises(ValueError, match="weight 'W': " + message):
+        initial_weights({"W": Weight(2, 3, function)})
+
+
+@pytest.mark.parametrize(("r_min", "r_max", "max_phase"), [(0.0, 1.0, 6.28), (0.9, 0.999, 0.3)])
+def test_the_eigenvalues_of_the_lru_are_uniform_on_the_ring(r_min, r_max, max_phase):
+    cell = catalogue()["lru"](r_min=r_min, r_max=r_max, max_phase=max_phase)
+    w = {name: weight.double() for name, weight in initial_weights(cell.weights(4, 4000)).items()}
+    modulus, phase = torch.exp(-torch.exp(w["N"])), torch.exp(w["P"])
+    assert r_min - 1e-6 <= modulus.min() < r_min + 0.05
+    assert r_max - 0.01 < modulus.max() <= r_max + 1e-6
+    area = (modulus**2 - r_min**2) / (r_max**2 - r_min**2)
+    assert [area.quantile(q).item() for q in (0.25, 0.5, 0.75)] == pytest.approx([0.25, 0.5, 0.75], abs=0.03)
+    assert [phase.quantile(q).item() / max_phase for q in (0.25, 0.5, 0.75)] == pytest.approx(
+        [0.25, 0.5, 0.75], abs=0.03
+    )
+    assert phase.max() <= max_phase * (1 + 1e-6)
+    assert w["B_r"].std().item() == pytest.approx(8**-0.5, rel=0.03)
+    assert w["B_i"].std().item() == pytest.approx(8**-0.5, rel=0.03)
+
+
+def test_the_decay_of_the_rg_lru_is_uniform_between_900_and_999_thousandths():
+    w = initial_weights(catalogue()["rg_lru"]().weights(1, 4000))["L"].double()
+    decay = torch.sigmoid(-w) ** 8  # exp(−8 softplus(L))
+    assert 0.9 - 1e-6 <= decay.min() < 0.901
+    assert 0.998 < decay.max() <= 0.999 + 1e-6
+    assert [decay.quantile(q).item() for q in (0.25, 0.5, 0.75)] == pytest.approx([0.92475, 0.9495, 0.97425], abs=0.004)
 
 
 @every_cell
@@ -205,7 +281,7 @@ def test_initial_weights_depend_on_the_generator_only(cls):
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     other = cell_weights(cls, seed=8, **settings)
-    random = [n for n, weight in cls().weights(3, 6).items() if weight.initialiser not in ("zeros", "identity")]
+    random = [n for n, weight in cls().weights(3, 6).items() if weight.initialiser not in ("zeros", "ones", "identity")]
     assert not any(torch.equal(first[name], other[name]) for name in random)
 
 
