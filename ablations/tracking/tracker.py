@@ -223,7 +223,7 @@ class Tracker:
         :raises InputError: if the study was never swept into this store.
         """
         run = self.study_run()
-        where = self.client.get_run(run).info.artifact_uri
+        where = str(self.client.get_run(run).info.artifact_uri)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 if self.store.local:
