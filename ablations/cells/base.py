@@ -67,6 +67,8 @@ class Cell(ABC):
     """The part of the state that is the layer's output."""
     gates: ClassVar[tuple[str, ...]] = ()
     """The names that `step` passes through its tap, in order."""
+    custom_gradient: ClassVar[bool] = False
+    """Whether the gradient is meant to differ from the derivative, as a straight-through estimator's does."""
     decay_by: ClassVar[tuple[str, ...]] = ()
     """The weights that determine how fast gradients decay: the bias of the gate on the old state, or the matrices on the
     memory's path. With the setting `decay`, one number per network shifts the bias or scales the matrices (see

@@ -32,6 +32,10 @@ def _failures(kind: Kind, out: Console) -> int:
             return 1
     failures = sum(not _passes(check, kind, out) for check in contract.CHECKS[len(contract.BASIC) :])
     if issubclass(kind, Cell):
+        if kind.custom_gradient:
+            out.print(
+                "  its gradients are not compared with finite differences: custom_gradient = True", soft_wrap=True
+            )
         sizes = [Sizes(members=3, batch=16, inputs=8, hidden=hidden) for hidden in USUAL]
         for line in choose_all("auto", {kind.name: (kind(), sizes)}):
             out.print(f"  {line}", soft_wrap=True)

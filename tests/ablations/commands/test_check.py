@@ -33,3 +33,23 @@ def test_after_a_failed_basic_check_all_others_are_skipped(tmp_path: Path) -> No
     outcome = whygates("check", "mine.py", cwd=tmp_path)
     assert outcome.code == 1
     assert "  the other 12 checks are skipped until this one passes\n" in outcome.stdout
+
+
+def test_a_gradient_that_is_meant_to_differ_from_the_derivative_is_declared(tmp_path: Path) -> None:
+    rounded = "n + z * (h - n) + (torch.round(n) - n).detach()"
+    text = (
+        CELL.read_text()
+        .replace("n + z * (h - n)", rounded)
+        .replace("from torch import", "import torch\nfrom torch import", 1)
+    )
+    (tmp_path / "mine.py").write_text(text)
+    outcome = whygates("check", "mine.py", cwd=tmp_path)
+    assert outcome.code == 1
+    assert "straight-through estimator, declare custom_gradient = True" in outcome.stdout
+    (tmp_path / "mine.py").write_text(
+        text.replace("    reference = ", "    custom_gradient = True\n    reference = ", 1)
+    )
+    outcome = whygates("check", "mine.py", cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    assert "  its gradients are not compared with finite differences: custom_gradient = True\n" in outcome.stdout
+    assert "engine fused" in outcome.stdout
