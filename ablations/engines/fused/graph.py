@@ -1,7 +1,7 @@
 """The graph of `Value`s that a step is lowered to, and the sizes at which a step is traced."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
@@ -39,7 +39,7 @@ class Value:
     """A node of the graph: the operator `op` applied to values and numbers."""
 
     op: str
-    args: tuple["Value | Number | float", ...]
+    args: tuple["Value | Number | float", ...] = field(repr=False)  # the text of a whole graph grows exponentially
     rows: str
     """The symbolic number of rows: `B` for a row per sequence, `one` for a vector of weights, else the rows of a matrix."""
     columns: str

@@ -44,9 +44,14 @@ class Lowered:
     numbers: dict[tuple[float, ...], str] = field(default_factory=dict)
     """The names of the numbers that depend on the sizes."""
 
+    @property
+    def depends_on_sizes(self) -> bool:
+        """Whether there are numbers that depend on the sizes, or sizes other than those of the batch, the input and the units."""
+        return bool(self.numbers or set(self.sizes.values()) - {*"BIH", ONE, ZERO})
+
 
 def lower(graphs: Sequence[GraphModule], sizes: Sequence[dict[str, int]]) -> Lowered:
-    """Return the lowered graph of traces at several sizes, the third like the first but for the batch. Raises Untraceable."""
+    """Return the lowered graph of traces at several sizes; a third one is like the first but for the batch. Raises Untraceable."""
     require_supported(graphs[0])
     require_equal(graphs)
     return Lowering(graphs, sizes).lowered
@@ -83,7 +88,7 @@ class Lowering:
     def name(self, size: Size, node: Node | None = None) -> str:
         """The symbolic name of a size."""
         if size not in self.lowered.sizes:
-            if size[0] != size[2]:
+            if size[2:] and size[0] != size[2]:
                 raise Untraceable(f"a size {_BATCH}", node)
             self.lowered.sizes[size] = f"N{len(self.lowered.sizes)}"
         return self.lowered.sizes[size]
@@ -106,7 +111,7 @@ class Lowering:
         key = tuple(map(float, numbers))
         if len(set(map(str, key))) == 1:  # as text: nan is not equal to itself
             return key[0]
-        if key[0] != key[2]:
+        if key[2:] and key[0] != key[2]:
             raise Untraceable(f"an argument of the operator {op(node)} {_BATCH}", node)
         return Number(self.lowered.numbers.setdefault(key, f"c{len(self.lowered.numbers)}"))
 

@@ -7,6 +7,7 @@ operators reduce, scan, repeat or reorder the numbers of a row, seen as an array
 import math
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -183,6 +184,7 @@ def _norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dt
     return (x.abs() ** ord).sum(axes, keepdim) ** (1 / ord)
 
 
+@cache
 def decompositions() -> dict[OpOverload, Callable[..., Any]]:
     """Return a decomposition for each operator that torch or this module expresses in other operators, unless it is supported."""
     aten = torch.ops.aten

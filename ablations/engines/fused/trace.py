@@ -55,7 +55,7 @@ class Trace:
     state_gradients: dict[str, Value]
     """The gradient with respect to the state before the step."""
     graphs: list[GraphModule]
-    """The traces at each of `SIZES`."""
+    """The traces at `SIZES`; the last one only if the others differ in more than the sizes of tensors."""
     lowered: Lowered
     """Their values, and the names of the sizes and numbers that these depend on."""
 
@@ -140,13 +140,17 @@ def _structure(lowered: Lowered, count: int) -> list[Any]:
 
 
 def _trace(cell: Cell, dtype: torch.dtype) -> Trace:
-    joints = [joint(cell, at, dtype) for at in SIZES]
-    first, second, third = joints
-    require_equal([each.hoisted for each in joints])
-    if not same_arguments(first.hoisted, third.hoisted):
-        raise Untraceable("an expression of weights alone depends on the batch size, or changes from call to call")
-    graphs = [each.joint for each in joints]
-    lowered = lower(graphs, SIZES)
+    first, second = (joint(cell, at, dtype) for at in SIZES[:2])
+    require_equal([first.hoisted, second.hoisted])
+    graphs, hoisted_at_sizes = [first.joint, second.joint], not same_arguments(first.hoisted, second.hoisted)
+    lowered = lower(graphs, SIZES[:2])
+    if hoisted_at_sizes or lowered.depends_on_sizes:  # on which ones?
+        third = joint(cell, SIZES[2], dtype)
+        require_equal([first.hoisted, third.hoisted])
+        if not same_arguments(first.hoisted, third.hoisted):
+            raise Untraceable("an expression of weights alone depends on the batch size, or changes from call to call")
+        graphs.append(third.joint)
+        lowered = lower(graphs, SIZES)
     values = lowered.values
     require_same_results(cell, first, dtype)
     parts = [_identifier(part, i) for i, part in enumerate(cell.state)]
@@ -159,7 +163,7 @@ def _trace(cell: Cell, dtype: torch.dtype) -> Trace:
         parts[list(cell.state).index(cell.output)],
         weight_names(cell),
         first.hoisted,
-        not same_arguments(first.hoisted, second.hoisted),
+        hoisted_at_sizes,
         any(node.op == "call_function" for node in first.hoisted.graph.nodes),
         weights=inputs[:weights],
         step_weight_names=[cell_weights.get(node, node.name) for node in outputs_of(first.hoisted)],

@@ -51,10 +51,10 @@ def test_the_table_of_tasks_has_a_row_for_each(tmp_path: Path) -> None:
 
 def test_cells_are_a_tree_with_the_change_on_each_branch(tmp_path: Path) -> None:
     printed = whygates("cells", "--inputs", "4", "--hidden", "16", cwd=tmp_path).stdout
-    assert re.search(r"├── lstm  1,344 parameters .*\n(│ .*\n)*│   ├── lstm_peephole  1,392 parameters", printed)
-    assert re.search(r"lstm_peephole .*\n│   │   peepholes: the gates receive the memory c\n", printed)
+    assert re.search(r"├── lstm  1,344 parameters .*\n(│ .*\n)*│   └── lstm_peephole  1,392 parameters", printed)
+    assert re.search(r"lstm_peephole .*\n│       peepholes: the gates receive the memory c\n", printed)
     assert re.search(
-        r"│   │   └── lstm_full_recurrence .*\n│   │       the gates receive the previous gates\n", printed
+        r"│       └── lstm_full_recurrence .*\n│           the gates receive the previous gates\n", printed
     )
     assert "options: depth=1, width=1, activation=tanh" in printed
     assert printed.count("peephole=False") == 1  # only at the cell that introduces the option

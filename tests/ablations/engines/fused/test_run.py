@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablations.cells import catalogue
-from ablations.engines import eager, fused
+from ablations.engines import Sizes, choose, eager, fused
 from ablations.engines.fused import build, run
 from tests.ablations.engines.reference_scans import (
     assert_fused_equals_eager,
@@ -18,6 +18,15 @@ from tests.ablations.engines.reference_scans import (
     relative_errors,
     results_by_name,
 )
+
+
+def without_few_units(cls, shape):
+    """A shape at which the cell has a kernel, and its results are not dominated by rounding errors.
+
+    Layer normalisation of a single unit is other operators; that of two divides by their difference.
+    """
+    return (*shape[:4], max(8, shape[4])) if cls.name.startswith("layer_norm") else shape
+
 
 every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
 
@@ -30,7 +39,7 @@ every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for nam
     seed=st.integers(0, 2**31),
 )
 def test_float64_equals_the_eager_engine(cls, shape, reset, seed):
-    assert_fused_equals_eager(cls(), shape, reset, seed)
+    assert_fused_equals_eager(cls(), without_few_units(cls, shape), reset, seed)
 
 
 @every_cell
@@ -38,7 +47,15 @@ def test_float64_equals_the_eager_engine(cls, shape, reset, seed):
     "shape", [(3, 3, 3, 3, 3), (1, 1, 1, 1, 1), (2, 9, 24, 16, 16), (2, 8, 25, 2, 64), (1, 17, 49, 5, 33)]
 )
 def test_float64_equals_the_eager_engine_at_equal_sizes_and_around_multiples_of_tiles_and_vectors(cls, shape):
-    assert_fused_equals_eager(cls(), shape)
+    assert_fused_equals_eager(cls(), without_few_units(cls, shape))
+
+
+def test_a_kernel_is_refused_at_sizes_at_which_the_step_is_other_operators():
+    cell = catalogue()["layer_norm_rnn"]()
+    assert choose("auto", cell, [Sizes(2, 3, 4, 5)]).name == "fused"
+    engine = choose("auto", cell, [Sizes(2, 3, 4, 1)])
+    assert engine.name == "eager"
+    assert "the operators of the step depend on the batch, input or hidden size" in engine.reason
 
 
 @every_cell
