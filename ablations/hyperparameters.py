@@ -59,7 +59,7 @@ HYPERPARAMETERS = {
     one.name: one
     for one in (
         Hyperparameter(
-            "learning_rate", 1e-3, "optimiser", "log", "positive", search={"low": 1e-4, "high": 3e-2, "log": True}
+            "learning_rate", 1e-3, "optimiser", "log", "positive", search={"low": 3e-5, "high": 3e-2, "log": True}
         ),
         Hyperparameter("clip_norm", 1.0, "optimiser", "log", "positive", search={"low": 0.1, "high": 10, "log": True}),
         # Decoupled (Loshchilov & Hutter 2019).

@@ -119,6 +119,8 @@ class Task(ABC):
     """The smallest lag for which the definition makes sense. It may depend on options."""
     continual: ClassVar[bool] = False
     """Whether `next` continues the same streams. The model's state is then carried across windows, detached."""
+    stops_when_solved: ClassVar[bool] = True
+    """Whether a network's training ends when it meets the criterion. Otherwise it is judged at the end of its budget."""
     criterion: str
     """When the task counts as solved, in words: the condition of `solved` and of the extra tests."""
 
@@ -260,9 +262,9 @@ def mean(values: Float[Tensor, "*members time batch"], weight: Weight) -> PerMem
     return (values * weight).sum((-2, -1)) / weight.sum((-2, -1)).clamp(min=1)
 
 
-def maximum(values: Outputs, weight: Weight) -> PerMember:
-    """Return the maximum of non-negative values over outputs and the steps that count."""
-    return (values.amax(-1) * weight).amax((-2, -1))
+def share_below(bound: float, errors: Outputs, weight: Weight) -> PerMember:
+    """Return the share of the steps that count at which the errors of all outputs are below a bound."""
+    return mean((errors.amax(-1) < bound).to(weight.dtype), weight)
 
 
 def steps_before_error(correct: Bool[Tensor, "*members time batch"], weight: Weight) -> PerMember:

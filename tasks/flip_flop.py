@@ -52,7 +52,7 @@ class FlipFlop(Episodic, Classification):
         '   11        0  0   11 0'
 
     Extra tests `sparse_score` and `dense_score`: the score on 50 sequences of 512 steps with a probability of ignore of
-    0.98 and 0.1, and equal probabilities of write and read. Solving requires 1.
+    0.98 and 0.1, and equal probabilities of write and read. Solving requires 0.998, one error in a thousand reads.
 
     Source: flip-flop language modelling of Liu et al. (2023), where the probability of ignore is 0.8 (lag 10) and T = 512.
     Differences: an instruction and its bit are one step, not two tokens; only the bits after reads are trained, not every
@@ -64,7 +64,7 @@ class FlipFlop(Episodic, Classification):
     reference = "Liu, Ash, Goel, Krishnamurthy & Zhang, 2023"
     lag_means = "mean steps from write to read"
     minimum_lag = 2
-    criterion = "every read of the test sequences and of both extra tests is correct"
+    criterion = "accuracy above 99.9 % over the reads of the test sequences and of both extra tests"
     chance = 0.5
     codes = torch.tensor([[1, 0, 0, 1, 0], [1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0.0]])
 
@@ -81,7 +81,7 @@ class FlipFlop(Episodic, Classification):
         tests = {}
         for name, (writes, of) in EXTRA_TEST_RATES.items():
             sequences = _sequences(generator, EXTRA_TEST_SEQUENCES, EXTRA_TEST_STEPS, writes, of)
-            tests[name] = ExtraTest([sequences], self.score, 1.0)
+            tests[name] = ExtraTest([sequences], self.score, 0.998)
         return tests
 
     def score(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
@@ -90,7 +90,7 @@ class FlipFlop(Episodic, Classification):
         return 1 - torch.maximum(mean(wrong, weight * ~first), mean(wrong, weight * first)) / (1 - self.chance)
 
     def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
-        return self.accuracy(outputs, targets, weight) == 1
+        return self.accuracy(outputs, targets, weight) > 0.999
 
     def trivial_loss(self, lag: int) -> float:
         return math.log(2)

@@ -41,7 +41,7 @@ class Parity(Episodic, Classification):
         'eoeeoeoeoeoo'
 
     Extra test `error_free_steps`: the number of steps before the first error in 64 sequences of 10 · lag steps, averaged
-    over sequences. Solving requires the maximum, 10 · lag. At chance the expectation is 1.
+    over sequences. Solving requires 99 % of the maximum, 10 · lag. At chance the expectation is 1.
 
     Source: the parity problem of Bengio, Simard & Frasconi (1994). Differences: in the paper the parity is due at the last
     step only, and lengths vary; here it is due at every step, so that every prefix is a sequence.
@@ -52,7 +52,7 @@ class Parity(Episodic, Classification):
     reference = "after Bengio, Simard & Frasconi, 1994"
     lag_means = "sequence length"
     minimum_lag = 2
-    criterion = "accuracy of 100 % on the test sequences and on sequences ten times as long"
+    criterion = "accuracy above 99 % on the test sequences; on sequences ten times as long, no error in 99 % of the steps"
     chance = 0.5
     codes = torch.eye(2)
 
@@ -70,14 +70,14 @@ class Parity(Episodic, Classification):
     def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
         steps = EXTRA_TEST_LENGTH * lag
         sequences = self.sample(generator, EXTRA_TEST_SEQUENCES, steps)
-        return {"error_free_steps": ExtraTest([sequences], self.error_free_steps, steps)}
+        return {"error_free_steps": ExtraTest([sequences], self.error_free_steps, 0.99 * steps)}
 
     def error_free_steps(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
         """Return the number of steps before the first error, averaged over sequences."""
         return steps_before_error(outputs.argmax(-1) == targets, weight)
 
     def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
-        return self.accuracy(outputs, targets, weight) == 1
+        return self.accuracy(outputs, targets, weight) > 0.99
 
     def trivial_loss(self, lag: int) -> float:
         return math.log(2)

@@ -15,9 +15,9 @@ from tasks.base import (
     Outputs,
     PerMember,
     Weight,
-    maximum,
     mean,
     one_of,
+    share_below,
 )
 
 FILLERS, X, START, END, BLANK = 4, 4, 6, 7, 8
@@ -53,7 +53,8 @@ class TemporalOrder(Episodic, Classification):
 
     Source: experiments 6a and 6b of Hochreiter & Schmidhuber (1997). Differences: softmax and cross-entropy in place of
     sigmoids and squared error, so that "error" means |probability − target|; the ranges of the symbols scale with the lag
-    (the paper has sequences of 100 to 110 steps: lag 100); the criterion is applied to the test set.
+    (the paper has sequences of 100 to 110 steps: lag 100); the criterion is applied to the test set, and 1 % of the sequences
+    may miss it: the largest of thousands of errors would depend on the size of the test set.
     """
 
     name = "temporal_order"
@@ -61,7 +62,7 @@ class TemporalOrder(Episodic, Classification):
     reference = "experiments 6a and 6b of Hochreiter & Schmidhuber, 1997"
     lag_means = "smallest sequence length"
     minimum_lag = 10
-    criterion = "every error below 0.3 and their mean below 0.1 on the test sequences"
+    criterion = "every error below 0.3 in more than 99 % of the test sequences, and a mean error below 0.1"
 
     def __init__(self, *, symbols: int = 2) -> None:
         """`symbols`: the number of relevant symbols, 2 (four classes) or 3 (eight)."""
@@ -105,7 +106,7 @@ class TemporalOrder(Episodic, Classification):
 
     def solved(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> FlagPerMember:
         errors = self.errors(outputs, targets)
-        return (maximum(errors, weight) < 0.3) & (mean(errors.mean(-1), weight) < 0.1)
+        return (share_below(0.3, errors, weight) > 0.99) & (mean(errors.mean(-1), weight) < 0.1)
 
     def trivial_loss(self, lag: int) -> float:
         return self.symbols * math.log(2)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import using
 from ablations.tracking.tables import failed_arms
@@ -27,7 +28,7 @@ class StudyStatus(NamedTuple):
     def problems(self) -> list[str]:
         """What is missing, failed or not uploaded, one sentence each; empty for a study that is complete."""
         unfinished = sum(
-            any(arm[phase]["done"] < arm[phase]["of"] for phase in ("tune", "confirm")) for arm in self.arms
+            any(arm[phase]["done"] < arm[phase]["of"] for phase in PHASES) for arm in self.arms
         )
         failed = failed_arms(self.arms)
         queued = sum(arm["queued"] for arm in self.arms)
@@ -81,7 +82,7 @@ def show_status(status: StudyStatus, out: Console) -> None:
             f"{confirm['solved']}/{confirm['done']}", str(tune["diverged"] + confirm["diverged"]), arm["state"],
         )  # fmt: skip
     out.print(table)
-    phases = [arm[phase] for arm in status.arms for phase in ("tune", "confirm")]
+    phases = [arm[phase] for arm in status.arms for phase in PHASES]
     done, total = sum(phase["done"] for phase in phases), sum(phase["of"] for phase in phases)
     remaining, sweep = "", ""
     if status.running is not None:

@@ -17,6 +17,8 @@ MAX_FLOATS = 2**25
 GATE_SEQUENCES = 32
 """Sequences that gate statistics are computed on."""
 VALIDATION_SEED, TEST_SEED, EXTRA_TEST_SEED = 1, 2, 3  # members' seeds are 48-bit hashes and do not coincide with these
+UNSEEN_SEED = 2**50
+"""Plus the training step: the seed of a second test set, which is used at that step only."""
 
 
 class Stacked(NamedTuple):

@@ -10,7 +10,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Part of every content hash. It is raised when a change of training, optimiser, evaluation, initialisation or the derivation
 of seeds changes numbers, so that networks of the old numbers are not taken for results of the new code. tests/test_golden.py
 fails until it is."""

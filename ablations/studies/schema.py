@@ -164,6 +164,11 @@ class Tune(Strict):
     """Trials per search."""
     seeds: Count = 1
     """Networks trained per trial."""
+    rerank: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 2
+    """Best trials of each search that are trained again before one of them is confirmed, so that a choice by few seeds does not
+    favour fast configurations over reliable ones; 0: each search's best trial is confirmed."""
+    rerank_seeds: Count = 1
+    """New networks per trial that is trained again."""
     sampler: Literal["random", "tpe"] = "random"
     population: Count | None = None
     """Only for tpe: trials sampled at once, at most a quarter of `trials` (the default), so that each round uses the results
@@ -190,6 +195,10 @@ class Tune(Strict):
     def _check(self) -> Self:
         if (networks := self.searches * self.trials * self.seeds) > MAX_COUNT:
             raise ValueError(f"searches × trials × seeds are {networks:,} networks per arm: at most {MAX_COUNT:,}")
+        if self.searches * self.rerank * self.rerank_seeds > MAX_COUNT:
+            raise ValueError(f"searches × rerank × rerank_seeds must be at most {MAX_COUNT:,} networks per arm")
+        if self.rerank > self.trials:
+            raise ValueError(f"rerank = {self.rerank} is more than the {self.trials} trials of a search")
         if self.sampler == "random" and self.population is not None:
             raise ValueError(
                 "population is only allowed with sampler = 'tpe'; random search samples all trials at once"
@@ -208,7 +217,7 @@ class Tune(Strict):
 
 
 class Confirm(Strict):
-    """The `[confirm]` table: training the best trial of each search again, on new seeds."""
+    """The `[confirm]` table: training the chosen trial of each search again, on new seeds."""
 
     seeds: Count = 20
     """Networks per arm, equally many for each search."""

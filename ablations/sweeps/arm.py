@@ -1,4 +1,5 @@
-"""Tuning and confirming one arm: the trials of its searches are trained, then each search's best trial on fresh seeds.
+"""Tuning and confirming one arm: the trials of its searches are trained, the best of them again, and then each search's chosen
+trial on fresh seeds.
 
 Every step can be repeated: running trials are continued, completed ones are not run again, and a population is resumed from
 its checkpoint. A sweep that is killed and restarted ends with the results of an uninterrupted one.
@@ -16,7 +17,7 @@ from ablations.engines import Engine, Sizes, choose
 from ablations.networks.evaluation import VALIDATION_SEQUENCES
 from ablations.networks.model import Model, hidden_size
 from ablations.studies.study import Arm
-from ablations.sweeps.search import MemberSpec, Search, storage
+from ablations.sweeps.search import PHASES, MemberSpec, Search, storage
 from ablations.sweeps.store import Store, atomic_file, write
 from ablations.training import torch_state
 from ablations.training.population import Evaluated, Finished, Population
@@ -92,22 +93,24 @@ def build_model(arm: Arm, engine: Engine | None = None) -> Model:
 
 
 def scan_sizes(arm: Arm) -> list[Sizes]:
-    """The sizes at which an arm's cell is scanned: in training, by populations of both phases, and in evaluations."""
+    """The sizes at which an arm's cell is scanned: in training, by the populations of all phases, and in evaluations."""
     model, task = build_model(arm), arm.task.build()
     test = task.evaluation(arm.train.test, final=True)[0]
     validation = task.evaluation(VALIDATION_SEQUENCES, final=False)[0]
-    scans = [(members, arm.train.batch) for members in phase_sizes(arm).values()] + [(1, test), (1, validation)]
+    scans = [(members, arm.train.batch) for members in phase_sizes(arm).values() if members] + [(1, test), (1, validation)]
     features = {model.inputs, *([model.hidden] if arm.cell.layers > 1 else [])}
     return [Sizes(K, B, inputs, model.hidden) for K, B in dict.fromkeys(scans) for inputs in sorted(features)]
 
 
 def phase_sizes(arm: Arm) -> dict[str, int]:
     """The number of members that each phase of an arm trains."""
-    return {"tune": arm.tune.searches * arm.tune.trials * arm.tune.seeds, "confirm": arm.confirm.seeds}
+    tune = arm.tune
+    again = tune.searches * tune.rerank * tune.rerank_seeds
+    return dict(zip(PHASES, (tune.searches * tune.trials * tune.seeds, again, arm.confirm.seeds), strict=True))
 
 
 def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
-    """Tune, then confirm; returns the confirmed members.
+    """Tune, train the best trials again, then confirm; returns the confirmed members.
 
     :raises Interrupted: when `context.stopping` becomes true. After this or any other error, finished members are stored.
     """
@@ -115,9 +118,10 @@ def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
         for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
             _tune(arm, searches, range(first, min(first + arm.tune.trials_per_round, arm.tune.trials)), context)
-        confirmed = [member for search in searches for member in search.confirmation_members()]
+        result = context.store.get
+        _train(arm, "rerank", [member for search in searches for member in search.rerank_members(result)], context)
+        confirmed = [member for search in searches for member in search.confirmation_members(result)]
         _train(arm, "confirm", confirmed, context)
-        _checkpoint(arm, "confirm", context).unlink(missing_ok=True)
         return confirmed
 
 
@@ -138,7 +142,6 @@ def _tune(arm: Arm, searches: list[Search], numbers: range, context: Context) ->
             results = [context.store.get(member.hash(arm)) for member in search.trial_members(number)]
             objectives = [result["metrics"]["objective"] for result in results if result]
             search.tell(number, sum(objectives) / len(objectives))
-    _checkpoint(arm, name, context).unlink(missing_ok=True)
 
 
 def _train(arm: Arm, name: str, members: list[MemberSpec], context: Context) -> None:
@@ -162,12 +165,13 @@ def _train(arm: Arm, name: str, members: list[MemberSpec], context: Context) -> 
     for key, member in by_hash.items():
         if key not in context.logged or context.logged[key].arm != arm.hash:
             store.enqueue(arm.study, key, member_tags(arm, member))
+    path.unlink(missing_ok=True)
 
 
 def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
     """Whether a member has its result and, if it was confirmed and did not diverge, its weights."""
     result = store.get(key)
-    if result is None or member.phase == "tune" or result["status"] == "diverged":
+    if result is None or member.phase != "confirm" or result["status"] == "diverged":
         return result is not None
     return store.weights_path(key).exists()
 

@@ -1,9 +1,11 @@
 """The hyperparameter searches of an arm, as Optuna studies. The only module that imports optuna."""
 
 import shlex
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from statistics import fmean
+from typing import Any, Literal, NamedTuple, get_args
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -21,11 +23,15 @@ from ablations.training.result import Member
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+Phase = Literal["tune", "rerank", "confirm"]
+PHASES = get_args(Phase)
+"""What an arm's members are trained for, in order: trials of searches; the best trials again; the chosen ones on new seeds."""
+
+
 class MemberSpec(NamedTuple):
     """A member to train, and its position in its arm."""
 
-    phase: str
-    """`tune` or `confirm`."""
+    phase: Phase
     search: int
     trial: int
     member: Member
@@ -59,6 +65,10 @@ def storage(store: Store) -> BaseStorage:
 def _connect(path: Path) -> BaseStorage:
     """One connection per process, shared by all arms that it runs."""
     return optuna.storages.RDBStorage(database_url(path), engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+Results = Callable[[str], dict[str, Any] | None]
+"""The result of a member by its hash, None while it is not trained: `Store.get`."""
 
 
 class Search:
@@ -112,18 +122,42 @@ class Search:
 
     def trial_members(self, number: int) -> list[MemberSpec]:
         """The members of a trial: one per tuning seed."""
-        settings = self.arm.settings(self.trials()[number].params)
-        seeds = [self.arm.derive_seed("tune", self.index, number, k) for k in range(self.arm.tune.seeds)]
-        return [MemberSpec("tune", self.index, number, Member(seed, settings)) for seed in seeds]
+        return self._members("tune", number, range(self.arm.tune.seeds), number)
 
-    def confirmation_members(self) -> list[MemberSpec]:
-        """The best trial (the earliest of equals) with this search's part of the confirmation seeds."""
-        values = [trial.value for trial in self.trials()[: self.arm.tune.trials]]
-        best = values.index(max(value for value in values if value is not None))
-        settings = self.arm.settings(self.trials()[best].params)
-        count = self.arm.confirm.seeds // self.arm.tune.searches
-        seeds = [self.arm.derive_seed("confirm", self.index, k) for k in range(count)]
-        return [MemberSpec("confirm", self.index, best, Member(seed, settings)) for seed in seeds]
+    def rerank_members(self, result: Results) -> list[MemberSpec]:
+        """The best trials of the search, each with seeds of its own."""
+        best = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[: self.arm.tune.rerank]
+        return [member for number in best for member in self._again(number)]
+
+    def confirmation_members(self, result: Results) -> list[MemberSpec]:
+        """The best trial, by the networks of both earlier phases, with this search's part of the confirmation seeds."""
+        trained_again = dict.fromkeys(member.trial for member in self.rerank_members(result))
+        if trained_again:
+            chosen = self._ranked(trained_again, lambda k: self.trial_members(k) + self._again(k), result)[0]
+        else:
+            chosen = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[0]
+        return self._members("confirm", chosen, range(self.arm.confirm.seeds // self.arm.tune.searches))
+
+    def _again(self, number: int) -> list[MemberSpec]:
+        return self._members("rerank", number, range(self.arm.tune.rerank_seeds), number)
+
+    def _members(self, phase: Phase, number: int, seeds: Iterable[int], *parts: int) -> list[MemberSpec]:
+        settings = self.arm.settings(self.trials()[number].params)
+        derived = [self.arm.derive_seed(phase, self.index, *parts, k) for k in seeds]
+        return [MemberSpec(phase, self.index, number, Member(seed, settings)) for seed in derived]
+
+    def _ranked(
+        self, trials: Iterable[int], members_of: Callable[[int], list[MemberSpec]], result: Results
+    ) -> list[int]:
+        """Trials from best to worst: by the share of their members that solved the task, then by the mean objective, in which
+        speed counts; the earlier of equals first."""
+
+        def rank(number: int) -> tuple[float, float]:
+            found = [result(member.hash(self.arm)) for member in members_of(number)]
+            metrics = [one["metrics"] for one in found if one]
+            return fmean(one["solved"] for one in metrics), fmean(one["objective"] for one in metrics)
+
+        return sorted(trials, key=rank, reverse=True)
 
 
 def _distribution(values: Values) -> BaseDistribution:

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from ablations.errors import InputError
 from ablations.sweeps.arm import Logged
+from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store, write
 from ablations.sweeps.workers.local import ArmOutcome
 from ablations.tracking import tables
@@ -197,7 +198,7 @@ class Tracker:
             for arm in manifest["arms"]
         }
         for arm in arms.values():
-            for phase in ("tune", "confirm"):
+            for phase in PHASES:
                 arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "probed": 0, "seconds": 0.0}
         for run in self._members(manifest):
             count = arms[run.data.tags["arm"]][run.data.tags["phase"]]

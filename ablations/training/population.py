@@ -10,12 +10,13 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from ablations.cells import State, Weights
 from ablations.networks.evaluation import (
     TEST_SEED,
+    UNSEEN_SEED,
     VALIDATION_SEED,
     VALIDATION_SEQUENCES,
     Evaluation,
@@ -164,7 +165,8 @@ class Population:
             result.log("eval/loss", self.step, validation.loss[row].item())
             result.log("eval/score", self.step, validation.score[row].item())
             self.streak[k] = self.streak[k] + 1 if validation.solved[row] else 0
-            if last or (self.streak[k] > 0 and self.streak[k] % self.budget.patience == 0):
+            streak = self.streak[k] if self.task.stops_when_solved else 0
+            if last or (streak > 0 and streak % self.budget.patience == 0):
                 to_test.append(row)
         finished += self._test(to_test, last)
         for k in finished:
@@ -172,10 +174,12 @@ class Population:
         return finished
 
     def _test(self, rows: list[int], last: bool) -> list[int]:
-        """Apply the task's criterion to the test set and run its extra tests; returns the members that finish.
+        """Apply the task's criterion to the test set, then to a second one, and run its extra tests; returns the members that
+        finish.
 
-        Before the end of the budget a member finishes only if it passes both. Otherwise it continues to train, so that a
-        criterion met on the small validation set by chance does not end its training.
+        Before the end of the budget a member finishes only if it passes all of them. Otherwise it continues to train, so that a
+        criterion met on the small validation set by chance does not end its training. The second set is new at every step:
+        a network that is tested again and again would pass the same one in the end.
         """
         if not rows:
             return []
@@ -184,9 +188,10 @@ class Population:
         test = evaluate(self.model, weights, self.task, data)
         gates = gate_statistics(self.model, weights, self.validation)
         finite = torch.stack([test.loss, test.score]).isfinite().all(0)
-        tested = (finite & (test.solved | last)).nonzero().flatten().tolist()
+        passed = self._passes_unseen(rows, finite & test.solved)
+        tested = (finite & (passed | last)).nonzero().flatten().tolist()
         extra = run_extra_tests(self.model, self.unpack(self.weights[[rows[i] for i in tested]]), self.task, self.lag)
-        solved = {i for i, passed in zip(tested, extra.passed.tolist(), strict=True) if test.solved[i] and passed}
+        solved = {i for i, all_passed in zip(tested, extra.passed.tolist(), strict=True) if passed[i] and all_passed}
         finished = []
         for i, row in enumerate(rows):
             result = self.results[self.active[row]]
@@ -205,6 +210,15 @@ class Population:
                 continue
             finished.append(self.active[row])
         return finished
+
+    def _passes_unseen(self, rows: list[int], candidates: Bool[Tensor, " rows"]) -> Bool[Tensor, " rows"]:
+        """Which of the candidates meet the task's criterion on a second test set, which was not used before."""
+        chosen = candidates.nonzero().flatten()
+        if not len(chosen):
+            return candidates
+        data = evaluation_set(self.task, self.lag, self.budget.test, UNSEEN_SEED + self.step, final=True)
+        weights = self.unpack(self.weights[torch.tensor(rows)[chosen]])
+        return candidates.index_put((chosen,), evaluate(self.model, weights, self.task, data).solved)
 
     def _weights_to_save(self, row: int) -> SavedWeights | None:
         if self.snapshots is None or self.results[self.active[row]].status == "diverged":

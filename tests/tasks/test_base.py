@@ -75,11 +75,13 @@ def test_geometric_is_truncated_and_renormalised():
     assert frequency[50] < 0.0012
 
 
-def test_means_and_maxima_are_over_the_steps_that_count():
+def test_means_and_shares_are_over_the_steps_that_count():
     weight = torch.tensor([[0.0, 1], [1, 1]])
     assert base.mean(torch.tensor([[9.0, 1], [2, 6]]), weight) == 3
     assert base.mean(torch.ones(2, 2), torch.zeros(2, 2)) == 0
-    assert base.maximum(torch.tensor([[[9.0, 9], [1, 2]], [[5, 3], [0, 4]]]), weight) == 5
+    errors = torch.tensor([[[9.0, 9], [1, 2]], [[5, 3], [0, 4]]])
+    assert base.share_below(4.5, errors, weight) == pytest.approx(2 / 3)
+    assert base.share_below(2.5, errors, weight) == pytest.approx(1 / 3)
 
 
 def test_steps_before_error_skips_the_steps_that_do_not_count():

@@ -98,12 +98,14 @@ def test_score_is_that_of_the_worse_group_and_ignores_an_empty_one():
     assert task.score(outputs_for(same), same, weight) == 1
 
 
-def test_criterion_requires_every_read():
+def test_criterion_allows_one_error_in_a_thousand_reads():
     task = FlipFlop()
     batch = draw(FlipFlop(), 200, 4)
-    outputs = outputs_for(batch.targets)
+    outputs, allowed = outputs_for(batch.targets), int(batch.weight.sum().item() / 1000)
+    outputs[-1, :allowed] = outputs[-1, :allowed].flip(-1)
+    assert allowed > 1
     assert task.solved(outputs, *batch[1:3])
-    outputs[-1, 7] = outputs[-1, 7].flip(0)
+    outputs[-1, allowed] = outputs[-1, allowed].flip(0)
     assert not task.solved(outputs, *batch[1:3])
 
 
@@ -114,4 +116,5 @@ def test_extra_tests_have_the_documented_rates(name, ignored):
     assert batch.inputs[1:-1].mean((0, 1))[0].item() == pytest.approx(ignored, abs=0.01)
     assert batch.inputs[1:-1].mean((0, 1))[1].item() == pytest.approx((1 - ignored) / 2, abs=0.01)
     truth = torch.tensor([stored_bits(batch.inputs[:, i]) for i in range(50)]).T
-    assert measure(outputs_for(truth), *batch[1:3]) == threshold == 1
+    assert measure(outputs_for(truth), *batch[1:3]) == 1
+    assert threshold == 0.998
