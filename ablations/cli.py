@@ -44,7 +44,7 @@ def sweep(
     """Tune and confirm every arm of a study. The same command continues an interrupted sweep."""
     from ablations.commands.dry_run import print_plan
     from ablations.commands.sweep import list_studies, run_sweep
-    from ablations.studies.study import load
+    from ablations.studies.loading import load
 
     _load(plugin, complete=True)
     if not study:

@@ -54,7 +54,7 @@ MANIFEST = {
 KINDS = {dict: "an object", list: "a list", int: "a whole number", str: "a text"}
 """How an error message names a type."""
 CURVES = ("hash", "step", "metric", "value")
-PHASES = ("tune", "confirm")
+PHASES = ("tune", "rerank", "confirm")
 MEASURED = ("score", "loss", "objective", "flops_per_step", "value")
 MEASURED += ("state_norm_first", "state_norm_10", "state_norm_last")
 MEASURED += ("decay_init", "decay_half", "decay_end", "retained", "time_constant")
@@ -105,7 +105,7 @@ def _results(file: Path) -> pd.DataFrame:
     table = _csv(file, REQUIRED, limit=LARGEST_TABLE)
     for column in TEXT:
         _refuse(file, table, column, table[column] == "", "must not be empty")
-    _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be {' or '.join(PHASES)}")
+    _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be one of {', '.join(PHASES)}")
     _refuse(file, table, "hash", table["hash"].duplicated(), "must be unique")
     for column in BOOLEANS:
         truth = table[column].str.lower().map(TRUTH)

@@ -58,7 +58,9 @@ class Counting(Episodic, Prediction):
     lag_means = "largest n in training"
     minimum_lag = 2
     stops_when_solved = False  # many networks count far at one moment of training and not at the next
-    criterion = "at the end of training, every string of the test set and of all n up to twice the lag is correct at every step"
+    criterion = (
+        "at the end of training, every string of the test set and of all n up to twice the lag is correct at every step"
+    )
 
     def __init__(self, *, symbols: int = 2) -> None:
         """`symbols`: the number of different symbols, 2 (aⁿbⁿ) or 3 (aⁿbⁿcⁿ)."""

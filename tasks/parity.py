@@ -52,7 +52,9 @@ class Parity(Episodic, Classification):
     reference = "after Bengio, Simard & Frasconi, 1994"
     lag_means = "sequence length"
     minimum_lag = 2
-    criterion = "accuracy above 99 % on the test sequences; on sequences ten times as long, no error in 99 % of the steps"
+    criterion = (
+        "accuracy above 99 % on the test sequences; on sequences ten times as long, no error in 99 % of the steps"
+    )
     chance = 0.5
     codes = torch.eye(2)
 

@@ -18,9 +18,7 @@ class Prediction(Task):
     correct step by the ranks or the errors of the outputs. The set is the expectation of that target, without its noise.
     """
 
-    criterion = (
-        "in more than 99 % of the test sequences, exactly the symbols that may follow have a probability above ½ at every step"
-    )
+    criterion = "in more than 99 % of the test sequences, exactly the symbols that may follow have a probability above ½ at every step"
 
     def loss(self, outputs: Outputs, targets: ValueTargets, weight: Weight) -> PerMember:
         losses = binary_cross_entropy_with_logits(outputs, targets.expand_as(outputs), reduction="none")

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import torch
 
-from ablations.cells import catalogue
 from ablations.engines import choose
 from ablations.networks.model import Model
 from ablations.studies.hashing import RESULTS_VERSION
-from ablations.studies.study import Study, load
+from ablations.studies.loading import load
+from ablations.studies.study import Study
 from ablations.sweeps.arm import Context, run_arm
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
@@ -40,7 +40,7 @@ MEMBERS = [
     Member(22, {"learning_rate": 0.03, "clip_norm": 0.3, "forget_bias": 3.0}),
     Member(33, {"learning_rate": 0.01, "clip_norm": 0.05, "recurrent_init": "identity", "input_bias": -1.0}),
 ]
-CELLS = [choice.cell for choice in load("why-gates").cells]
+CELLS = {choice.label: choice for choice in load("why-gates").cells if not choice.init}
 PROJECTIONS = 4
 TOLERANCE = {"eager": {"rel": 1e-9, "abs": 1e-11}, "fused": {"rel": 2e-3, "abs": 2e-4}}
 
@@ -85,10 +85,10 @@ def _double(field: Any) -> Any:
 
 def population(engine: str, kind: str, cell: str, layers: int = 1) -> Population:
     make, lag = TASKS[kind]
-    task, cells = make(), catalogue()[cell]()
-    chosen = choose(engine, cells)
-    assert chosen.name == engine, chosen.why
-    model = Model(cells, *task.sizes(lag), 5, chosen.scan, layers, chosen.linear)
+    task, built = make(), CELLS[cell].build()
+    chosen = choose(engine, built)
+    assert chosen.name == engine, chosen.reason
+    model = Model(built, *task.sizes(lag), 5, chosen.scan, layers, chosen.linear)
     task = in_float64(task) if engine == "eager" else task
     return Population(model, task, lag, MEMBERS, BUDGET, save_weights=True)
 

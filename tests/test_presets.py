@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.studies.study import load, presets
+from ablations.studies.loading import load, presets
 from ablations.sweeps.arm import phase_sizes
 from reports.claims import CLAIMS, Claim, decide
 from reports.tables import MEASURED, NUMBERS_OR_EMPTY

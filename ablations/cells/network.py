@@ -26,25 +26,29 @@ class MLP(NamedTuple):
     m = tanh(W_m x + U_m h + V_m c + b_m)
     m = tanh(U_m2 m + b_m2)    for each further layer
     y = U_y m + b_y            H values; y is the letter `output`
+
+    With `keep`, V_m, U_m2, …, U_y start as the identity, and W_m and U_m near 0: y ≈ c where c is small.
     """
 
     output: str
     depth: int = 1
     width: int = 1
+    keep: bool = False
 
     def weights(self, inputs: int, hidden: int) -> dict[str, Weight]:
         units = self.width * hidden
+        sources, path = ("near_zero", "identity") if self.keep else ("recurrent_init", "recurrent_init")
         deeper = {}
         for layer in range(2, self.depth + 1):
-            deeper[f"U_m{layer}"] = Weight(units, units, "recurrent_init")
+            deeper[f"U_m{layer}"] = Weight(units, units, path)
             deeper[f"b_m{layer}"] = Weight(1, units, "zeros")
         return {
-            "W_m": Weight(inputs, units, "uniform"),
-            "U_m": Weight(hidden, units, "recurrent_init"),
-            "V_m": Weight(hidden, units, "recurrent_init"),
+            "W_m": Weight(inputs, units, "near_zero" if self.keep else "uniform"),
+            "U_m": Weight(hidden, units, sources),
+            "V_m": Weight(hidden, units, path),
             "b_m": Weight(1, units, "zeros"),
             **deeper,
-            f"U_{self.output}": Weight(units, hidden, "recurrent_init"),
+            f"U_{self.output}": Weight(units, hidden, path),
             f"b_{self.output}": Weight(1, hidden, "zeros"),
         }
 
@@ -73,9 +77,18 @@ class SingleNetwork(LSTM):
     reference = "this project"
     decay_by = ("V_m", "U_c")
 
-    def __init__(self, *, peephole: bool = False, depth: int = 1, width: int = 1, activation: str = "tanh") -> None:
+    def __init__(
+        self,
+        *,
+        peephole: bool = False,
+        depth: int = 1,
+        width: int = 1,
+        activation: str = "tanh",
+        keep: bool = False,
+    ) -> None:
         """`peephole`: the output gate receives the new memory. `depth`: hidden layers m. `width`: units of each, in
-        multiples of H. `activation`: the activation function of the new memory: tanh, sigmoid, relu or linear."""
+        multiples of H. `activation`: the activation function of the new memory: tanh, sigmoid, relu or linear. `keep`: whether
+        the initial weights keep the memory, c' ≈ c (see `MLP`)."""
         super().__init__(peephole=peephole)
         for option, value in (("depth", depth), ("width", width)):
             check_option(option, value, type(value) is int and 1 <= value <= 16, "whole numbers from 1 to 16")
@@ -85,7 +98,8 @@ class SingleNetwork(LSTM):
             isinstance(activation, str) and activation in ACTIVATIONS,
             ", ".join(map(repr, ACTIVATIONS)),
         )
-        self.network = MLP("c", depth, width)
+        check_option("keep", keep, isinstance(keep, bool), "true and false")
+        self.network = MLP("c", depth, width, keep)
         self.activation_name = activation
 
     def remember(self, w: Weights, drive: Drive, h: Tensor, c: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from rich.console import Console
 from ablations.commands.invocation import shell_command
 from ablations.commands.report import create_folder, write_report
 from ablations.commands.sweep import INTERRUPTED, run_sweep
-from ablations.studies.study import load
+from ablations.studies.loading import load
 
 
 def run_demo(store: Path, target: Path, workers: int, out: Console) -> int:

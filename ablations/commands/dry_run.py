@@ -8,6 +8,7 @@ from rich.table import Table
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import build_model, phase_sizes, scan_sizes
+from ablations.sweeps.search import PHASES
 from ablations.training import torch_state
 from ablations.training.population import Population
 from ablations.training.result import Budget, Member
@@ -22,7 +23,7 @@ def print_plan(study: Study, engine: str, workers: int, out: Console) -> None:
     table = Table(title=f"{study.name}: {study.train.steps} steps of {study.train.batch} sequences")
     for column in ("cell", "task"):
         table.add_column(column, overflow="fold")
-    for column in ("lag", "size", "hidden", "parameters", "tune", "confirm", "at most"):
+    for column in ("lag", "size", "hidden", "parameters", *PHASES, "at most"):
         table.add_column(column, justify="right")
     arms = study.arms()
     seconds_per_time_step: dict[tuple[str, str, int], float] = {}  # of one member, by cell, task and size
@@ -37,7 +38,7 @@ def print_plan(study: Study, engine: str, workers: int, out: Console) -> None:
         most = sum(counts.values()) * study.train.steps * horizon * seconds_per_time_step[key]
         table.add_row(
             arm.cell.label, arm.task.label, str(arm.lag), str(arm.size), str(model.hidden), f"{model.parameters:,}",
-            str(counts["tune"]), str(counts["confirm"]), duration(most),
+            *(str(counts[phase]) for phase in PHASES), duration(most),
         )  # fmt: skip
         members += sum(counts.values())
         seconds += most

@@ -11,7 +11,8 @@ from rich.table import Table
 from ablations.commands.report import writing
 from ablations.errors import InputError
 from ablations.probes import measure
-from ablations.studies.study import Arm, validation_messages
+from ablations.studies.loading import validation_messages
+from ablations.studies.study import Arm
 from ablations.sweeps.arm import build_model
 from ablations.sweeps.probing import ONE_PER_SEARCH, all_curves, trained_members
 from ablations.sweeps.store import Store

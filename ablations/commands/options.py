@@ -115,7 +115,7 @@ Version = Annotated[bool, Option("--version", help="Print the version.")]
 
 def study_name(study: str) -> str:
     """Return the name that a STUDY argument has in the store: a preset's name, the `name` in a file, or the argument."""
-    from ablations.studies.study import load, presets
+    from ablations.studies.loading import load, presets
 
     is_file = os.path.exists(study) and not os.path.isdir(study)  # also a pipe, which is refused
     if study not in presets() and (is_file or study.lower().endswith(".toml")):

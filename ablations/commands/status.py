@@ -27,9 +27,7 @@ class StudyStatus(NamedTuple):
     @property
     def problems(self) -> list[str]:
         """What is missing, failed or not uploaded, one sentence each; empty for a study that is complete."""
-        unfinished = sum(
-            any(arm[phase]["done"] < arm[phase]["of"] for phase in PHASES) for arm in self.arms
-        )
+        unfinished = sum(any(arm[phase]["done"] < arm[phase]["of"] for phase in PHASES) for arm in self.arms)
         failed = failed_arms(self.arms)
         queued = sum(arm["queued"] for arm in self.arms)
         lines = []
@@ -71,15 +69,27 @@ def tracked_status(tracker: Tracker) -> StudyStatus:
 def show_status(status: StudyStatus, out: Console) -> None:
     """Print the arms as a table, the total, an estimate of the remaining time, and what is missing."""
     table = Table()
-    for column in ("cell", "task", "lag", "size", "tuned", "confirmed", "probed", "solved", "diverged", "state"):
+    for column in (
+        "cell",
+        "task",
+        "lag",
+        "size",
+        "tuned",
+        "reranked",
+        "confirmed",
+        "probed",
+        "solved",
+        "diverged",
+        "state",
+    ):
         right = column in ("lag", "size", "probed", "solved", "diverged")
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for arm in status.arms:
-        tune, confirm = arm["tune"], arm["confirm"]
+        confirm = arm["confirm"]
         table.add_row(
             arm["cell"], arm["task"], str(arm["lag"]), str(arm["size"]),
-            f"{tune['done']}/{tune['of']}", f"{confirm['done']}/{confirm['of']}", str(confirm["probed"]),
-            f"{confirm['solved']}/{confirm['done']}", str(tune["diverged"] + confirm["diverged"]), arm["state"],
+            *(f"{arm[phase]['done']}/{arm[phase]['of']}" for phase in PHASES), str(confirm["probed"]),
+            f"{confirm['solved']}/{confirm['done']}", str(sum(arm[phase]["diverged"] for phase in PHASES)), arm["state"],
         )  # fmt: skip
     out.print(table)
     phases = [arm[phase] for arm in status.arms for phase in PHASES]

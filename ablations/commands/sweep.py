@@ -9,7 +9,8 @@ from ablations.cells import Cell
 from ablations.commands.invocation import shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
-from ablations.studies.study import Study, load, presets
+from ablations.studies.loading import load, presets
+from ablations.studies.study import Study
 from ablations.sweeps.arm import scan_sizes
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store

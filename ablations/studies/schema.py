@@ -118,15 +118,15 @@ class TaskChoice(BaseModel):
 class Train(Strict):
     """The `[train]` table: the training of every member."""
 
-    steps: Positive = 3000
+    steps: Positive = 2000
     """Gradient steps."""
-    batch: Count = 32
+    batch: Count = 16
     """Sequences per step."""
-    eval_every: Positive = 25
+    eval_every: Positive = 50
     """Steps between evaluations on the validation set."""
-    patience: Count = 3
+    patience: Count = 2
     """Consecutive evaluations that must meet the task's criterion before the test set is evaluated."""
-    test: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 2000
+    test: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 1000
     """Sequences in the test set."""
 
 
@@ -158,9 +158,9 @@ Values = Annotated[
 class Tune(Strict):
     """The `[tune]` table: hyperparameter search, with the same space and the same number of trials for every cell."""
 
-    searches: Count = 5
+    searches: Count = 10
     """Independent searches per arm."""
-    trials: Count = 8
+    trials: Count = 6
     """Trials per search."""
     seeds: Count = 1
     """Networks trained per trial."""
@@ -195,10 +195,10 @@ class Tune(Strict):
     def _check(self) -> Self:
         if (networks := self.searches * self.trials * self.seeds) > MAX_COUNT:
             raise ValueError(f"searches × trials × seeds are {networks:,} networks per arm: at most {MAX_COUNT:,}")
-        if self.searches * self.rerank * self.rerank_seeds > MAX_COUNT:
-            raise ValueError(f"searches × rerank × rerank_seeds must be at most {MAX_COUNT:,} networks per arm")
-        if self.rerank > self.trials:
-            raise ValueError(f"rerank = {self.rerank} is more than the {self.trials} trials of a search")
+        if (networks := self.searches * self.reranked * self.rerank_seeds) > MAX_COUNT:
+            raise ValueError(
+                f"searches × rerank × rerank_seeds are {networks:,} networks per arm: at most {MAX_COUNT:,}"
+            )
         if self.sampler == "random" and self.population is not None:
             raise ValueError(
                 "population is only allowed with sampler = 'tpe'; random search samples all trials at once"
@@ -209,6 +209,11 @@ class Tune(Strict):
                 f"at most {max(self.trials // 4, 1)}"
             )
         return self
+
+    @property
+    def reranked(self) -> int:
+        """Trials of one search that are trained again: `rerank`, at most all of them, and none if there is no choice."""
+        return min(self.rerank, self.trials) if self.trials > 1 else 0
 
     @property
     def trials_per_round(self) -> int:

@@ -1,19 +1,13 @@
-"""A study, loaded from a preset or a TOML file; its arms; the content hashes that identify arms and members."""
+"""A study, which may be made of parts; its arms; the content hashes that identify arms and members."""
 
-import os
 import re
-import tomllib
-from collections.abc import Iterable, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import tasks
 from ablations import cells
 from ablations.cells.initial import searchable_initialisers
-from ablations.errors import InputError, nearest, refuse_pipe
 from ablations.hyperparameters import DEFAULTS, Setting, changed, entering
 from ablations.studies.hashing import RESULTS_VERSION, derive_seed, digest, source_digest
 from ablations.studies.schema import (
@@ -28,21 +22,27 @@ from ablations.studies.schema import (
     has_control_characters,
 )
 
-LONG_WORD = r"[^\s'\",;()]{121,}"
-"""A word that is longer than any name that is allowed; errors show only its start."""
+SHARED = ("seed", "match", "train", "tune", "confirm")
+"""What the parts of a study have in common, so that their cells can be compared; `confirm.probes` may differ."""
 
 
 class Study(Strict):
-    """A study file."""
+    """A study file.
+
+    A study has cells and tasks, and trains every cell on every task; or it has parts, which are studies of the same budget,
+    and trains every arm of a part once, also one that several parts have.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     description: str = ""
     """The question that the study answers, in Markdown."""
+    parts: "list[Study]" = Field(default=[])
+    """If there are any, the fields below are those of the parts, joined."""
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     cells: list[CellChoice] = Field(min_length=1)
     match: Literal["parameters", "hidden", "state"] = "parameters"
     """The quantity that `sizes` gives, equal for all cells: parameters per network, hidden units or state entries per layer."""
-    sizes: list[Positive] = Field(default=[5000], min_length=1)
+    sizes: list[Positive] = Field(default=[1500], min_length=1)
     task: list[TaskChoice] = Field(min_length=1)
     train: Train = Train()
     tune: Tune = Tune()
@@ -54,6 +54,15 @@ class Study(Strict):
         if isinstance(table, dict) and isinstance(table.get("task"), dict):
             raise ValueError("a study has a list of tasks: write [[task]], not [task]")
         return table
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_parts(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or not table.get("parts"):
+            return table
+        if own := sorted(table.keys() & {"cells", "sizes", "task", *SHARED}):
+            raise ValueError(f"a study of parts has no {own[0]!r} of its own: give it to its parts")
+        return table | joined([cls.model_validate(part) for part in table["parts"]])
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -80,8 +89,10 @@ class Study(Strict):
 
     def arms(self) -> "list[Arm]":
         """Every arm, ordered so that all cells of one task and lag come together: an unfinished sweep can be compared."""
+        if self.parts:
+            return self._arms_of_parts()
         return [
-            Arm(
+            Arm.model_construct(  # of validated values
                 study=self.name,
                 cell=cell,
                 task=task,
@@ -98,6 +109,56 @@ class Study(Strict):
             for size in self.sizes
             for cell in self.cells
         ]
+
+    def _arms_of_parts(self) -> "list[Arm]":
+        """The arms of all parts; one that several parts have gets the probes of all of them."""
+        arms: dict[str, Arm] = {}
+        strata: dict[tuple[str, int, int], dict[str, None]] = {}
+        for part in self.parts:
+            for arm in part.arms():
+                first = arms.get(arm.hash, arm)
+                if (first.cell.label, first.task.label) != (arm.cell.label, arm.task.label):
+                    raise ValueError(f"two arms differ in their labels only: {first}, and {arm}")
+                probes = list(dict.fromkeys(first.confirm.probes + arm.confirm.probes))
+                confirm = first.confirm.model_copy(update={"probes": probes})
+                arms[arm.hash] = first.model_copy(update={"study": self.name, "confirm": confirm})
+                strata.setdefault((arm.task.label, arm.lag, arm.size), {})[arm.hash] = None
+        return [arms[key] for stratum in strata.values() for key in stratum]
+
+
+def joined(parts: list[Study]) -> dict[str, Any]:
+    """The fields of a study with these parts: what they share, and all of their cells, sizes, tasks and lags.
+
+    :raises ValueError: for parts that differ in their budget, or that give one label to two things.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        mine, other = ({field: getattr(one, field) for field in SHARED} for one in (first, part))
+        mine["confirm"], other["confirm"] = (one.confirm.model_copy(update={"probes": []}) for one in (first, part))
+        for field in SHARED:
+            if mine[field] != other[field]:
+                raise ValueError(
+                    f"parts {first.name!r} and {part.name!r} differ in {field!r}: only parts of one budget can be joined"
+                )
+    cells: dict[str, tuple[CellChoice, str]] = {}
+    tasks: dict[str, tuple[TaskChoice, str]] = {}
+    for part in parts:
+        for cell in part.cells:
+            known, where = cells.setdefault(cell.label, (cell, part.name))
+            if known != cell:
+                raise ValueError(f"parts {where!r} and {part.name!r} have different cells of the label {cell.label!r}")
+        for task in part.task:
+            known, where = tasks.setdefault(task.label, (task, part.name))
+            lags = sorted({*known.lags, *task.lags})
+            if known != task.model_copy(update={"lags": known.lags}):
+                raise ValueError(f"parts {where!r} and {part.name!r} have different tasks of the label {task.label!r}")
+            tasks[task.label] = known.model_copy(update={"lags": lags}), where
+    return {field: getattr(first, field) for field in SHARED} | {
+        "parts": parts,
+        "cells": [cell for cell, _ in cells.values()],
+        "sizes": sorted({size for part in parts for size in part.sizes}),
+        "task": [task for task, _ in tasks.values()],
+    }
 
 
 class Arm(BaseModel):
@@ -178,69 +239,3 @@ class Arm(BaseModel):
     def member_hash(self, settings: dict[str, Setting], seed: int) -> str:
         """The content hash of a member with these settings and this seed: its identity in the store and the tracker."""
         return digest(self.content, changed(settings), seed)
-
-
-def presets() -> dict[str, Path]:
-    """The paths of the studies that come with whygates, by name."""
-    folder = Path(str(resources.files("ablations.studies") / "presets"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load(name: str, changes: Sequence[str] = ()) -> Study:
-    """Load a preset by its name, or a TOML file by its path, and apply `key=value` changes.
-
-    :raises InputError: for a study that does not exist, cannot be read, or is not valid.
-    """
-    path = presets().get(name) or Path(name)
-    refuse_pipe(f"study {name!r}", path)
-    if not os.path.isfile(path):  # unlike Path.is_file, False also for an invalid path
-        problem = "no such file" if path.suffix.lower() == ".toml" else "neither a preset nor a file"
-        raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
-        raise InputError(f"{path}: not valid TOML: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    for change in changes:
-        _set(table, change)
-    try:
-        return Study.model_validate(table)
-    except ValidationError as error:
-        raise InputError("\n".join(validation_messages(path.name, error))) from None
-
-
-def _set(table: dict[str, Any], change: str) -> None:
-    """Apply `dotted.key=value` to the table; tasks are addressed by label or name, as in `task.recall.lags=[10]`."""
-    key, equals, text = change.partition("=")
-    if not equals:
-        raise InputError(f"--set {change}: write key=value, for example train.steps=500")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):  # also for an integer of more digits than Python reads
-        value = text  # strings may be written without quotes
-    *path, last = key.strip().split(".")
-    parent: Any = table
-    for part in path:
-        if isinstance(parent, list):  # `task` or `cells`
-            entries = {str(e.get("label") or e.get("name")): e for e in parent if isinstance(e, dict)}
-            if part not in entries:
-                raise InputError(f"--set {change}: no task {part!r}{nearest(part, entries)}")
-            parent = entries[part]
-        elif isinstance(parent, dict):
-            parent = parent.setdefault(part, {})
-    if not isinstance(parent, dict):
-        raise InputError(
-            f"--set {change}: {key!r} is not a key; keys of a task are written as in task.recall.lags=[10]"
-        )
-    parent[last] = value
-
-
-def validation_messages(file: str, error: ValidationError) -> Iterable[str]:
-    """The problems of an invalid study, one sentence each."""
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"] if str(part) not in ("range", "list"))
-        message = problem["msg"].removeprefix("Value error, ")
-        value = "" if isinstance(problem["input"], dict | list) else f" (it is {problem['input']!r})"
-        sentence = f"{key + ': ' if key else ''}{message}{value if problem['type'] != 'value_error' else ''}"
-        yield f"{file}: {re.sub(LONG_WORD, lambda word: word[0][:20] + '…', sentence)}"

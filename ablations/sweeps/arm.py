@@ -97,7 +97,10 @@ def scan_sizes(arm: Arm) -> list[Sizes]:
     model, task = build_model(arm), arm.task.build()
     test = task.evaluation(arm.train.test, final=True)[0]
     validation = task.evaluation(VALIDATION_SEQUENCES, final=False)[0]
-    scans = [(members, arm.train.batch) for members in phase_sizes(arm).values() if members] + [(1, test), (1, validation)]
+    scans = [(members, arm.train.batch) for members in phase_sizes(arm).values() if members] + [
+        (1, test),
+        (1, validation),
+    ]
     features = {model.inputs, *([model.hidden] if arm.cell.layers > 1 else [])}
     return [Sizes(K, B, inputs, model.hidden) for K, B in dict.fromkeys(scans) for inputs in sorted(features)]
 
@@ -105,7 +108,7 @@ def scan_sizes(arm: Arm) -> list[Sizes]:
 def phase_sizes(arm: Arm) -> dict[str, int]:
     """The number of members that each phase of an arm trains."""
     tune = arm.tune
-    again = tune.searches * tune.rerank * tune.rerank_seeds
+    again = tune.searches * tune.reranked * tune.rerank_seeds
     return dict(zip(PHASES, (tune.searches * tune.trials * tune.seeds, again, arm.confirm.seeds), strict=True))
 
 

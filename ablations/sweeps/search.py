@@ -125,8 +125,8 @@ class Search:
         return self._members("tune", number, range(self.arm.tune.seeds), number)
 
     def rerank_members(self, result: Results) -> list[MemberSpec]:
-        """The best trials of the search, each with seeds of its own."""
-        best = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[: self.arm.tune.rerank]
+        """The best trials of the search, all with the same new seeds."""
+        best = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[: self.arm.tune.reranked]
         return [member for number in best for member in self._again(number)]
 
     def confirmation_members(self, result: Results) -> list[MemberSpec]:
@@ -139,7 +139,7 @@ class Search:
         return self._members("confirm", chosen, range(self.arm.confirm.seeds // self.arm.tune.searches))
 
     def _again(self, number: int) -> list[MemberSpec]:
-        return self._members("rerank", number, range(self.arm.tune.rerank_seeds), number)
+        return self._members("rerank", number, range(self.arm.tune.rerank_seeds))
 
     def _members(self, phase: Phase, number: int, seeds: Iterable[int], *parts: int) -> list[MemberSpec]:
         settings = self.arm.settings(self.trials()[number].params)

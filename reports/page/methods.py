@@ -20,7 +20,7 @@ MATCHED = {
     "state": "the size of the state",
 }
 """What the cells are matched on, by the study's `match`."""
-PHASES = {"tune": "tuning", "confirm": "confirmation"}
+PHASES = {"tune": "tuning", "rerank": "re-ranking", "confirm": "confirmation"}
 ARMS_SHOWN = 8
 """Most arms with missing networks that are named; further ones are only counted."""
 
@@ -223,7 +223,7 @@ def _budget(results: Table, train: Mapping[str, Any]) -> str:
         "steps": "{:,} gradient steps",
         "batch": "{:,} sequences per step",
         "eval_every": "validated every {:,} steps",
-        "patience": "solved when {:,} validations in a row and then the test set meet the criterion",
+        "patience": "solved when {:,} validations in a row and then two test sets meet the criterion, the second of them never used before",
         "test": "{:,} test sequences",
     }
     return ", ".join(text.format(train[key]) for key, text in templates.items() if key in train)
@@ -235,9 +235,14 @@ def _search(results: Table, tune: Mapping[str, Any]) -> str:
     if not tune:
         return UNKNOWN
     searches, trials, sampler = tune.get("searches", 1), tune.get("trials"), tune.get("sampler", "random")
-    return (
-        f"{searches} independent {sampler} searches of {trials} trials per cell, task and lag; the same for every cell"
+    again = min(tune.get("rerank", 0), trials or 0)
+    reranked = (
+        f", the best {again} of each trained on {count(tune.get('rerank_seeds', 1), 'more seed')} before one was chosen by the "
+        "share of networks that solved the task, then by speed"
+        if again
+        else ""
     )
+    return f"{searches} independent {sampler} searches of {trials} trials per cell, task and lag{reranked}; the same for every cell"
 
 
 def _seeds(results: Table) -> str:

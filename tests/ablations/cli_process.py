@@ -26,6 +26,7 @@ test = 50
 [tune]
 searches = 2
 trials = 2
+rerank = 0
 [confirm]
 seeds = 4
 """

@@ -33,7 +33,13 @@ def test_cells_are_listed_as_json(tmp_path: Path) -> None:
     assert "c' = f ⊙ c + i ⊙ z" in listed["lstm"]["equations"]
     assert listed["lstm_no_output"]["equations"] == ["h' = tanh(c')"]
     assert len(listed["lstm_no_output"]["recurrence"]) == 5
-    assert listed["single_network"]["options"] == {"peephole": False, "depth": 1, "width": 1, "activation": "tanh"}
+    assert listed["single_network"]["options"] == {
+        "peephole": False,
+        "depth": 1,
+        "width": 1,
+        "activation": "tanh",
+        "keep": False,
+    }
     assert "forget_bias" not in listed["lstm_no_forget"]["hyperparameters"]
 
 
@@ -56,7 +62,7 @@ def test_cells_are_a_tree_with_the_change_on_each_branch(tmp_path: Path) -> None
     assert re.search(
         r"│       └── lstm_full_recurrence .*\n│           the gates receive the previous gates\n", printed
     )
-    assert "options: depth=1, width=1, activation=tanh" in printed
+    assert "options: depth=1, width=1, activation=tanh, keep=False" in printed
     assert printed.count("peephole=False") == 1  # only at the cell that introduces the option
 
 
@@ -69,7 +75,7 @@ def test_one_cell_is_shown_in_full(tmp_path: Path) -> None:
     assert shown["reference"] == [kind.reference]
     assert shown["equations"][-1] == "h' = o ⊙ tanh(c')"  # inherited
     assert "c' = tanh(U_c m + b_c)" in shown["equations"]
-    assert shown["options"][0] == "peephole=False, depth=1, width=1, activation=tanh"
+    assert shown["options"][0] == "peephole=False, depth=1, width=1, activation=tanh, keep=False"
     assert any("`depth`" in line for line in shown["options"])
     assert "recurrent_init" in shown["hyperparameters"][0]
     assert shown["state"] == ["h [3], c [3]"]

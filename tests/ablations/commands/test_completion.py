@@ -10,7 +10,7 @@ import pytest
 import tasks
 from ablations import cells
 from ablations.commands.completion import complete_cell, complete_study, complete_task
-from ablations.studies.study import presets
+from ablations.studies.loading import presets
 
 
 def test_completed_names_are_those_of_the_catalogues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from ablations.commands.status import StudyStatus, show_status, study_status
+from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_runner import whygates
@@ -20,8 +21,8 @@ def test_status_counts_every_member(swept: Path) -> None:
     assert len(arms) == 4
     for arm in arms:
         assert arm["state"] == "done"
-        assert [(arm[phase]["done"], arm[phase]["of"]) for phase in ("tune", "confirm")] == [(4, 4), (4, 4)]
-        assert [arm[phase]["probed"] for phase in ("tune", "confirm")] == [0, 4]
+        assert [(arm[phase]["done"], arm[phase]["of"]) for phase in PHASES] == [(4, 4), (0, 0), (4, 4)]
+        assert [arm[phase]["probed"] for phase in PHASES] == [0, 0, 4]
     printed = whygates("status", "tiny.toml", cwd=swept).stdout  # named by its file
     assert "32 of 32 members finished; no sweep is running" in printed
 
@@ -42,7 +43,8 @@ def test_the_remaining_time_is_extrapolated_from_finished_members() -> None:
 def arm(done: int, state: str, queued: int = 0) -> dict[str, Any]:
     phase = {"of": 4, "done": done, "solved": 2, "diverged": 1, "probed": 0, "seconds": 1800.0}
     names = {"cell": "rnn", "task": "recall", "lag": 2, "size": 60}
-    return {**names, "tune": phase, "confirm": phase, "state": state, "queued": queued}
+    none = dict.fromkeys(phase, 0)
+    return {**names, "tune": phase, "rerank": none, "confirm": phase, "state": state, "queued": queued}
 
 
 def shown(status: StudyStatus) -> str:

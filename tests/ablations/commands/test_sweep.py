@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ablations.studies.study import load, presets
+from ablations.studies.loading import load, presets
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_runner import Outcome, whygates
@@ -64,7 +64,7 @@ def test_without_a_study_the_presets_are_listed_with_their_questions(tmp_path: P
     lines = whygates("sweep", cwd=tmp_path).stdout.splitlines()
     names = [line.partition(": ")[0] for line in lines]
     assert names == sorted(presets())
-    assert {"smoke", "why-gates", "greff", "erase", "dissociation", "gates-vs-lag", "parameters", "sanity"} <= {*names}
+    assert {"smoke", "why-gates", "greff", "forgetting", "dissociation", "one-network", "sanity"} <= {*names}
     assert all("?" in line for line in lines)
 
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from ablations.errors import InputError
+from ablations.studies.loading import load
 from ablations.studies.schema import CellChoice, TaskChoice, Tune
-from ablations.studies.study import load
 from tests.ablations.studies.small_study import replaced
 
 

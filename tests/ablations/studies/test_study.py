@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ablations.errors import InputError
-from ablations.studies.study import Study, load, presets
+from ablations.studies.loading import load, presets
+from ablations.studies.study import Study
 from tests.ablations.studies.small_study import replaced
 
 

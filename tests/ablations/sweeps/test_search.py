@@ -9,7 +9,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from ablations.studies.study import Arm
-from ablations.sweeps.search import Search, storage
+from ablations.sweeps.search import MemberSpec, Results, Search, storage
 from ablations.sweeps.store import Store
 from tests.ablations.sweeps.small_arms import small_arm
 
@@ -77,9 +77,48 @@ def test_later_rounds_of_tpe_concentrate_near_the_optimum() -> None:
     assert sum(total_distance({"sampler": "tpe", "population": per_round}, index) for index in range(4)) < 0.6 * random
 
 
-def test_best_trial_is_the_earliest_of_equals(store: Store) -> None:
-    search = Search(small_arm(), 0, storage(store))
-    for number, value in enumerate([0.1, 0.7, 0.7]):
+Outcomes = list[tuple[int, float]]
+"""Solved (0 or 1) and objective of members."""
+
+
+def ranked_search(store: Store, tune: dict[str, int], trained: Outcomes, again: Outcomes) -> tuple[Search, Results]:
+    """A search whose trials were sampled, and the results of its members, in the order of trials and seeds."""
+    search, results = Search(small_arm(tune={"searches": 1} | tune), 0, storage(store)), dict[str, dict[str, Any]]()
+    for number in range(tune["trials"]):
         search.ask(number)
-        search.tell(number, value)
-    assert [spec.trial for spec in search.confirmation_members()] == [1, 1]
+
+    def put(members: list[MemberSpec], outcomes: Outcomes) -> None:
+        for member, (solved, objective) in zip(members, outcomes, strict=True):
+            results[member.hash(search.arm)] = {"metrics": {"solved": solved, "objective": objective}}
+
+    put([member for k in range(tune["trials"]) for member in search.trial_members(k)], trained)
+    put(search.rerank_members(results.get), again)
+    return search, results.get
+
+
+def test_best_trial_is_the_earliest_of_equals(store: Store) -> None:
+    search, result = ranked_search(store, {"trials": 3, "rerank": 0}, [(0, 0.1), (1, 0.7), (1, 0.7)], [])
+    assert [spec.trial for spec in search.confirmation_members(result)] == [1, 1, 1, 1]
+
+
+def test_a_trial_that_solves_with_more_seeds_precedes_a_faster_one(store: Store) -> None:
+    trained = [(1, 1.0), (0, 0.49), (1, 0.6), (1, 0.6)]
+    search, result = ranked_search(store, {"trials": 2, "seeds": 2, "rerank": 0}, trained, [])
+    assert {spec.trial for spec in search.confirmation_members(result)} == {1}
+
+
+def test_best_trials_are_trained_again_and_the_reliable_one_is_confirmed(store: Store) -> None:
+    trained, again = [(1, 0.9), (0, 0.3), (1, 0.8), (1, 0.7)], [(0, 0.4), (1, 0.6)]
+    search, result = ranked_search(store, {"trials": 4, "rerank": 2}, trained, again)
+    assert [(member.phase, member.trial) for member in search.rerank_members(result)] == [("rerank", 0), ("rerank", 2)]
+    assert {spec.trial for spec in search.confirmation_members(result)} == {2}
+
+
+def test_members_of_all_phases_have_seeds_of_their_own(store: Store) -> None:
+    tune = {"trials": 4, "seeds": 2, "rerank": 2, "rerank_seeds": 3}
+    search, result = ranked_search(store, tune, [(1, 0.9)] * 8, [(1, 0.5)] * 6)
+    tuned = {member.member.seed for k in range(4) for member in search.trial_members(k)}
+    again = {member.member.seed for member in search.rerank_members(result)}
+    confirmed = {member.member.seed for member in search.confirmation_members(result)}
+    # The two trials that are trained again have the same new seeds.
+    assert [len(seeds) for seeds in (tuned, again, confirmed, tuned | again | confirmed)] == [8, 3, 4, 15]

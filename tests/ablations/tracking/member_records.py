@@ -13,6 +13,7 @@ STUDY = Study.model_validate(
         "cells": ["rnn", "lstm"],
         "sizes": [50],
         "task": [{"name": "recall", "lags": [2]}],
+        "tune": {"searches": 5, "trials": 8, "rerank": 0},
         "confirm": {"seeds": 5},
     }
 )

@@ -47,8 +47,8 @@ class FirstSign(Episodic, Classification):
 class ScriptedEvaluation(FirstSign):
     """A task for one member whose evaluations return given values, in order, whatever the outputs.
 
-    `scores` and `solved` are those of validations, `test_solved` those of evaluations on the test set (score 0.75). Once
-    the values run out, nothing is solved. `tests` counts the evaluations on the test set.
+    `scores` and `solved` are those of validations, `test_solved` those of evaluations on the two test sets (score 0.75). Once
+    the values run out, nothing is solved. `tests` counts the evaluations on test sets.
     """
 
     def __init__(self, scores=(), solved=(), test_solved=()):

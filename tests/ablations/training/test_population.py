@@ -136,7 +136,7 @@ def test_resumed_population_continues_the_count_of_consecutive_validations():
     budget = Budget(100, 2, 20, 2, test=3)
     trained = population(ScriptedEvaluation([0.5], [True]), 1, [member()], budget)
     next(trained.run())
-    resumed = population(ScriptedEvaluation([0.5], [True], [True]), 1, [member()], budget)
+    resumed = population(ScriptedEvaluation([0.5], [True], [True, True]), 1, [member()], budget)
     resumed.load(saved_and_loaded(trained))
     run_to_end(resumed)
     assert (resumed.results[0].status, resumed.results[0].step) == ("solved", 40)

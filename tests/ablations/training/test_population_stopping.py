@@ -5,7 +5,16 @@ import math
 import pytest
 import torch
 
-from ablations.networks.evaluation import TEST_SEED, VALIDATION_SEQUENCES, evaluate, evaluation_set, run_extra_tests
+from ablations.networks.evaluation import (
+    TEST_SEED,
+    UNSEEN_SEED,
+    VALIDATION_SEED,
+    VALIDATION_SEQUENCES,
+    evaluate,
+    evaluation_set,
+    run_extra_tests,
+)
+from ablations.training import population as population_module
 from ablations.training.population import Evaluated, Finished
 from ablations.training.result import Budget
 from tasks.parity import Parity
@@ -50,12 +59,13 @@ def test_result_has_the_evaluation_of_the_final_weights():
 SCRIPTS = {  # steps, eval_every, patience; scores and solved of validations, solved of tests; status, step and area
     "never solved": (90, 40, 2, [0.5, 0.25, 1], [], [], ("unsolved", 90, (0.5 * 40 + 0.25 * 40 + 1 * 10) / 90)),
     "scores outside [0, 1]": (100, 25, 2, [0.5, -3, 1.7, 0.4], [], [], ("unsolved", 100, (0.5 + 0 + 1 + 0.4) / 4)),
-    "solved": (100, 25, 2, [0.6, 0.8], [True, True], [True], ("solved", 50, (0.6 + 0.8 + 2) / 4)),
-    "solved at once": (100, 25, 1, [0.6], [True], [True], ("solved", 25, (0.6 + 3) / 4)),
-    "criterion missed once": (100, 20, 2, [0.5] * 5, [True, False, True, True], [True], ("solved", 80, 0.6)),
-    "first test failed": (100, 20, 2, [0.5] * 5, [True] * 5, [False, True], ("solved", 80, 0.6)),
+    "solved": (100, 25, 2, [0.6, 0.8], [True, True], [True, True], ("solved", 50, (0.6 + 0.8 + 2) / 4)),
+    "solved at once": (100, 25, 1, [0.6], [True], [True, True], ("solved", 25, (0.6 + 3) / 4)),
+    "criterion missed once": (100, 20, 2, [0.5] * 5, [True, False, True, True], [True, True], ("solved", 80, 0.6)),
+    "first test failed": (100, 20, 2, [0.5] * 5, [True] * 5, [False, True, True], ("solved", 80, 0.6)),
+    "second test set failed": (100, 20, 2, [0.5] * 5, [True] * 5, [True, False, True, True], ("solved", 80, 0.6)),
     "every test failed": (100, 25, 2, [0.5] * 4, [True] * 4, [False, False], ("unsolved", 100, 0.5)),
-    "solved at the last step": (100, 50, 3, [0.5] * 2, [False, True], [True], ("solved", 100, 0.5)),
+    "solved at the last step": (100, 50, 3, [0.5] * 2, [False, True], [True, True], ("solved", 100, 0.5)),
     "diverged": (100, 25, 2, [0.5, 0.9, math.nan], [], [], ("diverged", 75, (0.5 + 0.9) / 4)),
     "diverged at once": (100, 25, 2, [math.inf], [], [], ("diverged", 25, 0)),
     "budget below eval_every": (10, 25, 2, [0.5], [], [], ("unsolved", 10, 0.5)),
@@ -79,9 +89,11 @@ def test_status_step_and_objective_follow_from_the_evaluations(name):
 @pytest.mark.parametrize(
     ("test_solved", "extra_values", "status", "step", "last_value"),
     [
-        pytest.param([True] * 3, [1.0, 2.9, 3.0], "solved", 60, 3.0, id="extra test passed at the third attempt"),
-        pytest.param([False, False, True], [4.0], "solved", 60, 4.0, id="extra test runs only if the test is solved"),
-        pytest.param([True] * 8, [2.0] * 8, "unsolved", 160, 2.0, id="extra test never passed"),
+        pytest.param([True] * 6, [1.0, 2.9, 3.0], "solved", 60, 3.0, id="extra test passed at the third attempt"),
+        pytest.param(
+            [False, False, True, True], [4.0], "solved", 60, 4.0, id="extra test runs only if the test is solved"
+        ),
+        pytest.param([True] * 16, [2.0] * 8, "unsolved", 160, 2.0, id="extra test never passed"),
         pytest.param([False] * 8, [5.0], "unsolved", 160, 5.0, id="extra test runs at the end in any case"),
     ],
 )
@@ -142,9 +154,13 @@ def test_member_that_meets_the_criterion_only_on_validation_is_unsolved():
 @pytest.mark.parametrize(("patience", "solved_at"), [(1, 4), (9, 12)])
 def test_members_that_are_tested_together_finish_separately(patience, solved_at):
     class SecondMemberPasses(FirstSign):
+        passed = False  # whether the second test set is next
+
         def solved(self, outputs, targets, weight):
-            is_test = outputs.shape[-2] != VALIDATION_SEQUENCES
-            return (torch.arange(len(outputs)) % 2 == 1) | (not is_test)
+            is_validation, is_second_test = outputs.shape[-2] == VALIDATION_SEQUENCES, self.passed
+            passed = (torch.arange(len(outputs)) % 2 == 1) | is_validation | is_second_test
+            self.passed = bool(passed.any()) and not is_validation and not is_second_test
+            return passed
 
     trained = population(SecondMemberPasses(), 2, MEMBERS[:2], Budget(12, 4, 4, patience, 50))
     run_to_end(trained)
@@ -161,3 +177,29 @@ def test_member_whose_test_loss_overflows_is_diverged():
     run_to_end(trained)
     assert (trained.results[0].status, trained.results[0].loss) == ("diverged", None)
     assert all(map(math.isfinite, all_numbers(trained.results[0])))
+
+
+def test_the_second_test_set_is_new_at_every_step(monkeypatch):
+    seeds = []
+    original = population_module.evaluation_set
+
+    def recorded(task, lag, sequences, seed, final):
+        seeds.append(seed)
+        return original(task, lag, sequences, seed, final)
+
+    monkeypatch.setattr(population_module, "evaluation_set", recorded)
+    script = {"scores": [1.0] * 8, "solved": [True] * 8, "test_solved": [True, False, True, False, True, True]}
+    run_to_end(population(ScriptedEvaluation(**script), 2, [member(1)], SOLVING_BUDGET))
+    assert seeds[0] == VALIDATION_SEED
+    assert seeds[1::2] == [TEST_SEED] * 3
+    assert seeds[2::2] == [UNSEEN_SEED + step for step in (20, 40, 60)]
+
+
+def test_a_task_that_does_not_stop_when_solved_is_judged_at_the_end():
+    class ToTheEnd(FirstSign):
+        stops_when_solved = False
+
+    trained = population(ToTheEnd(), 3, SOLVING_MEMBERS, SOLVING_BUDGET)
+    run_to_end(trained)
+    assert {result.step for result in trained.results} == {160}
+    assert {result.status for result in trained.results} == {"solved", "unsolved"}

@@ -22,8 +22,8 @@ from tests.ablations.cli_process import digests
 from tests.ablations.sweeps.small_arms import small_arm
 
 PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
-LONGER = ['cells=["rnn", "ugrnn"]', "train.steps=60", "train.eval_every=5", "sizes=[100]"]
-MEMBERS = 4 * (4 + 4)
+LONGER = ['cells=["rnn", "ugrnn"]', "train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
+MEMBERS = 4 * (4 + 2 + 4)
 
 
 def start(folder: Path, store: str) -> subprocess.Popen[str]:
