@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reports.statistics.contrasts import Comparison, Estimate, Evidence, measure
+from reports.statistics.comparison import RATE_MARGINS, Comparison
+from reports.statistics.contrasts import Estimate, Evidence, measure
+from reports.statistics.quantities import SOLVED
 from reports.statistics.strata import Where, base_name
 
 BUILT_IN_EDGES = (
@@ -71,8 +73,16 @@ def effects(tree: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> 
     estimates = {}
     for node in tree:
         for group in groups if node.parent is not None else ():
-            compare = Comparison("", node.cell, node.parent or "", (Where(group),), informative_only=False)
-            estimate = measure(compare, evidence).with_ceiling
+            compare = Comparison(
+                "",
+                node.cell,
+                node.parent or "",
+                (Where(group),),
+                informative_only=False,
+                quantity=SOLVED,
+                margins=RATE_MARGINS,
+            )
+            estimate = measure(compare, evidence).estimate
             if estimate is not None:
                 estimates[node.cell, group] = estimate
     return estimates

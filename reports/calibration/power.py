@@ -8,16 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from reports.aggregates.outcomes import Table
-from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.format import percent
 
 FILE = Path(__file__).with_name("calibration.csv")
-LEADS = (1, 13)
-"""Ids of claims that a single lead refutes."""
-NOT_WORSE, TIES = 1, (9, 12)
-"""Ids of a claim that a single "not worse" supports, and of those that need ties in six groups."""
-EFFECT = 0.4
-"""The planted difference that the power is reported for."""
+DESIGN, LIMIT = "design", "1 octave"
+"""The settings that the power and the error rate at the margin are reported for."""
 
 
 @cache
@@ -29,37 +24,25 @@ def read() -> Table:
 def sentence() -> str:
     """Return the measured power, error rate and coverage, as sentences for the report."""
     table = read()
-    main = table[(table["seeds"] == ENOUGH_SEEDS) & (table["effect"] == EFFECT)]
-    leads = main[main["claim"].isin(LEADS) & (main["right"] == "refuted")]
-    power = [
-        f"{_range(leads[rows & (leads['strata'] == 3)])} of studies with 3 lags and {_range(leads[rows & (leads['strata'] == 4)])} with 4"
-        for rows in (leads["spread"].isna(), leads["spread"].notna())
-    ]
-    supported = main[main["strata"].isin([3, 4]) & (main["right"] == "supported")]
-    not_worse = supported[supported["claim"] == NOT_WORSE]
-    ties = supported[supported["claim"].isin(TIES) & (supported["base"] < 0.9)]
-    all_claims = table[table["claim"] == 0]
-    large, at_margin = all_claims[all_claims["effect"] >= EFFECT], all_claims[all_claims["effect"] < EFFECT]
+    every, claims = table[table["claim"] == 0], table[table["claim"] > 0]
+    decidable = claims[claims["decidable"].astype(str) == "True"]
+    design, octave = (decidable[decidable["setting"] == name] for name in (DESIGN, LIMIT))
     return (
-        f"“Inconclusive” may be due to low power; it is not evidence of equality. In simulated studies with {ENOUGH_SEEDS} seeds "
-        f"and a true difference of {100 * EFFECT:.0f} points, a single lead was found in {power[0]} if only seeds vary, and in "
-        f"{power[1]} if searches vary too. A cell equal to another was found to be not worse in {_range(not_worse)}. "
-        f"Claims that join several comparisons have less power: six simultaneous ties were found in {_range(ties)} unless "
-        f"nearly every run solves its task. Any false verdict occurred in {percent(_pooled(large, 'false', 'studies'), 1)} of "
-        f"{large['studies'].sum():,} studies, but in {percent(_pooled(at_margin, 'false', 'studies'))} if the true difference "
-        "equals the smallest of interest, which is on the limit between a tie and a lead. "
-        f"{percent(_pooled(large, 'covered', 'intervals'))} of the intervals covered the true value."
+        "“Inconclusive” may be due to low power; it is not evidence of equality. In simulated studies of the design of why-gates, "
+        f"with true differences of three octaves, {percent(pooled(design, 'found', 'studies'))} of the claims that such a study "
+        f"can decide were decided correctly, and {percent(pooled(octave, 'found', 'studies'))} with differences of one octave, the "
+        f"smallest that counts. Any false verdict occurred in {percent(pooled(every, 'false', 'studies'), 1)} of "
+        f"{every['studies'].sum():,} studies over {every['setting'].nunique()} settings and {every['world'].nunique()} worlds, and "
+        f"in at most {percent(worst(every), 1)} of those of one setting. "
+        f"{percent(pooled(every, 'covered', 'intervals'))} of the intervals covered the true value."
     )
 
 
-def _pooled(rows: Table, share: str, weights: str) -> float:
+def pooled(rows: Table, share: str, weights: str) -> float:
+    """Return a share over all rows, each weighted by its number of studies or intervals."""
     return (rows[share] * rows[weights]).sum() / rows[weights].sum()
 
 
-def _range(rows: Table) -> str:
-    """Return the lowest and highest power over base rates, spreads and numbers of lags, in percent."""
-    counts = rows.assign(found=rows["found"] * rows["studies"], spread=rows["spread"].fillna(0.0))
-    sums = counts.groupby(["base", "spread", "strata"])[["found", "studies"]].sum()
-    power = 100 * sums["found"] / sums["studies"]
-    low, high = round(power.min()), round(power.max())
-    return f"{low} %" if low == high else f"{low} to {high} %"
+def worst(every: Table) -> float:
+    """Return the largest share of studies with a false verdict in a setting, over its worlds."""
+    return max(pooled(rows, "false", "studies") for _, rows in every.groupby("setting"))

@@ -1,223 +1,224 @@
-"""Simulated studies in which the differences between cells are known.
+"""Simulated studies in which the differences between cells are known (`worlds`).
 
-In each world of `claims.WORLDS`, every claim declares the correct verdict. All cells have the solve rate `base`, lowered by
-`effect` (2Δ = 0.4 by default) where the world plants a deficit.
+The probability that a network solves a task falls with the lag: logit P = (log₂ reach − log₂ lag) / slope. The reach of a search
+is normally distributed, in octaves, around that of its cell.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from reports.claims import CLAIMS, WORLDS, Verdict, decide
-from reports.statistics.quantities import FLOPS, GROWTH, LARGEST, LOST, RECOVERED, SCORE, SOLVED, Quantity
+from reports.calibration import worlds
+from reports.claims import CLAIMS, Verdict, decide
+from reports.statistics.quantities import (
+    COUNTS_FOUR_TIMES,
+    COUNTS_TWICE,
+    FLOPS,
+    GROWTH,
+    LOST,
+    REACH,
+    RECOVERED,
+    SCORE,
+    SOLVED,
+    Quantity,
+)
 from reports.statistics.strata import GROUPS, base_name
 
 LAGS = {
-    "n_back": (1, 2),
-    "recall": (20, 40, 80, 160, 240, 320),
-    "continual_adding": (10, 20, 40, 80, 120, 160),
-    "continual_adding+reset": (10, 20, 40, 80, 120, 160),
-    "temporal_order": (20, 40, 80, 160, 240, 320),
-    "copy": (5, 10, 20, 40, 60, 80),
-    "counting": (4, 8, 12, 16, 20, 24),
-    "flip_flop": (3, 6, 12, 24, 36, 48),
+    "n_back": (1, 2, 4),
+    "recall": (1, 2, 5, 10, 20, 40, 80, 160, 320),
+    "recall+variant=plain": (10, 20, 40, 80, 160),
+    "adding": (3, 5, 10, 20, 40, 80, 160, 320),
+    "continual_adding": (5, 10, 20, 40, 80),
+    "temporal_order": (10, 20, 40, 80, 160),
+    "copy": (5, 10, 20, 40),
+    "parity": (5, 10, 20, 40),
+    "counting": (5, 10, 20),
+    "flip_flop": (3, 6, 12),
 }
-EVERYWHERE = ("n_back", "adding", "recall", "continual_adding", "temporal_order", "copy", "counting")
-ARMS = {
-    **dict.fromkeys(("lstm", "gru", "lstm_coupled", "lstm_sigmoid_cell", "lstm_network_readout"), EVERYWHERE),
-    "lstm": (*EVERYWHERE, "flip_flop"),
-    "rnn": ("n_back", "adding", "recall"),
-    "single_network": ("recall",),
-    **dict.fromkeys(("single_network_residual", "identity_rnn", "lstm_static_leak"), ("recall", "continual_adding")),
-    "lstm_no_forget": ("recall", "continual_adding", "continual_adding+reset", "counting"),
-    "lstm+matched": ("recall",),
-    "single_network+matched": ("recall",),
+LIMITS = {
+    "n_back": 10.0,
+    "recall": 110.0,
+    "recall+variant=plain": 110.0,
+    "adding": 160.0,
+    "continual_adding": 40.0,
+    "temporal_order": 80.0,
+    "copy": 20.0,
+    "parity": 20.0,
+    "counting": 80.0,
+    "flip_flop": 40.0,
 }
-"""Cell -> tasks of the arms that the claims compare."""
-LARGER = ("rnn", "single_network")
-"""Cells that are also run at 8 times the size."""
-SIZE = 5000
+"""The lag up to which half of the networks of an unaffected cell solve a task."""
+SIZE = 1500
 CLAMP_NOISE = 0.05  # SD of the effect of clamping on a score
-PROBED = 5  # networks of an arm that are clamped, spread evenly over its searches
+COUNT_RATES = {True: (0.95, 0.9), False: (0.05, 0.02)}
+"""Whether a cell counts -> the share of its networks that count to twice and to four times the trained length."""
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 
 
 class Setting(NamedTuple):
     """The parameters of a simulated study."""
 
-    base: float = 0.8  # probability that a confirmed network solves
-    spread: float | None = 0.25  # SD of that probability between searches; None: one search, so only seeds vary
-    strata: int = 3  # lags per group
-    seeds: int = 20
-    effect: float = 0.4  # planted deficit in solve rate
-    tuned: bool = True  # whether the table has tuning rows
+    searches: int = 10
+    seeds: int = 2
+    """Confirmed networks of each search."""
+    spread: float = 0.5
+    """Standard deviation of log₂ reach between searches, in octaves."""
+    slope: float = 0.25
+    """Octaves per unit of the logit; near 0, a search solves all or nothing."""
+    effect: float = 3.0
+    """Planted difference in reach, in octaves."""
+    steep: float = 1.0
+    """Factor of the slope of affected cells: above 1, the curves of two cells may cross."""
+    uneven: float = 1.0
+    """Factor of the spread of affected cells."""
+    limit: float = 1.0
+    """Factor of every reach: large where everybody solves everything, small where nobody does."""
+    diverging: str = ""
+    """A cell whose networks all diverge."""
+    lost: float = 0.0
+    """Share of confirmed networks that are missing at random."""
+    trials: int = 4
+    """Tuning trials of each search."""
 
 
-def has_deficit(world: str, cell: str, task: str, large: bool) -> bool:
-    """Return whether the world plants a lower solve rate in this arm."""
-    group = GROUPS["n_back"] if task == "adding" else GROUPS[base_name(task)]
-    match world:
-        case "latch":
-            return base_name(cell) in LARGER and group == "latch"
-        case "closed":
-            return cell in LARGER and group == "latch" and not large
-        case "erase":
-            return cell == "lstm_no_forget" and task == "continual_adding"
-        case "forget":
-            return cell == "lstm_no_forget" and group in ("erase", "latch")
-        case "gru":
-            return cell == "gru" and group == "order"
-        case "rnn":
-            return cell == "rnn"
-        case "static":
-            constant = ("single_network_residual", "identity_rnn", "lstm_static_leak")
-            return (cell == "lstm_sigmoid_cell" and group == "capacity") or (cell in constant and group == "erase")
-    return False
+@cache
+def arms() -> tuple[tuple[str, str, float], ...]:
+    """Cell, task and multiple of the size of every arm that a claim compares."""
+    found = {
+        (term.cell, place.task + term.option, term.size_factor or 1)
+        for claim in CLAIMS
+        for comparison in claim.comparisons
+        for place in (*comparison.where, *comparison.minus)
+        for term in (*comparison.contrast_terms, *comparison.denominator)
+    }
+    return tuple(sorted(found))
 
 
-def flops(world: str, cell: str) -> float:
-    """Return the FLOPs of a training step, relative to the cheapest cell."""
-    if world in ("latch", "closed") and cell in LARGER:
-        return 2.0
-    return 3.0 if world == "gru" and cell in ("lstm", "gru") else 1.0
+def log_reach(world: str, setting: Setting, cell: str, task: str, large: bool) -> float:
+    """Return log₂ of the lag up to which half of a cell's networks solve a task."""
+    octaves = setting.effect * worlds.reach(world, cell, task, large)
+    return float(np.log2(LIMITS[base_name(task) if "reset" in task else task] * setting.limit) + octaves)
 
 
-def largest_n(world: str, cell: str) -> float:
-    """Return the largest n that a cell counts to, relative to an unaffected cell."""
-    if cell == "lstm_no_forget" and world in ("erase", "forget"):
-        return 4.0 if world == "erase" else 0.25
-    return 0.25 if world == "gru" and cell == "lstm_coupled" else 1.0
+def _shape(world: str, setting: Setting, cell: str, task: str, large: bool) -> tuple[float, float]:
+    """Return the slope and the spread of a cell's curve."""
+    affected = worlds.reach(world, cell, task, large) != 0
+    return setting.slope * (setting.steep if affected else 1), setting.spread * (setting.uneven if affected else 1)
 
 
-def growth(world: str) -> float:
-    """Return the factor by which the state norm of lstm_no_forget grows in ten windows."""
-    return 8.0 if world in ("erase", "forget") else 1.0
+def solve_rate(world: str, setting: Setting, cell: str, task: str, lag: float, large: bool) -> float:
+    """Return the expected solve rate of an arm, over searches."""
+    if cell == setting.diverging:
+        return 0.0
+    slope, spread = _shape(world, setting, cell, task, large)
+    logits = (log_reach(world, setting, cell, task, large) + spread * NODES - np.log2(lag)) / slope
+    return float(NODE_WEIGHTS @ expit(logits) / NODE_WEIGHTS.sum())
 
 
-def clamping(world: str) -> tuple[float, float]:
-    """Return the score lost by clamping gates to their mean, and the part of it recovered by a mean per kind of event."""
-    return {"erase": (0.5, 0.5), "static": (0.5, 0.0)}.get(world, (0.0, 0.0))
-
-
-def expected_value(quantity: Quantity, world: str, setting: Setting, cell: str, task: str, large: bool) -> float:
+def expected_value(
+    quantity: Quantity, world: str, setting: Setting, cell: str, task: str, lag: float, large: bool
+) -> float:
     """Return the expectation of a quantity in an arm under the distributions that `studies` samples."""
-    rate = setting.base - setting.effect * has_deficit(world, cell, task, large)
-    lost, recovered = clamping(world)
+    rate = solve_rate(world, setting, cell, task, lag, large)
+    lost, recovered = worlds.clamping(world, task)
+    twice, four_times = COUNT_RATES[worlds.counts(world, cell)]
     means = {
         SOLVED: rate,
+        REACH: rate,
+        COUNTS_TWICE: twice,
+        COUNTS_FOUR_TIMES: four_times,
         SCORE: 0.985 * rate + 0.2 * (1 - rate),
-        GROWTH: np.log(growth(world)),
-        LARGEST: np.log(largest_n(world, cell)),
-        FLOPS: np.log((0.3 * rate + 1 - rate) * flops(world, cell)),
+        GROWTH: np.log(worlds.growth(world)),
+        FLOPS: np.log((0.3 * rate + 1 - rate) * worlds.flops(world, cell)),
         LOST: lost + CLAMP_NOISE * np.sqrt(2 / np.pi),
         RECOVERED: recovered,
     }
     return float(means[quantity])
 
 
-def lags(number: int, task: str) -> tuple[float, ...]:
-    """Return the lags of a task in a study of `number` lags per group.
-
-    The group `short` consists of both lags of `n_back` and `number` − 2 of `adding`, which is short up to lag 10.
-    """
-    return (10, 8, 6, 4)[: number - 2] if task == "adding" else LAGS[task][:number]
-
-
-class _Template(NamedTuple):
-    """The columns that all studies of a setting share."""
-
-    table: pd.DataFrame
-    units: pd.DataFrame  # one row per arm, phase and search
-    unit: np.ndarray  # [rows] index of the row's unit
-
-
-def _template(world: str, setting: Setting) -> _Template:
-    arms = [
-        (cell, task, lag, SIZE * larger, setting.base - setting.effect * has_deficit(world, cell, task, larger > 1))
-        for cell, tasks in ARMS.items()
-        for task in tasks
-        for lag in lags(setting.strata, task)
-        for larger in ((1, 8) if cell in LARGER and task == "recall" else (1,))
+def _template(world: str, setting: Setting) -> pd.DataFrame:
+    """One row per search of every arm and phase, with the parameters of its distribution."""
+    rows = [
+        {
+            "cell": cell,
+            "task": task,
+            "lag": float(lag),
+            "size": float(SIZE * larger),
+            "mean": log_reach(world, setting, cell, task, larger > 1),
+            "slope": _shape(world, setting, cell, task, larger > 1)[0],
+            "spread": _shape(world, setting, cell, task, larger > 1)[1],
+            "flops_per_step": worlds.flops(world, cell),
+            "group": "control" if "+reset" in task else GROUPS[base_name(task)],
+            "diverged": cell == setting.diverging,
+            "counts": worlds.counts(world, cell),
+            "loses": worlds.clamping(world, task)[0],
+            "recovers": worlds.clamping(world, task)[1],
+        }
+        for cell, task, larger in arms()
+        for lag in LAGS[base_name(task) if "reset" in task else task]
     ]
-    searches, trials = (max(5, setting.seeds // 4), 8) if setting.spread is not None else (1, 40)
-    phases = [("confirm", max(1, setting.seeds // searches))] + [("tune", trials)] * setting.tuned
-    frames = []
-    for phase, runs in phases:
-        frame = pd.DataFrame(arms, columns=["cell", "task", "lag", "size", "rate"])
-        frame = frame.loc[frame.index.repeat(searches)].assign(search=np.tile(np.arange(searches), len(arms)))
-        frames.append(frame.assign(phase=phase, runs=runs))
-    units = pd.concat(frames, ignore_index=True)
-    units["group"] = [
-        "latch" if task == "adding" else "control" if "+reset" in task else GROUPS[task] for task in units["task"]
-    ]
-    unit = np.repeat(np.arange(len(units)), units["runs"])
-    table = units.loc[unit].reset_index(drop=True)
-    if setting.spread is None:
-        table["search"] = np.nan
-    table = table.astype(dict.fromkeys(("cell", "task", "group", "phase"), "category")).assign(
-        diverged=False, steps=3000, flops_per_step=[flops(world, cell) for cell in table["cell"]]
-    )
-    return _Template(table, units, unit)
+    units = pd.DataFrame(rows)
+    units = units.loc[units.index.repeat(setting.searches)].reset_index(drop=True)
+    return units.assign(search=units.groupby(["cell", "task", "lag", "size"]).cumcount().astype(float))
 
 
 def studies(world: str, setting: Setting, count: int, rng: np.random.Generator) -> Iterator[pd.DataFrame]:
-    """Yield the results tables of `count` studies: searches of 8 trials, one per 4 seeds but at least 5.
-
-    The solve probability of a search is Beta-distributed around the cell's rate with SD `spread`. Its variance is limited
-    to an intraclass correlation of one half, because near a rate of 1 no larger spread is possible (the pilot's is .4).
-    """
-    table, units, unit = _template(world, setting)
-    cells, tasks = units["cell"].to_numpy()[unit], units["task"].to_numpy()[unit]
-    counting, erase, clamped = tasks == "counting", units["group"].to_numpy()[unit] == "erase", _clamped(table)
-    log_n = np.log([20 * largest_n(world, cell) for cell in units["cell"]])
-    log_growth, (lost, recovered) = np.log(growth(world)), clamping(world)
-    matched = np.char.endswith(cells.astype(str), "+matched")
-    rate = units["rate"].to_numpy()
+    """Yield the results tables of `count` studies."""
+    units = _template(world, setting)
+    numbers = {"tune": setting.trials, "confirm": setting.seeds}
+    unit = np.concatenate([np.repeat(np.arange(len(units)), number) for number in numbers.values() if number])
+    table = units.loc[unit].reset_index(drop=True)
+    table["phase"] = np.repeat(list(numbers), [len(units) * number for number in numbers.values()])
+    table = table.astype(dict.fromkeys(("cell", "task", "group", "phase"), "category")).assign(steps=2000.0)
+    counting, erase = (table["task"] == "counting").to_numpy(), (table["group"] == "erase").to_numpy()
+    probed = _probed(table)
+    log_growth = np.log(worlds.growth(world))
+    rates = np.array([COUNT_RATES[able] for able in table["counts"]])
     for _ in range(count):
-        probability, search_effect = rate, np.zeros(len(units))
-        if setting.spread is not None:
-            variance = np.minimum(setting.spread**2, rate * (1 - rate) / 2)
-            size = rate * (1 - rate) / variance - 1
-            probability = rng.beta(rate * size, (1 - rate) * size)
-            search_effect = rng.normal(0, 0.2, len(units))
         n = len(table)
-        solved = rng.random(n) < probability[unit]
-        noise = rng.normal(size=(3, n))
-        uniform = rng.random(n)
-        measured, score = np.where(clamped, 1.0, np.nan), 0.97 + 0.03 * uniform
-        yield table.assign(
+        reached = units["mean"] + units["spread"] * rng.normal(size=len(units))
+        probability = expit(((reached - np.log2(units["lag"])) / units["slope"]).to_numpy())[unit]
+        solved = (rng.random(n) < probability) & ~table["diverged"].to_numpy()
+        uniform, noise = rng.random(n), rng.normal(size=(3, n))
+        # The largest n: below twice, from twice to four times, or beyond four times the trained length.
+        draw = rng.random(n)[:, None] < rates
+        factor = np.where(draw[:, 1], 8.0, np.where(draw[:, 0], 3.0, 1.1))
+        score = 0.97 + 0.03 * uniform
+        measured = np.where(probed & solved, score, np.nan)
+        whole = table.assign(
             solved=solved,
             score=np.where(solved, score, 0.4 * uniform),
-            steps_to_solve=np.where(solved, 600 + 600 * uniform, 3000),
-            largest_n=np.where(counting, np.round(np.exp((log_n + search_effect)[unit] + 0.3 * noise[0])), np.nan),
+            steps_to_solve=np.where(solved, 400 + 400 * uniform, 2000),
+            largest_n=np.where(counting, factor * table["lag"], np.nan),
             state_norm_first=np.where(erase, np.exp(0.1 * noise[1]), np.nan),
             state_norm_10=np.where(erase, np.exp(log_growth + 0.1 * noise[2]), np.nan),
-            decay_init=np.where(matched, 0.98 + 0.001 * uniform, np.nan),
-            clamp_none=measured * score,
-            clamp_mean=measured * (score - lost - CLAMP_NOISE * np.abs(noise[0])),
-            clamp_event=measured * (score - lost + recovered - CLAMP_NOISE * np.abs(noise[1])),
+            decay_init=np.where(table["cell"].str.endswith("+matched"), 0.98 + 0.001 * uniform, np.nan),
+            clamp_none=measured,
+            clamp_mean=measured - table["loses"] - CLAMP_NOISE * np.abs(noise[0]),
+            clamp_event=measured - table["loses"] + table["recovers"] - CLAMP_NOISE * np.abs(noise[1]),
         )
+        missing = (rng.random(n) < setting.lost) & (table["phase"] == "confirm")
+        yield whole[~missing.to_numpy()]
 
 
-def _clamped(table: pd.DataFrame) -> np.ndarray:
-    """Return a mask of the clamped networks: the first of each search of lstm on recall and flip_flop."""
-    rows = table.query("cell == 'lstm' and task in ('recall', 'flip_flop') and phase == 'confirm'")
-    by_search = rows.groupby(["task", "lag", "search"], observed=True, dropna=False)
-    first = by_search.cumcount() < max(1, PROBED // max(1, rows["search"].nunique()))
+def _probed(table: pd.DataFrame) -> np.ndarray:
+    """Return a mask of the clamped networks: the first of each search of lstm."""
+    rows = table[(table["cell"] == "lstm") & (table["phase"] == "confirm")]
+    first = rows.groupby(["task", "lag", "search"], observed=True).cumcount() == 0
     return table.index.isin(rows.index[first])
 
 
 def verdicts(world: str, setting: Setting, count: int, seed: int = 0) -> list[dict[int, Verdict]]:
     """Return the verdicts of `count` simulated studies, each by claim id."""
-    rng = np.random.default_rng([list(WORLDS).index(world), seed])
+    rng = np.random.default_rng([list(worlds.WORLDS).index(world), seed])
     return [{verdict.id: verdict for verdict in decide(table)} for table in studies(world, setting, count, rng)]
-
-
-def correct_verdict(claim_id: int, world: str) -> str:
-    return next(claim for claim in CLAIMS if claim.id == claim_id).truth[world]
 
 
 def is_false(verdict: Verdict, world: str) -> bool:
     """Return whether a decided claim contradicts the truth; an inconclusive verdict is never false."""
-    return verdict.verdict in ("supported", "refuted") and verdict.verdict != correct_verdict(verdict.id, world)
+    return verdict.verdict in ("supported", "refuted") and verdict.verdict != worlds.TRUTH[verdict.id][world]

@@ -5,10 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.format import amount, confidence_limits, listed, percent, probability
+from reports.format import amount, confidence_limits, count, listed, percent, probability
 from reports.statistics.comparison import Comparison
-from reports.statistics.contrasts import FLOOR, LEVEL, MIN_LAGS, TIE_SEEDS, Contrast, Estimate, Measurement
-from reports.statistics.quantities import SOLVED
+from reports.statistics.contrasts import (
+    FLOOR,
+    HALF,
+    LEVEL,
+    MIN_LAGS,
+    MIN_SEARCHES,
+    TIE_SEEDS,
+    Contrast,
+    Estimate,
+    Measurement,
+)
 from reports.statistics.strata import Stratum, Where, joined
 
 INTERVAL_NAME = f"{percent(LEVEL)} interval"
@@ -21,9 +30,16 @@ def shown(contrast: Contrast) -> str:
     """
     if contrast.effect is None or contrast.ci_low is None or contrast.ci_high is None:
         return "–"
-    unit = "points" if contrast.measure == SOLVED.name else "%" if contrast.measure.startswith("share") else ""
-    unit = "×" if contrast.scale == "ratio" else unit
+    unit = unit_of(contrast)
     return f"{amount(contrast.effect, unit, plus=True)} ({confidence_limits(contrast.ci_low, contrast.ci_high, unit)})"
+
+
+def unit_of(contrast: Contrast) -> str:
+    """Return the unit of the effect: "×", "points" of a rate, "%" of a share, or ""."""
+    if contrast.scale == "ratio":
+        return "×"
+    kinds = {"points": ("solve rate", "rate of"), "%": ("share",)}
+    return next((unit for unit, starts in kinds.items() if contrast.measure.startswith(starts)), "")
 
 
 def places(strata: Sequence[Stratum]) -> str:
@@ -39,21 +55,20 @@ def places(strata: Sequence[Stratum]) -> str:
     return "; ".join(parts)
 
 
-def finding(measurement: Measurement, outcome: str, p: float, alpha: float) -> str:
+def finding(measurement: Measurement, outcome: str, alpha: float) -> str:
     """Return the effect, its interval, where it was measured and the outcome as one sentence without its full stop."""
-    comparison = measurement.comparison
+    comparison, estimate = measurement.comparison, measurement.estimate
     if outcome == "missing":
         return next(iter(missing([measurement]))).removesuffix(".")
-    estimate = measurement.estimate_for(outcome)
-    left_out = left_out_of(measurement, outcome)
+    left_out = measurement.excluded
     omitted = f" (left out: {'; '.join(left_out)})" if left_out else ""
     if estimate is None:
-        reason = "no lag is informative" if comparison.quantity is SOLVED else "measured in too few networks"
+        reason = "no lag is informative" if comparison.quantity.is_rate else "measured in too few networks"
         return f"{comparison.question}: {reason}{omitted}"
     if not comparison.margins.inferential:
         return _check(measurement, estimate, outcome) + omitted
     effect = _phrased(comparison, estimate) if comparison.phrased else _rate_difference(comparison, estimate)
-    return effect + _consequence(measurement, estimate, outcome, p, alpha) + omitted
+    return effect + _consequence(measurement, estimate, outcome, alpha) + omitted
 
 
 def missing(measurements: Sequence[Measurement]) -> list[str]:
@@ -63,18 +78,13 @@ def missing(measurements: Sequence[Measurement]) -> list[str]:
         comparison = measurement.comparison
         arms = {f"{t.label} with {t.option}" if t.option else t.label for t in comparison.contrast_terms}
         cells = ("both " if len(arms) == 2 else "") + listed(sorted(arms))
-        quantity = "" if comparison.quantity is SOLVED else comparison.quantity.name
+        quantity = "" if comparison.quantity.over_lags or comparison.quantity.is_rate else comparison.quantity.name
         places_of.setdefault((quantity, cells), []).extend(measurement.missing_places)
     return [
         (f"No lag has the {quantity} of {cells}" if quantity else f"No lag has confirmation runs of {cells}")
         + f" on {joined(missing_places, ' tasks', ' or ')}."
         for (quantity, cells), missing_places in places_of.items()
     ]
-
-
-def left_out_of(measurement: Measurement, outcome: str) -> tuple[str, ...]:
-    """Return the strata that the outcome is not based on, each with the reason."""
-    return measurement.excluded + (measurement.at_ceiling if outcome in ("better", "worse") else ())
 
 
 def interval(comparison: Comparison, estimate: Estimate) -> str:
@@ -131,30 +141,28 @@ def _check(measurement: Measurement, estimate: Estimate, outcome: str) -> str:
     sentence = f"{question[:1].upper()}{question[1:]}: {low:.3f} to {high:.3f} over {places(estimate.strata)}"
     if outcome == "equivalent":
         return f"{sentence}, {band(comparison)}"
-    return f"{sentence}, not {band(comparison)} at {places(measurement.heterogeneous)}"
+    return f"{sentence}, not {band(comparison)} at {places(measurement.worse_at)}"
 
 
 def _rate_difference(comparison: Comparison, estimate: Estimate) -> str:
-    """Return a difference in solve rates, stated for the cell with the higher one."""
+    """Return a difference in rates, stated for the cell with the higher one."""
     a, b = (term.label for term in comparison.contrast_terms)
     low, high = estimate.low, estimate.high
-    if estimate.effect < 0 and not comparison.minus:
+    if estimate.effect < 0:
         a, b, low, high = b, a, -high, -low
-    size = amount(abs(estimate.effect), "points")
-    where, minus = (joined(side, " tasks") if side else "" for side in (comparison.where, comparison.minus))
-    if comparison.minus:
-        direction = "larger" if estimate.effect >= 0 else "smaller"
-        difference = f"The lead of {a} over {b} is {size} {direction} on {where} than on {minus}"
-    elif size == "0 points":
-        difference = f"The solve rates of {a} and {b} are equal on {where}"
+    size, rate = amount(abs(estimate.effect), "points"), comparison.quantity.name
+    where = joined(comparison.where, " tasks")
+    if size == "0 points":
+        difference = f"{a} and {b} have the same {rate} on {where}"
     else:
-        difference = f"The solve rate of {a} is {size} higher than that of {b} on {where}"
+        difference = f"The {rate} of {a} is {size} higher than that of {b} on {where}"
     return f"{difference} ({INTERVAL_NAME} {confidence_limits(low, high)}, {_sample(comparison, estimate)})"
 
 
-def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: float, alpha: float) -> str:
+def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, alpha: float) -> str:
     comparison, margins = measurement.comparison, measurement.comparison.margins
-    significance = f"({probability(p)}, α = {alpha:.3g})"
+    significance = f"({probability(estimate.p)}, α = {alpha:.3g})"
+    cell = comparison.contrast_terms[0].label
     if outcome in ("better", "worse"):
         if comparison.is_share:
             return f", significantly {'more' if outcome == 'better' else 'less'} than half {significance}"
@@ -164,21 +172,28 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, p: 
         tie = "a negligible effect" if margins.inferiority == -math.inf else "a tie"
         return f", {tie}: the interval lies {band(comparison)}"
     if outcome == "not worse":
-        cell = comparison.contrast_terms[0].label
-        size = band(comparison).removeprefix("within ").removeprefix("±")
-        return f", so {cell} is not worse by {size} or more, but a tie {band(comparison)} is not shown"
-    return f", undecided: {_why_undecided(measurement, estimate, p, alpha, significance)}"
+        return f", so {cell} is not worse by {_size(comparison)} or more, but a tie {band(comparison)} is not shown"
+    if outcome == "saturated":
+        longest = max(stratum.lag for stratum in estimate.strata)
+        return f", so {cell} keeps up to lag {longest:g}; {comparison.reference} still solves half there, so longer lags are needed"
+    return f", undecided: {_why_undecided(measurement, estimate, alpha, significance)}"
 
 
-def _why_undecided(measurement: Measurement, estimate: Estimate, p: float, alpha: float, significance: str) -> str:
+def _size(comparison: Comparison) -> str:
+    return band(comparison).removeprefix("within ").removeprefix("±")
+
+
+def _why_undecided(measurement: Measurement, estimate: Estimate, alpha: float, significance: str) -> str:
     comparison, margins = measurement.comparison, measurement.comparison.margins
-    if estimate.n_lags < MIN_LAGS:
-        lags = "lag" if estimate.n_lags == 1 else "lags"
-        return f"{estimate.n_lags} informative {lags}, and a decision needs {MIN_LAGS}"
+    if measurement.n_lags < MIN_LAGS:
+        lags = "lag" if measurement.n_lags == 1 else "lags"
+        return f"{measurement.n_lags} {lags}, and a decision needs {MIN_LAGS}"
+    if estimate.searches < MIN_SEARCHES:
+        return f"{count(estimate.searches, 'search', 'searches')}, and a decision needs {MIN_SEARCHES}"
     if estimate.solve_rate < FLOOR and comparison.quantity.requires_success:
         return f"only {percent(estimate.solve_rate)} of runs solved, too few to compare"
     below = estimate.effect < margins.inferiority + 1e-9 and (margins.inferiority < margins.null or comparison.is_share)
-    if p > alpha and (below or estimate.effect > margins.superiority - 1e-9):
+    if estimate.p > alpha and (below or estimate.effect > margins.superiority - 1e-9):
         return (
             f"not significantly different from one half {significance}"
             if comparison.is_share
@@ -186,11 +201,13 @@ def _why_undecided(measurement: Measurement, estimate: Estimate, p: float, alpha
         )
     if not margins.equivalence:
         return f"less than {limit(comparison, margins.superiority)}"
-    inside = margins.equivalence[0] < estimate.low and estimate.high < margins.equivalence[1]
     if estimate.networks < TIE_SEEDS and margins.equivalence[0] < estimate.low:
         return f"a tie needs at least {TIE_SEEDS} seeds"
-    if measurement.heterogeneous and inside:
-        return f"a tie on average, but the cells differ at {places(measurement.heterogeneous)}"
+    differing = measurement.worse_at + measurement.better_at
+    if differing and margins.equivalence[0] < estimate.low:
+        return f"a tie on average, but the cells differ at {places(differing)}"
+    if measurement.reference_rates and measurement.reference_rates[0] < HALF:
+        return f"{comparison.reference} solves less than half of its runs at the shortest lag"
     if margins.inferiority == -math.inf:
         return f"the interval does not lie {band(comparison)}, and the effect is below {limit(comparison, margins.superiority)}"
     return f"the interval is too wide for a tie {band(comparison)}, and the difference is too small for a lead"

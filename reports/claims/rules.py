@@ -1,57 +1,81 @@
-"""Rules over the outcomes of named contrasts, and the claims that consist of them."""
+"""Rules over named contrasts, and the claims that consist of them.
+
+A rule has a p value. That of `Every` is the largest of its parts, without a correction (intersection–union test: Berger 1982);
+that of `Some` the smallest, times the number of parts (Bonferroni).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from reports.statistics.comparison import Comparison
+
+P = Mapping[str, Mapping[str, float] | None]
+"""The p values of each contrast by outcome; None for a contrast that is missing."""
 
 
 @dataclass(frozen=True)
 class Is:
-    """A rule: the named contrast has one of these outcomes. Unknown (None) if the contrast is missing."""
+    """A rule: the named contrast has one of these outcomes. Its p value is None if the contrast is missing."""
 
     contrast: str
     outcomes: tuple[str, ...]
 
-    def holds(self, outcome_of: Mapping[str, str]) -> bool | None:
-        outcome = outcome_of[self.contrast]
-        return None if outcome == "missing" else outcome in self.outcomes
+    def p(self, contrasts: P) -> float | None:
+        values = contrasts[self.contrast]
+        return None if values is None else min(values[outcome] for outcome in self.outcomes)
 
-    def leaves(self) -> tuple[Is, ...]:
-        return (self,)
+    def leaves(self, alternatives: int = 1) -> Iterator[tuple[Is, int]]:
+        """Yield the elementary rules, each with the number of alternatives that its p value is multiplied by."""
+        yield self, alternatives
 
 
 @dataclass(frozen=True)
 class Every:
-    """A rule: all of these hold. False if one fails, even if others are unknown."""
+    """A rule: all of these hold. It fails if one fails, even if others are missing."""
 
     rules: tuple[Rule, ...]
 
-    def holds(self, outcome_of: Mapping[str, str]) -> bool | None:
-        results = [rule.holds(outcome_of) for rule in self.rules]
-        return False if False in results else None if None in results else True
+    def p(self, contrasts: P) -> float | None:
+        values = [rule.p(contrasts) for rule in self.rules]
+        known = [value for value in values if value is not None]
+        if 1.0 in known:
+            return 1.0
+        return max(known) if len(known) == len(values) else None
 
-    def leaves(self) -> tuple[Is, ...]:
-        return tuple(leaf for rule in self.rules for leaf in rule.leaves())
+    def leaves(self, alternatives: int = 1) -> Iterator[tuple[Is, int]]:
+        for rule in self.rules:
+            yield from rule.leaves(alternatives)
 
 
 @dataclass(frozen=True)
 class Some:
-    """A rule: at least one of these holds. True if one holds, even if others are unknown."""
+    """A rule: at least one of these holds. It holds if one holds, even if others are missing."""
 
     rules: tuple[Rule, ...]
 
-    def holds(self, outcome_of: Mapping[str, str]) -> bool | None:
-        results = [rule.holds(outcome_of) for rule in self.rules]
-        return True if True in results else None if None in results else False
+    def p(self, contrasts: P) -> float | None:
+        values = [rule.p(contrasts) for rule in self.rules]
+        least = min((value for value in values if value is not None), default=1.0) * len(values)
+        return None if least >= 1 and None in values else min(least, 1.0)
 
-    def leaves(self) -> tuple[Is, ...]:
-        return tuple(leaf for rule in self.rules for leaf in rule.leaves())
+    def leaves(self, alternatives: int = 1) -> Iterator[tuple[Is, int]]:
+        for rule in self.rules:
+            yield from rule.leaves(alternatives * len(self.rules))
 
 
 Rule = Is | Every | Some
+
+
+def every(*rules: Rule) -> Every:
+    """All of these rules hold."""
+    return Every(rules)
+
+
+def some(*rules: Rule) -> Some:
+    """At least one of these rules holds."""
+    return Some(rules)
 
 
 def better(contrast: str) -> Is:
@@ -93,4 +117,3 @@ class Claim:
     preset: str = "why-gates"  # the study that runs its arms
     literature: str = ""  # with source and mark: [R] read, [M] from memory
     expects: str = ""  # the verdict that the literature suggests; "": open
-    truth: Mapping[str, str] = field(default_factory=dict)  # simulated world -> the correct verdict

@@ -32,7 +32,7 @@ def relation(comparison: Comparison, outcomes: Sequence[str]) -> str:
 def requirement(measurement: Measurement, outcomes: Sequence[str], alpha: float) -> str:
     """Return what a contrast needs to have one of these outcomes, and what was observed."""
     comparison, margins = measurement.comparison, measurement.comparison.margins
-    estimate = measurement.without_ceiling if tuple(outcomes) == ("better",) else measurement.with_ceiling
+    estimate = measurement.estimate
     required = f"Required: {comparison.question}"
     if not margins.inferential:
         return f"{required} {band(comparison)} at every lag."
@@ -51,7 +51,7 @@ def requirement(measurement: Measurement, outcomes: Sequence[str], alpha: float)
 def inconclusive_if(measurement: Measurement, outcome: str) -> str:
     """Return the change of a contrast that would make a verdict based on it inconclusive; "" for a manipulation check."""
     comparison, margins = measurement.comparison, measurement.comparison.margins
-    estimate = measurement.estimate_for(outcome)
+    estimate = measurement.estimate
     if estimate is None or not margins.inferential:
         return ""
     observed = f"{comparison.question} is {_effect_with_interval(comparison, estimate)}"
@@ -69,7 +69,7 @@ def inconclusive_if(measurement: Measurement, outcome: str) -> str:
 
 def distance(measurement: Measurement, outcome: str) -> float:
     """Return how far an outcome is from its threshold, in units of the superiority margin."""
-    margins, estimate = measurement.comparison.margins, measurement.estimate_for(outcome)
+    margins, estimate = measurement.comparison.margins, measurement.estimate
     if estimate is None:
         return math.inf
     unit = abs(margins.superiority) or 0.5

@@ -1,24 +1,21 @@
-"""The verdicts on claims: rules applied to the outcomes of contrasts, with error control and reasons."""
+"""Verdicts on claims, from the p values of their rules, with error control and reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
 from reports.claims import findings, thresholds
-from reports.claims.rules import Claim, Is, Rule, Some
-from reports.statistics.contrasts import MIN_LAGS, Contrast, Evidence, Measurement, evidence, measure, outcome
+from reports.claims.rules import Claim, Every, Is, Rule, Some
+from reports.statistics.contrasts import MIN_LAGS, Contrast, Evidence, Measurement, evidence, measure, outcome, p_values
 from reports.statistics.estimators import holm
 
-ERROR = 0.05  # probability of any false verdict in a study, shared equally by its claims
-LOOK_ERROR = 0.022  # the same at later looks (Pocock 1977); three looks at .05, .022, .022 give a false lead with .037
-OPEN = ("undecided", "not worse")  # outcomes that more seeds may turn into a lead
-ENOUGH_SEEDS = (
-    20  # confirmation seeds per (cell, stratum) of the first planned look; with fewer, a verdict is preliminary
-)
-LOOKS = (ENOUGH_SEEDS, 40, 60)  # planned looks: numbers of seeds at which a study may be judged
+ERROR = 0.05  # probability of any false verdict in a study, controlled over its claims by Holm's method
+OPEN = ("undecided", "not worse", "saturated")  # outcomes that more seeds or longer lags may turn into a lead
+ENOUGH_SEEDS = 20  # confirmation seeds per (cell, stratum) of the planned design; with fewer, a verdict is preliminary
 MAX_LISTED = 2  # contrasts that a sentence about a verdict spells out
 
 
@@ -29,6 +26,7 @@ class Verdict:
     id: int
     claim: str
     verdict: str  # supported | refuted | inconclusive | not_tested
+    p: float | None  # of the verdict, adjusted for the number of claims; None when not tested
     effect: float | None  # of the claim's decisive contrast, on its natural scale
     ci_low: float | None  # interval at LEVEL
     ci_high: float | None
@@ -42,91 +40,121 @@ class Verdict:
     literature: str = ""  # "agrees", "differs", "open"; "" for an undecided claim
 
 
-def decide(results: pd.DataFrame, claims: Sequence[Claim]) -> list[Verdict]:
-    """Return one verdict per claim, in their order.
+class _Test(NamedTuple):
+    """A claim with the estimates of its comparisons and the p values of its two rules."""
 
-    The error of .05 is shared equally by the claims (Bonferroni); the p values of a claim's contrasts are adjusted by Holm's method.
+    claim: Claim
+    measurements: dict[str, Measurement]
+    p: dict[str, dict[str, float] | None]  # by contrast and outcome; None where arms are missing
+    supported: float | None  # None where missing arms leave it open
+    refuted: float | None
 
-    :param results: the table as `tables.read` returns it.
-    """
-    arms = evidence(results)
-    return [_verdict(claim, arms, len(claims)) for claim in claims]
+    @property
+    def least(self) -> float:
+        return min((p for p in (self.supported, self.refuted) if p is not None), default=1.0)
+
+    @property
+    def tested(self) -> bool:
+        """Whether the arms are there to decide the claim, one way at least."""
+        return None not in (self.supported, self.refuted) or self.least < 1
 
 
 @dataclass(frozen=True)
 class _Judgement:
     verdict: str
     outcomes: dict[str, str]  # by name of the contrast
-    p: dict[str, float]  # adjusted; 1 where nothing could be tested
-    alpha: float
+    p: Mapping[str, Mapping[str, float] | None]
+    adjusted: float | None
+    alpha: float  # level that the claim was tested at
+
+    def holds(self, leaf: Is, alternatives: int) -> bool | None:
+        """Return whether an elementary rule holds; None if its contrast is missing."""
+        p = leaf.p(self.p)
+        return None if p is None else alternatives * p <= self.alpha
 
 
-def _alpha(seeds: int, claims: int) -> float:
-    return (ERROR if seeds <= ENOUGH_SEEDS else LOOK_ERROR) / claims
+def decide(results: pd.DataFrame, claims: Sequence[Claim]) -> list[Verdict]:
+    """Return one verdict per claim, in their order.
+
+    The probability of a false verdict is controlled at .05 over all claims that are tested (Holm 1979).
+
+    :param results: the table as `tables.read` returns it.
+    """
+    arms = evidence(results)
+    tests = [_test(claim, arms) for claim in claims]
+    return [_verdict(test, judged, arms) for test, judged in zip(tests, _judge(tests), strict=True)]
 
 
-def _judge(claim: Claim, measurements: Mapping[str, Measurement], seeds: int, claims: int) -> _Judgement:
-    """Determine the outcomes of the claim's contrasts, then apply its rules in the order premise, refuted, supported."""
-    alpha = _alpha(seeds, claims)
-    raw = {name: one.without_ceiling.p for name, one in measurements.items() if one.without_ceiling}
-    p = dict.fromkeys(measurements, 1.0) | dict(zip(raw, holm(list(raw.values())), strict=True))
-    outcomes = {name: outcome(one, p[name], alpha) for name, one in measurements.items()}
-    premise = True if claim.premise is None else claim.premise.holds(outcomes)
-    refuted, supported = claim.refuted.holds(outcomes), claim.supported.holds(outcomes)
-    if premise is None or (premise is False and _premise_may_still_hold(claim, outcomes)):
-        verdict = "not_tested"
-    elif premise is False:
-        verdict = "inconclusive"
-    elif refuted:
-        verdict = "refuted"
-    elif supported:
-        verdict = "supported"
-    else:
-        verdict = "not_tested" if None in (refuted, supported) else "inconclusive"
-    return _Judgement(verdict, outcomes, p, alpha)
-
-
-def _premise_may_still_hold(claim: Claim, outcomes: Mapping[str, str]) -> bool:
-    """Return whether arms are missing and the failing parts of the premise are undecided: more runs may settle both."""
-    failing = _leaves(claim.premise, outcomes, False) if claim.premise else ()
-    return "missing" in outcomes.values() and all(outcomes[leaf.contrast] in OPEN for leaf in failing)
-
-
-def _verdict(claim: Claim, arms: Evidence, claims: int) -> Verdict:
+def _test(claim: Claim, arms: Evidence) -> _Test:
     measurements = {comparison.name: measure(comparison, arms) for comparison in claim.comparisons}
-    seeds = min(
-        (
-            one.with_ceiling.seeds
-            for one in measurements.values()
-            if one.with_ceiling and one.comparison.margins.inferential
-        ),
-        default=0,
-    )
-    judged = _judge(claim, measurements, seeds, claims)
-    contrasts = {name: _contrast(one, judged.outcomes[name], judged.p[name]) for name, one in measurements.items()}
+    p = {name: None if one.missing else p_values(one) for name, one in measurements.items()}
+    rules = ([claim.premise] if claim.premise else []), claim.supported, claim.refuted
+    supported, refuted = (Every((*rules[0], rule)).p(p) for rule in rules[1:])
+    return _Test(claim, measurements, p, supported, refuted)
+
+
+def _judge(tests: Sequence[_Test]) -> list[_Judgement]:
+    """Decide the claims in the order of their p values, each at .05 over the number of those that are left, until one fails."""
+    tested = sorted((k for k, test in enumerate(tests) if test.tested), key=lambda k: tests[k].least)
+    adjusted = dict(zip(tested, holm([tests[k].least for k in tested]), strict=True))
+    decided = [k for k in tested if adjusted[k] <= ERROR]
+    judged = []
+    for k, test in enumerate(tests):
+        # An undecided claim was tested at the level of the first that failed.
+        rank = decided.index(k) if k in decided else len(decided)
+        alpha = ERROR / max(len(tested) - rank, 1)
+        outcomes = {name: outcome(one, alpha) for name, one in test.measurements.items()}
+        one_missing = None in (test.supported, test.refuted)
+        if k in decided:
+            verdict = "refuted" if test.refuted == test.least else "supported"
+        elif one_missing and not _premise_fails(test, alpha):
+            verdict = "not_tested"
+        else:
+            verdict = "inconclusive"
+        judged.append(_Judgement(verdict, outcomes, test.p, adjusted.get(k), alpha))
+    return judged
+
+
+def _premise_fails(test: _Test, alpha: float) -> bool:
+    """Return whether a part of the premise failed for good: no run of the missing arms can mend it."""
+    leaves = [leaf for leaf, _ in test.claim.premise.leaves()] if test.claim.premise else []
+    outcomes = [outcome(test.measurements[leaf.contrast], alpha) for leaf in leaves]
+    failed = zip(leaves, outcomes, strict=True)
+    return any(found not in (*OPEN, "missing", *leaf.outcomes) for leaf, found in failed)
+
+
+def _verdict(test: _Test, judged: _Judgement, arms: Evidence) -> Verdict:
+    claim, measurements = test.claim, test.measurements
+    inferential = [one for one in measurements.values() if one.comparison.margins.inferential]
+    seeds = min((one.estimate.seeds for one in inferential if one.estimate), default=0)
+    contrasts = {
+        name: _contrast(one, judged.outcomes[name], one.estimate.p if one.estimate else None)
+        for name, one in measurements.items()
+    }
     tested = judged.verdict != "not_tested"
-    decisive = contrasts.get(_decisive(claim, measurements, judged)) if tested else None
+    decisive = contrasts.get(_decisive(test, judged)) if tested else None
     return Verdict(
         id=claim.id,
         claim=claim.statement,
         verdict=judged.verdict,
+        p=judged.adjusted if tested else None,
         effect=decisive.effect if decisive else None,
         ci_low=decisive.ci_low if decisive else None,
         ci_high=decisive.ci_high if decisive else None,
         seeds=seeds,
         contrasts=(*contrasts.values(), *_descriptive(claim, arms, judged.alpha)),
         how_to_test="" if tested else _how_to_test(claim, judged.outcomes),
-        why=_why(claim, measurements, judged),
+        why=_why(test, judged),
         preliminary=0 < seeds < ENOUGH_SEEDS,
         decisive=decisive.question if decisive else "",
-        would_change=_would_change(claim, measurements, judged, seeds, claims),
+        would_change=_would_change(test, judged),
         literature=_literature(claim, judged.verdict),
     )
 
 
-def _contrast(measurement: Measurement, outcome: str, p: float) -> Contrast:
-    """Return the contrast with the numbers of the estimate that the outcome is based on."""
-    comparison, estimate = measurement.comparison, measurement.estimate_for(outcome)
+def _contrast(measurement: Measurement, outcome: str, p: float | None) -> Contrast:
+    """Return the contrast with the numbers of its estimate."""
+    comparison, estimate = measurement.comparison, measurement.estimate
     natural = estimate.natural if estimate else None
     return Contrast(
         question=comparison.question,
@@ -137,10 +165,10 @@ def _contrast(measurement: Measurement, outcome: str, p: float) -> Contrast:
         effect=natural.estimate if natural else None,
         ci_low=natural.low if natural else None,
         ci_high=natural.high if natural else None,
-        p=p if measurement.without_ceiling else None,
+        p=p,
         seeds=estimate.seeds if estimate else 0,
         outcome=outcome,
-        left_out=findings.left_out_of(measurement, outcome),
+        left_out=measurement.excluded,
         measure=comparison.measure,
         scale=comparison.scale,
         matters=comparison.smallest_effect_of_interest,
@@ -148,22 +176,26 @@ def _contrast(measurement: Measurement, outcome: str, p: float) -> Contrast:
 
 
 def _descriptive(claim: Claim, arms: Evidence, alpha: float) -> list[Contrast]:
-    """Return the descriptive contrasts that were run; in no rule, so their p values are not adjusted."""
+    """Return the descriptive contrasts that were run."""
     measurements = [measure(comparison, arms) for comparison in claim.descriptive]
-    p_values = [(one, one.without_ceiling.p if one.without_ceiling else 1.0) for one in measurements if not one.missing]
-    return [_contrast(one, outcome(one, p, alpha), p) for one, p in p_values]
+    return [
+        _contrast(one, outcome(one, alpha), one.estimate.p if one.estimate else None)
+        for one in measurements
+        if not one.missing
+    ]
 
 
-def _decisive(claim: Claim, measurements: Mapping[str, Measurement], judged: _Judgement) -> str:
+def _decisive(test: _Test, judged: _Judgement) -> str:
     """Return the name of the declared contrast, else of the deciding one with the smallest effect in units of its margin."""
+    claim = test.claim
     if claim.decisive:
         return claim.decisive
-    in_rules = {leaf.contrast for rule in (claim.supported, claim.refuted) for leaf in rule.leaves()}
+    in_rules = {leaf.contrast for rule in (claim.supported, claim.refuted) for leaf, _ in rule.leaves()}
     deciding = in_rules.intersection(_deciding(claim, judged)) or in_rules
     effects = {
-        name: one.with_ceiling.effect / one.comparison.margins.superiority
-        for name, one in measurements.items()
-        if name in deciding and one.with_ceiling
+        name: one.estimate.effect / one.comparison.margins.superiority
+        for name, one in test.measurements.items()
+        if name in deciding and one.estimate
     }
     return min(effects, key=effects.__getitem__, default="")
 
@@ -182,17 +214,17 @@ def _how_to_test(claim: Claim, outcomes: Mapping[str, str]) -> str:
     return command + (f"  # missing: {'; '.join(names)}" if len(claim.comparisons) > 1 else "")
 
 
-def _why(claim: Claim, measurements: Mapping[str, Measurement], judged: _Judgement) -> str:
+def _why(test: _Test, judged: _Judgement) -> str:
     """Return the findings that the verdict is based on."""
+    claim, measurements = test.claim, test.measurements
     sentences = {
-        name: findings.finding(one, judged.outcomes[name], judged.p[name], judged.alpha) + "."
-        for name, one in measurements.items()
+        name: findings.finding(one, judged.outcomes[name], judged.alpha) + "." for name, one in measurements.items()
     }
     if judged.verdict == "not_tested":
         missing = [one for name, one in measurements.items() if judged.outcomes[name] == "missing"]
         present = [sentence for name, sentence in sentences.items() if judged.outcomes[name] != "missing"]
         return " ".join([*findings.missing(missing), *present])
-    one_search = any(one.with_ceiling and one.with_ceiling.searches == 1 for one in measurements.values())
+    one_search = any(one.estimate and one.estimate.searches == 1 for one in measurements.values())
     caveat = "With one search per arm, the intervals exclude the variance between searches." if one_search else ""
     opening, deciding = "", _deciding(claim, judged)
     if judged.verdict == "inconclusive" and not _premise_holds(claim, judged):
@@ -203,84 +235,68 @@ def _why(claim: Claim, measurements: Mapping[str, Measurement], judged: _Judgeme
 
 
 def _premise_holds(claim: Claim, judged: _Judgement) -> bool:
-    return claim.premise is None or bool(claim.premise.holds(judged.outcomes))
+    return claim.premise is None or all(judged.holds(*leaf) for leaf in claim.premise.leaves())
 
 
 def _deciding(claim: Claim, judged: _Judgement) -> tuple[str, ...]:
     """Return the names of the contrasts that the verdict is based on; if inconclusive, of those that prevent a decision."""
+    return tuple(dict.fromkeys(leaf.contrast for leaf in _leaves(claim, judged)))
+
+
+def _leaves(claim: Claim, judged: _Judgement) -> list[Is]:
+    """Return the elementary rules that a decision is based on, or those that prevent one."""
     if judged.verdict in ("supported", "refuted"):
         rule = claim.supported if judged.verdict == "supported" else claim.refuted
-        premise = _leaves(claim.premise, judged.outcomes, True) if claim.premise else []
-        leaves = [*premise, *_leaves(rule, judged.outcomes, True)]
-    elif not _premise_holds(claim, judged) and claim.premise:
-        leaves = _leaves(claim.premise, judged.outcomes, False)
-    else:
-        leaves = _leaves(claim.supported, judged.outcomes, False)
-    return tuple(dict.fromkeys(leaf.contrast for leaf in leaves))
+        premise = _holding(claim.premise, judged) if claim.premise else ()
+        return [*premise, *_holding(rule, judged)]
+    rule = claim.premise if claim.premise and not _premise_holds(claim, judged) else claim.supported
+    return [leaf for leaf, alternatives in rule.leaves() if judged.holds(leaf, alternatives) is False]
 
 
-def _leaves(rule: Rule, outcomes: Mapping[str, str], holding: bool) -> list[Is]:
-    """Return the elementary rules that hold, or those that do not."""
-    return [leaf for leaf in rule.leaves() if leaf.holds(outcomes) is holding]
+def _holding(rule: Rule, judged: _Judgement) -> Iterator[Is]:
+    """Yield the elementary rules that make a rule hold: of alternatives, those of the one with the smallest p value."""
+    match rule:
+        case Is():
+            yield rule
+        case Every(rules):
+            for part in rules:
+                yield from _holding(part, judged)
+        case Some(rules):
+            known = [part for part in rules if part.p(judged.p) is not None]
+            yield from _holding(min(known, key=lambda part: part.p(judged.p) or 0.0), judged)
 
 
-def _would_change(
-    claim: Claim, measurements: Mapping[str, Measurement], judged: _Judgement, seeds: int, claims: int
-) -> str:
+def _would_change(test: _Test, judged: _Judgement) -> str:
     """Return what would make a decided claim inconclusive, or what an undecided one requires."""
+    measurements = test.measurements
     if judged.verdict == "not_tested":
         missing = [one.comparison.question for name, one in measurements.items() if judged.outcomes[name] == "missing"]
         more = [f"{len(missing) - MAX_LISTED} more"] if len(missing) > MAX_LISTED else []
         return f"Runs of the missing arms: {'; '.join(missing[:MAX_LISTED] + more)}."
+    leaves = _leaves(test.claim, judged)
     if judged.verdict in ("supported", "refuted"):
-        rule = claim.supported if judged.verdict == "supported" else claim.refuted
-        names = dict.fromkeys(leaf.contrast for leaf in _leaves(rule, judged.outcomes, True))
+        names = dict.fromkeys(leaf.contrast for leaf in leaves)
         distances = {name: thresholds.distance(measurements[name], judged.outcomes[name]) for name in names}
-        # The last to fail settles a rule that needs one contrast, the first to fail a rule that needs all.
-        select, label = (max, "strongest") if isinstance(rule, Some) else (min, "weakest")
-        name = select(distances, key=distances.__getitem__)
-        opening = f"The {label} of {len(distances)} contrasts: " if len(distances) > 1 else ""
+        name = min(distances, key=distances.__getitem__)
+        opening = f"The weakest of {len(distances)} contrasts: " if len(distances) > 1 else ""
         return opening + thresholds.inconclusive_if(measurements[name], judged.outcomes[name])
-    rule = claim.premise if claim.premise and not _premise_holds(claim, judged) else claim.supported
-    leaves = _leaves(rule, judged.outcomes, False)
     required = [
         thresholds.requirement(measurements[leaf.contrast], leaf.outcomes, judged.alpha) for leaf in leaves[:MAX_LISTED]
     ]
     more = [f"Required in addition: {len(leaves) - MAX_LISTED} more."] if len(leaves) > MAX_LISTED else []
-    blocking = [measurements[leaf.contrast] for leaf in leaves]
-    advice = _advice(claim, blocking, measurements, judged, seeds, claims)
+    advice = _advice([measurements[leaf.contrast] for leaf in leaves], judged)
     return " ".join(part for part in (*required, *more, advice) if part)
 
 
-def _advice(
-    claim: Claim,
-    blocking: Sequence[Measurement],
-    measurements: Mapping[str, Measurement],
-    judged: _Judgement,
-    seeds: int,
-    claims: int,
-) -> str:
-    """Return the next step for an inconclusive claim: as a rule the planned look that its effects and variances project.
-
-    More seeds come with more searches, because seeds of the same searches do not reduce the variance between searches.
-    """
+def _advice(blocking: Sequence[Measurement], judged: _Judgement) -> str:
+    """Return the next step for an inconclusive claim."""
+    outcomes = [judged.outcomes[one.comparison.name] for one in blocking]
     if any(not one.comparison.margins.inferential for one in blocking):
         return "More seeds do not help: the manipulation check failed, so its arms have to be set up again."
-    if blocking and all(judged.outcomes[one.comparison.name] == "equivalent" for one in blocking):
+    if outcomes and all(found == "equivalent" for found in outcomes):
         return "These contrasts are ties, so more seeds are not expected to change the verdict."
-    if any(one.with_ceiling is None or one.with_ceiling.n_lags < MIN_LAGS for one in blocking):
-        return "More informative lags are needed, not more seeds."
-    looks = [look for look in LOOKS if look > seeds]
-    searches = min((one.with_ceiling.searches for one in measurements.values() if one.with_ceiling), default=1)
-
-    def named(look: int) -> str:
-        from_searches = f" from {-(-searches * look // seeds)} searches" if searches > 1 else ""
-        return f"the planned look at {look} seeds{from_searches}"
-
-    for look in looks:
-        projected = {name: one.projected(look) for name, one in measurements.items()}
-        if _judge(claim, projected, look, claims).verdict in ("supported", "refuted"):
-            return f"If effects and variances stay the same, {named(look)} would decide the claim."
-    if looks:
-        return f"If effects and variances stay the same, even {named(looks[-1])} would not decide the claim."
-    return "All planned looks are used."
+    if "saturated" in outcomes:
+        return "Longer lags are needed, at which the reference fails, not more seeds."
+    if any(one.estimate is None or one.n_lags < MIN_LAGS for one in blocking):
+        return "More lags are needed, not more seeds."
+    return "A new study with more searches and another seed may decide it; more seeds of the same searches do not help much."

@@ -6,13 +6,13 @@ import pandas as pd
 
 from reports.aggregates import lattice
 from reports.aggregates.outcomes import Table
+from reports.claims.findings import unit_of
 from reports.exhibits import INTERVALS, NO_CONFIRMATION, Exhibit, exhibit, missing
 from reports.figures import effects as figures
 from reports.figures import tree
 from reports.figures.style import CellStyle
 from reports.format import percent
 from reports.statistics.contrasts import LEVEL, Contrast, Estimate
-from reports.statistics.quantities import SOLVED
 from reports.text import alt_text
 from reports.text.sentences import DEMANDS
 
@@ -78,7 +78,7 @@ def contrasts(tested: Sequence[Contrast], styles: Mapping[str, CellStyle]) -> Ex
             sentences.append(f"Ratios of {measure}; shaded: less than a factor of {matters:.3g}, too small to matter.")
         elif measure.startswith("share"):
             sentences.append(f"Dotted: {round(100 * matters)} %, the threshold for the {measure}.")
-        elif measure == SOLVED.name:
+        elif unit_of(next(c for c in tested if c.measure == measure)) == "points":
             points = round(100 * matters)
             sentences.append(f"Shaded: differences in {measure} below ±{points} points, too small to matter.")
         else:

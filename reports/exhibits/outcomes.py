@@ -13,22 +13,34 @@ from reports.text import alt_text
 SHARE_SOLVED = Scale("share solved", 0, 1.02)
 
 
-def solve_rates(rates: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
-    """Solve rate of each cell against the lag of each task.
+def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
+    """Solve rate of each cell against the lag of each task, with its reach.
 
     :param rates: as returned by `outcomes.solve_rates`.
+    :param reaches: as returned by `reach.reaches`.
     """
     if rates.empty:
         return missing(NO_CONFIRMATION)
-    alt = alt_text.rates(rates)
+    alt = alt_text.rates(rates) + alt_text.reaches(reaches)
+    data = rates.merge(
+        reaches.rename(columns={"low": "reach_low", "high": "reach_high"}), how="left", on=["task", "cell"]
+    )
     if len(styles) > MANY:
         caption = (
             "Solve rate of the confirmation networks, in percent (darker is higher). Columns are the lags of each task, "
             f"rows are cells. The data file lists counts and Wilson {INTERVALS}."
         )
-        return exhibit(lambda: figures.solve_rates(rates, styles), alt, caption, rates)
-    caption = f"Share of confirmation networks that solve the task, against its lag, with Wilson {INTERVALS}."
-    return paged(rates, int(2 * TALLEST / 2.7), lambda rows: figures.solve_rates(rows, styles), alt, caption)
+        return exhibit(lambda: figures.solve_rates(rates, reaches, styles), alt, caption, data)
+    caption = f"Share of confirmation networks that solve the task, with Wilson {INTERVALS}"
+    if len(reaches):
+        caption += (
+            ", against its lag. Below: the reach of each cell, the lag up to which half of its networks solve the task, with the "
+            f"{INTERVALS.removesuffix('s')} over searches; an arrow where the lags do not contain it"
+        )
+    per_sheet = int(2 * TALLEST / (2.7 + figures.REACH_ROW * len(styles)))
+    return paged(
+        rates, max(per_sheet, 1), lambda rows: figures.solve_rates(rows, reaches, styles), alt, f"{caption}.", data
+    )
 
 
 def scores(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:

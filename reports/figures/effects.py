@@ -7,12 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.claims.findings import shown
+from reports.claims.findings import shown, unit_of
 from reports.figures.panels import plain_numbers
 from reports.figures.style import FAINT, RULE, WIDTH, CellStyle
 from reports.format import short
 from reports.statistics.contrasts import Contrast
-from reports.statistics.quantities import SOLVED
 
 RATIO_LIMITS = 1e-3, 1e3
 """Ratios outside these limits are drawn at the edge; the text beside them gives their value."""
@@ -38,7 +37,8 @@ def contrasts(tested: Sequence[Contrast], styles: Mapping[str, CellStyle]) -> Fi
 
 
 def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, styles: Mapping[str, CellStyle]) -> None:
-    unit = 100 if not ratio and (measure == SOLVED.name or measure.startswith("share")) else 1
+    kind = {"×": "ratio", "points": "points", "%": "percent"}.get(unit_of(tested[0]), "difference")
+    unit = 100 if kind in ("points", "percent") else 1
     matters = max(contrast.matters for contrast in tested)
     if ratio:
         ax.set_xscale("log")
@@ -74,5 +74,4 @@ def _panel(ax: Axes, tested: Sequence[Contrast], measure: str, ratio: bool, styl
         ax.set_xlim((-100, 100) if whole else (-widest, widest))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    kind = "ratio" if ratio else "points" if measure == SOLVED.name else "percent" if unit == 100 else "difference"
     ax.set_xlabel(f"{measure}, {kind}")

@@ -28,16 +28,20 @@ from reports.figures.panels import (
 from reports.figures.style import FAINT, RULE, WIDTH, CellStyle
 from reports.format import number, short
 
+REACH_ROW = 0.16
+"""Inches that a figure of solve rates is higher for each cell."""
 NUMBERED = 45
 """Largest number of columns at which the numbers in the matrix are readable."""
 
 
-def solve_rates(rates: Table, styles: Mapping[str, CellStyle]) -> Figure:
+def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -> Figure:
     """Draw solve rates with Wilson intervals: lines against the lag, or a row per cell if a task has one or two lags.
 
-    With more than MANY cells, a matrix shaded by the rate.
+    Below the lines, the reach of each cell with its interval; an arrow where the lags do not contain the cell's limit. With more
+    than MANY cells, a matrix shaded by the rate.
 
     :param rates: task, lag, cell, solved, seeds, rate, low, high.
+    :param reaches: task, cell, reach, low, high, relation.
     """
     if len(styles) > MANY:
         return _rate_matrix(rates, styles)
@@ -49,11 +53,12 @@ def solve_rates(rates: Table, styles: Mapping[str, CellStyle]) -> Figure:
             panels.extend((f"{task} · lag {lag:g}", part) for (lag,), part in parts(rows, ["lag"]))
     lines = any(rows["lag"].nunique() >= 3 for _, rows in panels)
     columns = min(2 if lines else 3, len(panels))
-    figure, axes = grid(-(-len(panels) // columns), columns, 2.7 if lines else 0.9 + 0.28 * len(styles))
+    height = 2.7 + REACH_ROW * len(styles) if lines else 0.9 + 0.28 * len(styles)
+    figure, axes = grid(-(-len(panels) // columns), columns, height)
     for ax, (title, rows) in zip(axes.flat, panels, strict=False):
         ax.set_title(short(title, 40))
         if rows["lag"].nunique() >= 3:
-            _rate_lines(ax, rows, styles)
+            _rate_lines(ax, rows, pick(reaches, task=rows["task"].iloc[0]), styles)
         else:
             _rate_dots(ax, rows, styles, names=lines or ax in axes[:, 0])
     for ax in axes.flat[len(panels) :]:
@@ -86,18 +91,26 @@ def _rate_matrix(rates: Table, styles: Mapping[str, CellStyle]) -> Figure:
     return figure
 
 
-def _rate_lines(ax: Axes, rates: Table, styles: Mapping[str, CellStyle]) -> None:
+def _rate_lines(ax: Axes, rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -> None:
     lags = sorted(rates["lag"].unique())
     for (cell,), rows in parts(rates, ["cell"]):
         style, rows = styles[cell], rows.sort_values("lag")
-        x = [lags.index(lag) for lag in rows["lag"]]
-        ax.fill_between(x, rows["low"], rows["high"], color=style.color, alpha=0.12, linewidth=0)
-        ax.plot(
-            x, rows["rate"], color=style.color, marker=style.marker, linestyle=style.line, markersize=5, clip_on=False
-        )
-    ax.set_xticks(range(len(lags)), [f"{lag:g}" for lag in lags])
-    ax.set_xlabel("lag")
-    ax.set_ylim(0, 1)
+        ax.fill_between(rows["lag"], rows["low"], rows["high"], color=style.color, alpha=0.1, linewidth=0)
+        line = {"color": style.color, "marker": style.marker, "linestyle": style.line, "markersize": 5}
+        ax.plot(rows["lag"], rows["rate"], clip_on=False, **line)
+    for row in reaches.itertuples():
+        style, y = styles[row.cell], -0.1 * (1 + list(styles).index(row.cell))
+        ax.hlines(y, row.low, row.high, color=style.color, linewidth=2.2, alpha=0.45, clip_on=False)
+        marker = {"=": style.marker, ">": ">", "<": "<"}[row.relation]
+        ax.plot(row.reach, y, color=style.color, marker=marker, markersize=6, clip_on=False, zorder=3)
+    ax.axhline(0.5, color=RULE, linewidth=1, zorder=0)
+    ax.axhline(0, color=RULE, linewidth=1, zorder=0)
+    ax.set_xscale("log")
+    ax.set_xticks(lags, [f"{lag:g}" for lag in lags])
+    ax.minorticks_off()
+    ax.set_xlabel("lag, and below the line the reach of each cell")
+    ax.set_ylim(-0.1 * (len(styles) + 0.7) if len(reaches) else 0, 1)
+    ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.set_ylabel("solve rate")
 

@@ -18,6 +18,7 @@ from reports.aggregates.outcomes import (
     reference_lags,
     solve_rates,
 )
+from reports.aggregates.reach import reaches
 from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
@@ -96,7 +97,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         ],
         "exhibits": {
             "lattice": effects.lattice_of(nodes, grouped, changes, styles),
-            "solve_rates": outcomes.solve_rates(rates, styles),
+            "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
             "solving": outcomes.solving(confirm, styles),
             "scores": outcomes.scores(confirm, styles),
             "learning_curves": outcomes.learning_curves(curves, confirm, styles),

@@ -180,14 +180,15 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
         power.sentence(),
         f"“Unsolved” means not solved within the budget{f' of {steps:,} steps' if steps else ''}: a network might have solved "
         "its task with more steps.",
-        f"A network stops as solved when {f'{patience} validations' if patience else 'several validations'} in a row and then "
-        "the test set meet the criterion. A network close to the criterion may be evaluated on the test set more than once.",
+        f"A network stops as solved when {f'{patience} validations' if patience else 'several validations'} in a row, the test "
+        "set and a second test set that is new every time meet the criterion. One close to it may try more than once.",
         f"Training uses Adam on batches{f' of {batch}' if batch else ''}, not the online gradient descent of the original "
         "papers, so published results can be compared in direction only, not in size.",
         "The searches are small: a cell that works only in a narrow range of hyperparameters appears worse than it is. "
         "Every cell had the same ranges and the same number of trials.",
         "Each task demands a single ability. A difference between cells found here need not matter on natural sequences.",
-        "Where no network or every network solves a task, equal solve rates do not show that the cells are equal.",
+        "Where no network or every network solves a task, equal solve rates do not show that the cells are equal. A cell "
+        "therefore keeps up only on tasks on which a cell that is known to fail does fail, and up to lags at which the other fails.",
     ]
     if seeds < ENOUGH_SEEDS:
         lines.insert(

@@ -6,28 +6,31 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reports.statistics.quantities import SOLVED, Quantity
+from reports.statistics.quantities import REACH, SOLVED, Quantity
 from reports.statistics.strata import Stratum, Where, joined
 
+OCTAVE = math.log(2)
+"""The smallest effect on reach of interest: a factor of 2."""
 DELTA = 0.2
-"""The smallest difference in solve rate of interest."""
+"""The smallest difference in solve rate of interest, where lags cannot be in octaves."""
 
 
 class Margins(NamedTuple):
     """The thresholds of an effect, on the quantity's own scale: logarithms where its scale is a ratio."""
 
-    superiority: float = DELTA  # a is better if the effect is at least this ...
+    superiority: float = OCTAVE  # a is better if the effect is at least this ...
     null: float = 0.0  # ... and significantly above this
     inferiority: float = (
-        -DELTA
+        -OCTAVE
     )  # a is worse if the effect is at most this and significantly below the null; −inf: not tested
-    equivalence: tuple[float, float] | None = (-DELTA, DELTA)  # a tie if the interval lies inside; None: not tested
+    equivalence: tuple[float, float] | None = (-OCTAVE, OCTAVE)  # a tie if the interval lies inside; None: not tested
     inferential: bool = (
         True  # False: a descriptive manipulation check; a tie if every stratum lies inside `equivalence`
     )
 
 
-RATE_MARGINS = Margins()
+REACH_MARGINS = Margins()
+RATE_MARGINS = Margins(DELTA, 0.0, -DELTA, (-DELTA, DELTA))
 
 
 class Term(NamedTuple):
@@ -58,9 +61,10 @@ class Comparison:
     b: str
     where: tuple[Where, ...]
     minus: tuple[Where, ...] = ()  # if set: an interaction, a − b on `where` minus a − b here
-    informative_only: bool = True  # exclude strata at the floor or ceiling of the tuning trials
-    quantity: Quantity = SOLVED
-    margins: Margins = RATE_MARGINS
+    informative_only: bool = True  # exclude strata that no cell solved in any trial
+    quantity: Quantity = REACH
+    margins: Margins = REACH_MARGINS
+    bounded: bool = False  # not worse is claimed for these lags only, so b need not reach its limit in them
     rival: str = ""  # a cell that replaces a if it solved more of its tuning trials
     terms: tuple[Term, ...] = ()  # if set: a linear contrast other than a − b
     denominator: tuple[Term, ...] = ()  # if set: the effect is the sum of `terms` as a share of this sum
@@ -104,7 +108,7 @@ class Comparison:
 
     @property
     def scale(self) -> str:
-        return self.quantity.scale
+        return "difference" if self.is_share else self.quantity.scale
 
     @property
     def unit(self) -> str:
@@ -113,8 +117,13 @@ class Comparison:
 
     @property
     def phrased(self) -> bool:
-        """Whether it is reported by a phrase of its own, because it is not a difference in solve rates."""
+        """Whether it is reported by a phrase of its own, because it is not a difference in rates."""
         return bool(self.phrase or self.quantity.phrase)
+
+    @property
+    def reference(self) -> str:
+        """The cell whose limit the lags have to contain for the other to be not worse; "" where they need not."""
+        return self.b if self.quantity.over_lags and not self.bounded and not self.minus and not self.is_share else ""
 
     @property
     def smallest_effect_of_interest(self) -> float:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.format import percent
+from reports.format import count
 from reports.statistics import estimators
 from reports.statistics.arms import Arm, Evidence, Key, evidence
 from reports.statistics.comparison import Comparison
-from reports.statistics.estimates import LEVEL, Estimate, estimate_contrast, manipulation_check
-from reports.statistics.quantities import SOLVED
+from reports.statistics.estimates import LEVEL, Estimate, estimate_contrast, manipulation_check, stratum_weights
 from reports.statistics.strata import Stratum, Where
 
-__all__ = ["LEVEL", "Comparison", "Contrast", "Estimate", "Evidence", "Measurement", "evidence", "measure", "outcome"]
+__all__ = [
+    "LEVEL",
+    "Comparison",
+    "Contrast",
+    "Estimate",
+    "Evidence",
+    "Measurement",
+    "evidence",
+    "measure",
+    "outcome",
+    "p_values",
+]
 
-FLOOR, CEILING = 0.05, 0.95  # solve rates outside which a stratum does not discriminate between cells
+FLOOR = 0.05  # solve rate below which two cells do not tie: both fail
+HALF = 0.5  # solve rate at a cell's limit
 MIN_LAGS = 3  # smallest number of lags for an outcome: an effect at fewer may not generalise over lags
+MIN_SEARCHES = 5  # smallest number of searches for an outcome: seeds of one search are nearly copies of each other
 TIE_SEEDS = 10  # smallest number of seeds for a tie or "not worse"
 HETEROGENEITY = 0.05  # level of the test of each stratum (after Holm) that excludes a tie
 
@@ -31,54 +43,48 @@ class Contrast:
     b: str
     tasks: tuple[str, ...]
     lags: tuple[Stratum, ...]  # the strata used
-    effect: float | None  # mean over the strata used
+    effect: float | None  # mean over the strata used, or factor between reaches
     ci_low: float | None  # interval at LEVEL
     ci_high: float | None
-    p: float | None  # two-sided, of "no difference", after Holm inside the claim
+    p: float | None  # two-sided, of "no difference"; times the number of alternatives where one of several is enough
     seeds: int  # smallest number of confirmation seeds per (cell, stratum); 0 when missing
-    outcome: str  # better | worse | equivalent | not worse | undecided | missing
-    left_out: tuple[str, ...] = ()  # excluded strata with the reason: "recall lag 160: floor, 2 % of trials solved"
+    outcome: str  # better | worse | equivalent | not worse | saturated | undecided | missing
+    left_out: tuple[str, ...] = ()  # excluded strata with the reason: "recall lag 160: no trial solved it"
     measure: str = "solve rate"  # the quantity: solve rate, score, largest n, FLOPs to solve, ...
     scale: str = "difference"  # "difference", whose null is 0, or "ratio", whose null is 1
-    matters: float = 0.2  # smallest difference, factor or share of interest
+    matters: float = 2.0  # smallest difference, factor or share of interest
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The estimates of one comparison, before adjustment for the other comparisons of its claim."""
+    """The estimate of one comparison, before it is judged."""
 
     comparison: Comparison
     missing_places: tuple[Where, ...] = ()  # where no stratum has all of the cells
-    without_ceiling: Estimate | None = None  # for better and worse: strata that every cell solves dilute a difference
-    with_ceiling: Estimate | None = None  # for equivalent and not worse: such strata are evidence of a tie
-    excluded: tuple[str, ...] = ()  # strata in neither estimate, with the reason
-    at_ceiling: tuple[str, ...] = ()  # strata in `with_ceiling` only, with the reason
-    heterogeneous: tuple[Stratum, ...] = ()  # strata that differ significantly by themselves
+    estimate: Estimate | None = None  # None: no informative stratum, or the variance is unknown
+    n_lags: int = 0  # lags that were run, of the smaller side; those that no cell solved count as differences of 0
+    excluded: tuple[str, ...] = ()  # strata that are not in the estimate, with the reason
+    better_at: tuple[Stratum, ...] = ()  # strata at which a is significantly better by itself
+    worse_at: tuple[Stratum, ...] = ()  # strata at which a is significantly worse; outside the margins, of a check
+    reference_rates: tuple[float, float] | None = (
+        None  # solve rates of the reference at the shortest and the longest lag
+    )
 
     @property
     def missing(self) -> bool:
         return bool(self.missing_places)
 
-    def estimate_for(self, outcome: str) -> Estimate | None:
-        """Return the estimate that an outcome is based on."""
-        return self.without_ceiling if outcome in ("better", "worse") else self.with_ceiling
-
-    def projected(self, seeds: int) -> Measurement:
-        """Return the measurement expected at a larger number of seeds."""
-        return replace(
-            self,
-            without_ceiling=self.without_ceiling and self.without_ceiling.projected(seeds),
-            with_ceiling=self.with_ceiling and self.with_ceiling.projected(seeds),
-        )
+    @property
+    def saturated(self) -> bool:
+        """Whether the reference still solves half at the longest lag, so that its limit is unknown."""
+        return self.reference_rates is not None and self.reference_rates[1] >= HALF
 
 
 def measure(comparison: Comparison, evidence: Evidence) -> Measurement:
     """Select the strata and estimate the contrast on them.
 
-    A stratum needs confirmed networks of all cells. Whether it is informative is decided on the tuning trials of these
-    cells together, so that no selection depends on confirmation data; without tuning rows every stratum is informative. The subtracted side of
-    an interaction keeps strata at the ceiling, because they show that there is no difference there. Quantities other
-    than the solve rate keep them too, because cells may differ where all solve.
+    A stratum needs confirmed networks of all cells. One that no cell solved in any tuning trial is left out: no cell can
+    be better there, and no selection depends on confirmation data. Without tuning rows, every stratum counts.
     """
     comparison = _with_better_rival(comparison, evidence)
     arms = evidence.arms(comparison.quantity)
@@ -89,21 +95,25 @@ def measure(comparison: Comparison, evidence: Evidence) -> Measurement:
     missing = [place for side, strata in zip(places, sides, strict=True) if not strata for place in side]
     if missing:
         return Measurement(comparison, tuple(missing))
-    shared = sides[0] + sides[1]
-    excluded, at_ceiling = _uninformative(comparison, shared, sides[0], evidence, arms)
-    with_ceiling = [[stratum for stratum in side if stratum not in excluded] for side in sides]
-    without_ceiling = [[stratum for stratum in side if stratum not in at_ceiling] for side in with_ceiling]
-    reasons, ceilings = tuple(excluded.values()), tuple(at_ceiling.values())
+    excluded = _excluded(comparison, sides[0] + sides[1], evidence, arms)
+    reasons = tuple(excluded.values())
     if not comparison.margins.inferential:
-        estimate, outside = manipulation_check(comparison, with_ceiling[0], evidence)
-        return Measurement(comparison, with_ceiling=estimate, excluded=reasons, heterogeneous=outside)
+        kept = [stratum for stratum in sides[0] if stratum not in excluded]
+        estimate, outside = manipulation_check(comparison, kept, evidence)
+        return Measurement(comparison, estimate=estimate, excluded=reasons, worse_at=outside)
+    weights = [
+        {stratum: weight for stratum, weight in stratum_weights(comparison, side).items() if stratum not in excluded}
+        for side in sides
+    ]
+    better_at, worse_at = _significant_strata(comparison, weights[0], evidence)
     return Measurement(
         comparison,
-        without_ceiling=estimate_contrast(comparison, without_ceiling, evidence),
-        with_ceiling=estimate_contrast(comparison, with_ceiling, evidence),
+        estimate=estimate_contrast(comparison, weights, evidence),
+        n_lags=min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side),
         excluded=reasons,
-        at_ceiling=ceilings,
-        heterogeneous=_heterogeneous(comparison, with_ceiling[0], evidence),
+        better_at=better_at,
+        worse_at=worse_at,
+        reference_rates=_reference_rates(comparison, sides[0], evidence),
     )
 
 
@@ -128,93 +138,132 @@ def _with_better_rival(comparison: Comparison, evidence: Evidence) -> Comparison
 def _shared_strata(
     comparison: Comparison, places: tuple[Where, ...], evidence: Evidence, arms: dict[Key, Arm], smallest: float | None
 ) -> list[Stratum]:
-    """Return the strata in these places with the arms of all terms."""
-    sized = any(term.size_factor is not None for term in comparison.contrast_terms)
+    """Return the strata in these places, at the smallest size, with the arms of all terms."""
     return [
         stratum
         for stratum, group in evidence.groups.items()
         if any((stratum, group) in place for place in places)
-        and (not sized or (smallest is not None and stratum.size == smallest))
+        and stratum.size == smallest
         and all((term.cell, term.stratum(stratum)) in arms for term in comparison.contrast_terms)
     ]
 
 
-def _uninformative(
-    comparison: Comparison,
-    shared: Sequence[Stratum],
-    where: Sequence[Stratum],
-    evidence: Evidence,
-    arms: dict[Key, Arm],
-) -> tuple[dict[Stratum, str], dict[Stratum, str]]:
-    """Return the strata to exclude from every estimate, and those at the ceiling, each with the reason."""
+def _excluded(
+    comparison: Comparison, shared: Sequence[Stratum], evidence: Evidence, arms: dict[Key, Arm]
+) -> dict[Stratum, str]:
+    """Return the strata to leave out, each with the reason."""
     several_sizes = len({stratum.size for stratum in shared}) > 1
     arms_by_stratum = {s: [arms[term.cell, term.stratum(s)] for term in comparison.contrast_terms] for s in shared}
-    searched = any(min(len(arm.runs) for arm in arms_there) > 1 for arms_there in arms_by_stratum.values())
-    inferential, solve_rates = comparison.margins.inferential, comparison.quantity is SOLVED
-    one_search = "only one search was confirmed" if solve_rates else "measured in one search only"
-    excluded, at_ceiling = {}, {}
+    searched = any(min(len(arm.runs) for arm in there) >= MIN_SEARCHES for there in arms_by_stratum.values())
+    inferential, is_rate = comparison.margins.inferential, comparison.quantity.is_rate
+    excluded = {}
     for stratum, arms_there in arms_by_stratum.items():
         size = f" at size {stratum.size:g}" if several_sizes and stratum.size is not None else ""
-        rate = _tuning_solve_rate(comparison, stratum, evidence) if comparison.informative_only else None
-        solved = "" if rate is None else f"{percent(rate)} of trials solved"
-        if inferential and searched and any(len(arm.runs) == 1 for arm in arms_there):
-            excluded[stratum] = f"{stratum}{size}: {one_search}, so the variance between searches is unknown"
-        elif inferential and not solve_rates and any(arm.n_units == 1 for arm in arms_there):
+        searches = min(len(arm.runs) for arm in arms_there)
+        if inferential and searched and searches < MIN_SEARCHES:
+            done = "confirmed" if is_rate else "measured"
+            excluded[stratum] = f"{stratum}{size}: {done} in {count(searches, 'search', 'searches')} only"
+        elif inferential and not is_rate and any(arm.n_units == 1 for arm in arms_there):
             excluded[stratum] = f"{stratum}{size}: measured in one network only"
-        elif rate is not None and rate < FLOOR:
-            excluded[stratum] = f"{stratum}{size}: floor, {solved}"
-        elif rate is not None and rate > CEILING and stratum in where and solve_rates:
-            at_ceiling[stratum] = f"{stratum}{size}: ceiling, {solved}"
-    return excluded, at_ceiling
+        elif comparison.informative_only and _trials_solved(comparison, stratum, evidence) == 0:
+            excluded[stratum] = f"{stratum}{size}: no tuning trial of any of these cells solved it"
+    return excluded
 
 
-def _tuning_solve_rate(comparison: Comparison, stratum: Stratum, evidence: Evidence) -> float | None:
-    """Return the share of the cells' tuning trials that solved; None without tuning rows."""
+def _trials_solved(comparison: Comparison, stratum: Stratum, evidence: Evidence) -> int | None:
+    """Return how many of the cells' tuning trials solved the stratum; None without tuning rows."""
     keys = {(term.cell, term.stratum(stratum)) for term in comparison.contrast_terms}
     counts = [evidence.tuned.get(key, (0, 0)) for key in keys]
-    trials = sum(trials for _, trials in counts)
-    return sum(solved for solved, _ in counts) / trials if trials else None
+    return sum(solved for solved, _ in counts) if all(trials for _, trials in counts) else None
 
 
-def _heterogeneous(comparison: Comparison, strata: Sequence[Stratum], evidence: Evidence) -> tuple[Stratum, ...]:
-    """Return the strata with a significant difference; only of symmetric equivalence margins, else none."""
+def _reference_rates(
+    comparison: Comparison, strata: Sequence[Stratum], evidence: Evidence
+) -> tuple[float, float] | None:
+    """Return the lowest solve rate of the reference at the shortest lag of a task, and the highest at the longest lag."""
+    if not comparison.reference:
+        return None
+    lags: dict[tuple[str, float | None], list[Stratum]] = {}
+    for stratum in strata:
+        lags.setdefault((stratum.task, stratum.size), []).append(stratum)
+    term = next(term for term in comparison.contrast_terms if term.cell == comparison.reference)
+    ends = [(min(there, key=_lag), max(there, key=_lag)) for there in lags.values()]
+    rates = [[evidence.confirmed[term.cell, term.stratum(end)].mean for end in pair] for pair in ends]
+    return min(first for first, _ in rates), max(last for _, last in rates)
+
+
+def _lag(stratum: Stratum) -> float:
+    return stratum.lag
+
+
+def _significant_strata(
+    comparison: Comparison, weights: Mapping[Stratum, float], evidence: Evidence
+) -> tuple[tuple[Stratum, ...], tuple[Stratum, ...]]:
+    """Return the strata at which a is significantly better and worse by itself; none unless the equivalence margins are symmetric."""
     low, high = comparison.margins.equivalence or (0.0, -1.0)
     if comparison.minus or low != -high or comparison.margins.null:
-        return ()
-    single = [estimate for stratum in strata if (estimate := estimate_contrast(comparison, [[stratum], []], evidence))]
+        return (), ()
+    single = [one for s, w in weights.items() if (one := estimate_contrast(comparison, [{s: w}, {}], evidence))]
     adjusted = estimators.holm([estimate.p for estimate in single])
-    return tuple(estimate.strata[0] for estimate, p in zip(single, adjusted, strict=True) if p <= HETEROGENEITY)
+    significant = [estimate for estimate, p in zip(single, adjusted, strict=True) if p <= HETEROGENEITY]
+    better, worse = (
+        tuple(estimate.strata[0] for estimate in significant if sign * estimate.effect > 0) for sign in (1, -1)
+    )
+    return better, worse
 
 
-def outcome(measurement: Measurement, p: float, alpha: float) -> str:
-    """Return the outcome of a versus b, by the margins of the comparison.
+OUTCOMES = ("better", "worse", "equivalent", "not worse")
+"""What a contrast can show."""
 
-    - better, worse: the effect reaches its margin, the adjusted p ≤ α and the interval is on one side of the null.
-    - equivalent: the interval is inside the equivalence margins and no stratum differs significantly by itself.
-    - not worse: the lower limit is above the lower equivalence margin (not for an interaction, nor where inferiority is
-      not tested).
 
-    All need `MIN_LAGS` lags. The last two also need `TIE_SEEDS` seeds and, where failure is possible, networks that
-    solve: two cells that both fail do not tie.
+def p_values(measurement: Measurement) -> dict[str, float]:
+    """Return the p value of each of OUTCOMES, 1 where another condition fails; two-sided, or twice a one-sided one.
 
-    :param p: of `without_ceiling`, adjusted inside the claim.
+    - better, worse: the effect reaches its margin and differs from the null.
+    - not worse: the effect is above the lower equivalence margin, a is worse at no single stratum, and the lags contain the
+      limits of the reference (not for an interaction, nor where inferiority is not tested). A lead implies it.
+    - equivalent: not worse both ways.
+
+    All need `MIN_LAGS` lags and `MIN_SEARCHES` searches. The last two also need `TIE_SEEDS` seeds and, where failure is possible, networks that solve. A
+    check of a manipulation is a tie if no stratum is outside its margin.
     """
-    comparison, margins = measurement.comparison, measurement.comparison.margins
-    difference, tie = measurement.without_ceiling, measurement.with_ceiling
+    comparison, margins, estimate = measurement.comparison, measurement.comparison.margins, measurement.estimate
+    p: dict[str, float] = dict.fromkeys(OUTCOMES, 1.0)
+    if not margins.inferential:
+        return p | ({"equivalent": 0.0, "not worse": 0.0} if estimate and not measurement.worse_at else {})
+    if estimate is None or measurement.n_lags < MIN_LAGS or estimate.searches < MIN_SEARCHES:
+        return p
+    if estimate.effect > margins.superiority - 1e-9 and estimate.effect > margins.null:
+        p["better"] = estimate.p
+    if estimate.effect < margins.inferiority + 1e-9 and estimate.effect < margins.null:
+        p["worse"] = estimate.p
+    solving = estimate.solve_rate >= FLOOR or not comparison.quantity.requires_success
+    if solving and estimate.networks >= TIE_SEEDS and _contains_limits(measurement) and not measurement.worse_at:
+        above, below = estimate.p_margins
+        if not measurement.better_at:
+            p["equivalent"] = max(above, below)
+        if margins.inferiority > -math.inf and not comparison.minus:
+            p["not worse"] = above
+    p["not worse"] = min(p["not worse"], p["better"])
+    return p
+
+
+def _contains_limits(measurement: Measurement) -> bool:
+    if measurement.reference_rates is None:
+        return True
+    shortest, longest = measurement.reference_rates
+    return longest < HALF <= shortest
+
+
+def outcome(measurement: Measurement, alpha: float) -> str:
+    """Return the outcome of a versus b at a level: the most specific of OUTCOMES whose p value is at most α, "saturated" where a
+    is not worse but the reference does not reach its limit, "undecided" or "missing"."""
     if measurement.missing:
         return "missing"
-    if not margins.inferential:
-        return "equivalent" if tie and not measurement.heterogeneous else "undecided"
-    if difference and difference.n_lags >= MIN_LAGS and p <= alpha:
-        if difference.effect > margins.superiority - 1e-9 and difference.low > margins.null:
-            return "better"
-        if difference.effect < margins.inferiority + 1e-9 and difference.high < margins.null:
-            return "worse"
-    solving = tie and (tie.solve_rate >= FLOOR or not comparison.quantity.requires_success)
-    if margins.equivalence and tie and solving and tie.n_lags >= MIN_LAGS and tie.networks >= TIE_SEEDS:
-        low, high = margins.equivalence
-        if low < tie.low and tie.high < high and not measurement.heterogeneous:
-            return "equivalent"
-        if low < tie.low and margins.inferiority > -math.inf and not comparison.minus:
-            return "not worse"
-    return "undecided"
+    p = p_values(measurement)
+    shown = next((name for name in OUTCOMES if p[name] <= alpha), "undecided")
+    if shown == "undecided" and measurement.saturated:
+        unlimited = replace(measurement, reference_rates=None)
+        if p_values(unlimited)["not worse"] <= alpha:
+            return "saturated"
+    return shown

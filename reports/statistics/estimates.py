@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats as distributions
 
 from reports.statistics import estimators
 from reports.statistics.arms import Arm, Evidence, Key
 from reports.statistics.comparison import Comparison, Term
-from reports.statistics.quantities import SOLVED
-from reports.statistics.strata import Stratum
+from reports.statistics.strata import Stratum, widths
 
-LEVEL = 0.90
-"""Confidence level of every interval shown; ties are decided on the same intervals."""
-LEVEL_QUANTILE = float(distributions.norm.ppf((1 + LEVEL) / 2))
-"""Half width of an interval at LEVEL in standard errors of a normal distribution."""
+LEVEL = 0.95
+"""Confidence level of every interval shown; “not worse” and ties are decided on the same intervals."""
 MAX_LOG = 50.0  # logarithms of factors are clipped to ± this
 
 Sides = Sequence[Sequence[Stratum]]
 """The strata of `where` and those of `minus`."""
+Weights = Sequence[Mapping[Stratum, float]]
+"""The strata of `where` and of `minus`, each with its weight in the contrast."""
 
 
 class Estimate(NamedTuple):
@@ -39,20 +37,12 @@ class Estimate(NamedTuple):
     solve_rate: float  # of all networks of these arms
     networks: int = 0  # smallest number per (cell, stratum) with a known value; if subsampled, their total
     null: float = 0.0
+    p_margins: tuple[float, float] = (
+        1.0,
+        1.0,
+    )  # twice the one-sided p of not above the lower equivalence margin, and of not
+    # below the upper one
     natural: estimators.Interval | None = None  # on the scale that is shown; None: the share is undefined
-
-    def projected(self, seeds: int) -> Estimate:
-        """Return the estimate expected at a larger number of seeds, if the effect and variance stay the same."""
-        seeds = max(seeds, self.seeds)
-        shrink = math.sqrt(self.seeds / seeds)
-        stderr = shrink * (self.high - self.low) / (2 * LEVEL_QUANTILE)
-        return self._replace(
-            low=self.effect - shrink * (self.effect - self.low),
-            high=self.effect + shrink * (self.high - self.effect),
-            p=math.erfc(abs(self.effect - self.null) / max(stderr, 1e-12) / math.sqrt(2)),
-            seeds=seeds,
-            networks=self.networks * seeds // self.seeds,
-        )
 
 
 class _WeightedSum(NamedTuple):
@@ -73,25 +63,36 @@ class _WeightedSum(NamedTuple):
         return estimators.cluster_t([arm.estimate for arm in self.arms], self.weights)
 
 
-def _weighted_sum(comparison: Comparison, sides: Sides, evidence: Evidence, share: float = 0.0) -> _WeightedSum:
-    """Return the mean over `where` of the terms minus that over `minus`; of a share, of part − share × whole."""
+def stratum_weights(comparison: Comparison, strata: Sequence[Stratum]) -> dict[Stratum, float]:
+    """Return the weights of strata in a contrast: 1/n for a mean; for an integral over lags, the widths of the lags of each task
+    and size, divided by the number of tasks and sizes."""
+    if not comparison.quantity.over_lags:
+        return dict.fromkeys(strata, 1 / len(strata)) if strata else {}
+    lags: dict[tuple[str, float | None], list[float]] = {}
+    for stratum in strata:
+        lags.setdefault((stratum.task, stratum.size), []).append(stratum.lag)
+    width = {key: widths(values) for key, values in lags.items()}
+    return {stratum: width[stratum.task, stratum.size][stratum.lag] / len(lags) for stratum in strata}
+
+
+def _weighted_sum(comparison: Comparison, sides: Weights, evidence: Evidence, share: float = 0.0) -> _WeightedSum:
+    """Return the sum over `where` of the terms minus that over `minus`; of a share, of part − share × whole."""
     arms = evidence.arms(comparison.quantity, share if comparison.quantity.denominator else 0.0)
     whole = tuple(Term(-share * term.weight, *term[1:]) for term in comparison.denominator)
     weights: dict[Key, float] = {}
     for sign, side in zip((1, -1), sides, strict=True):
         for term in comparison.contrast_terms + whole:
-            for stratum in side:
+            for stratum, weight in side.items():
                 key = term.cell, term.stratum(stratum)
-                weights[key] = weights.get(key, 0.0) + sign * term.weight / len(side)
+                weights[key] = weights.get(key, 0.0) + sign * term.weight * weight
     nonzero = {key: weight for key, weight in weights.items() if weight}
     return _WeightedSum([arms[key] for key in nonzero], np.array(list(nonzero.values())))
 
 
-def estimate_contrast(comparison: Comparison, sides: Sides, evidence: Evidence) -> Estimate | None:
+def estimate_contrast(comparison: Comparison, sides: Weights, evidence: Evidence) -> Estimate | None:
     """Return the estimated contrast; None without strata or where the variance is unknown.
 
-    The units are searches where every arm has several, else networks. Solve rates of networks are compared by MOVER
-    intervals and a permutation test, everything else by the cluster t.
+    The units are searches; of an arm with a single search, its networks.
     """
     plus, minus = sides
     if not plus or (comparison.minus and not minus):
@@ -100,26 +101,17 @@ def estimate_contrast(comparison: Comparison, sides: Sides, evidence: Evidence) 
     total = _weighted_sum(comparison, sides, evidence, 0.5 if comparison.is_share else 0.0)
     runs = np.array([arm.runs.sum() for arm in total.arms])
     fit = total.fit
-    if comparison.quantity is SOLVED and total.searches == 1:
-        solved = np.array([arm.sums.sum() for arm in total.arms])
-        interval = estimators.mover(solved, runs, total.weights, LEVEL)
-        if len(comparison.contrast_terms) == 2 and not minus:
-            positive = total.weights > 0
-            p = estimators.permutation_p(solved[positive], runs[positive], solved[~positive], runs[~positive])
-        else:  # labels are not exchangeable under the null of an interaction, so there is no permutation test
-            p = fit.p if fit else 1.0
-    elif fit is None:
+    if fit is None:
         return None
-    else:
-        interval, p = fit.interval(LEVEL), fit.p_value(null)
-    if comparison.quantity is SOLVED:
-        bound = round(float(np.abs(total.weights).sum() / 2), 9)
-        interval = estimators.Interval(*(min(max(limit, -bound), bound) for limit in interval))
+    interval = fit.interval(LEVEL)
+    if comparison.quantity.is_rate:
+        low, high = (round(float(total.weights[sign * total.weights > 0].sum()), 9) for sign in (-1, 1))
+        interval = estimators.Interval(*(min(max(limit, low), high) for limit in interval))
     keys = {(term.cell, term.stratum(stratum)) for term in comparison.contrast_terms for stratum in strata}
     confirmed = [evidence.confirmed[key] for key in keys]
     return Estimate(
         *interval,
-        p=p,
+        p=fit.p_value(null),
         strata=strata,
         n_lags=min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side),
         seeds=int(min(arm.runs.sum() for arm in confirmed)),
@@ -127,13 +119,21 @@ def estimate_contrast(comparison: Comparison, sides: Sides, evidence: Evidence) 
         searches=total.searches,
         solve_rate=float(sum(arm.sums.sum() for arm in confirmed) / sum(arm.runs.sum() for arm in confirmed)),
         null=null,
+        p_margins=_p_margins(comparison, fit),
         natural=_natural_scale(comparison, sides, evidence, fit, interval),
     )
 
 
+def _p_margins(comparison: Comparison, fit: estimators.ClusterT) -> tuple[float, float]:
+    if comparison.margins.equivalence is None:
+        return 1.0, 1.0
+    low, high = comparison.margins.equivalence
+    return 2 * fit.p_at_most(low), 2 * (1 - fit.p_at_most(high))
+
+
 def _natural_scale(
     comparison: Comparison,
-    sides: Sides,
+    sides: Weights,
     evidence: Evidence,
     fit: estimators.ClusterT | None,
     interval: estimators.Interval,

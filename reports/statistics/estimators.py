@@ -1,14 +1,13 @@
 """Estimators, confidence intervals and p values: pure functions of counts and sums.
 
 The estimand is a weighted sum of solve rates (or of means of another quantity), Σ wᵢ pᵢ. The mean over S lags of the
-difference between two cells has the weights 1/S and −1/S. Two sources of variance are modelled: between seeds (`mover`,
-`permutation_p`, `run_mean`) and between independent tuning searches (`search_mean`), which `cluster_t` combines.
+difference between two cells has the weights 1/S and −1/S. Independent tuning searches are the units (`search_mean`); where there is one only, its
+networks (`run_mean`). `cluster_t` combines them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,56 +47,6 @@ def wilson(successes: np.ndarray, n: np.ndarray, level: float) -> tuple[np.ndarr
     return np.asarray(low), np.asarray(high)
 
 
-def mover(successes: np.ndarray, n: np.ndarray, weights: np.ndarray, level: float) -> Interval:
-    """Return the interval of Σ wᵢ pᵢ from Wilson limits of each pᵢ (Newcombe 1998; Zou & Donner 2008; Zou et al. 2009).
-
-    MOVER, the method of variance estimates recovery: each limit of the sum adds in quadrature the distances from the
-    rates to those of their Wilson limits that move the sum the same way. Runs are assumed to be independent. It is not
-    inverted into a p value, because Wilson limits are too narrow far in the tails (at a rate of .5 with 12 arms of 20
-    runs, it would reject .0054 of true nulls at a level of .0013).
-
-    :param successes, n, weights: [arms], n ≥ 1.
-    """
-    rates = successes / n
-    low, high = wilson(successes, n, level)
-    down = np.where(weights > 0, rates - low, high - rates)
-    up = np.where(weights > 0, high - rates, rates - low)
-    estimate = float(weights @ rates)
-    return Interval(
-        estimate, estimate - float(np.hypot.reduce(weights * down)), estimate + float(np.hypot.reduce(weights * up))
-    )
-
-
-def permutation_p(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray) -> float:
-    """Return the exact two-sided p of the mean over strata of a/n_a − b/n_b, permuting labels within each stratum.
-
-    Given the number of solved runs of a stratum, the number that belong to a is hypergeometric (Fisher 1935). The
-    distributions of the strata are convolved, so there is no Monte Carlo error. p is the probability of a mean at least
-    as far from 0 as the observed one. With one stratum of equal sizes this is Fisher's exact test.
-
-    :param a, n_a, b, n_b: [strata] solved runs and runs of the two cells.
-    """
-    values, masses = np.zeros(1), np.ones(1)
-    for x, n, y, m in zip(a, n_a, b, n_b, strict=True):
-        difference, mass = _permutation_distribution(int(x + y), int(n), int(m))
-        values, where = np.unique(np.round(np.add.outer(values, difference), 6), return_inverse=True)
-        masses = np.bincount(where.ravel(), np.multiply.outer(masses, mass).ravel())
-    observed = float(np.sum(np.asarray(a) / n_a - np.asarray(b) / n_b))
-    return min(1.0, float(masses[np.abs(values) >= abs(observed) - 1e-5].sum()))
-
-
-@cache
-def _permutation_distribution(solved: int, n_a: int, n_b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the possible differences in rate when `solved` labels are permuted over n_a + n_b runs, with probabilities."""
-    x = np.arange(max(0, solved - n_b), min(n_a, solved) + 1)
-    log_mass = _log_choose(n_a, x) + _log_choose(n_b, solved - x) - _log_choose(n_a + n_b, np.asarray(solved))
-    return x / n_a - (solved - x) / n_b, np.exp(log_mass)
-
-
-def _log_choose(n: int, k: np.ndarray) -> np.ndarray:
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-
-
 class ClusterT(NamedTuple):
     """An estimate with the standard error and degrees of freedom of its t distribution."""
 
@@ -113,6 +62,10 @@ class ClusterT(NamedTuple):
     def p_value(self, null: float) -> float:
         """Return the two-sided p of a null."""
         return float(2 * special.stdtr(self.df, -abs(self.estimate - null) / self.stderr))
+
+    def p_at_most(self, value: float) -> float:
+        """Return the one-sided p of the null that the estimand is at most a value."""
+        return float(special.stdtr(self.df, (value - self.estimate) / self.stderr))
 
     def quantile(self, level: float) -> float:
         """Return the half width of an interval in standard errors."""

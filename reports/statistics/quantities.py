@@ -2,6 +2,10 @@
 
 A quantity maps every row of the table to a number, or to NaN where it is not known; such rows are excluded. The numbers
 are on a scale on which means are compared: rates and scores unchanged, ratios as logarithms.
+
+The reach of a cell on a task is the lag up to which half of its networks solve it. The logarithm of the ratio of two reaches is
+the difference of the solve rates, integrated over the logarithm of the lag (the Spearman–Kärber estimator of a median
+threshold: Kärber 1931). It does not depend on which lags are run, as long as they span the limits of both cells.
 """
 
 from __future__ import annotations
@@ -27,7 +31,9 @@ class Quantity:
     denominator: Values | None = None  # if set: compare value / this, per network
     cost: Values | None = None  # if set: compare mean value × cost as a ratio, instead of mean values
     lower_is_better: bool = False
+    is_rate: bool = False  # values are 0 or 1
     requires_success: bool = False  # two cells with a solve rate below FLOOR do not tie
+    over_lags: bool = False  # compare integrals over the logarithm of the lag, instead of means over lags
     subsampled: bool = False  # measured on a few networks per arm only; the sample size is their total over all arms
     unit: str = ""  # of a difference: "points", "%", or "" for a plain number
     phrase: str = ""  # the finding as a sentence with {effect}, {a}, {b} and {place}
@@ -57,12 +63,6 @@ def _growth(table: pd.DataFrame) -> np.ndarray:
     return _log(column(table, "state_norm_10")) - _log(column(table, "state_norm_first"))
 
 
-def _largest(table: pd.DataFrame) -> np.ndarray:
-    """Replace 0 by 1, because the logarithm of 0 is not finite."""
-    largest = np.where(table["diverged"].to_numpy(bool), 0.0, column(table, "largest_n"))
-    return np.log(np.maximum(largest, 1.0))
-
-
 def _decay(table: pd.DataFrame) -> np.ndarray:
     return _log(column(table, "decay_init"))
 
@@ -74,6 +74,16 @@ def budget(table: pd.DataFrame) -> np.ndarray:
         largest = table.groupby(["task", "lag"], observed=True)["steps_to_solve"].transform("max").to_numpy(float)
         steps = np.where(np.isfinite(steps), steps, largest)
     return np.maximum(steps, 1.0)
+
+
+def _counts_to(factor: float) -> Values:
+    """Return 1 for networks whose largest n is at least this multiple of the largest n in training, the lag."""
+
+    def values(table: pd.DataFrame) -> np.ndarray:
+        largest = np.where(table["diverged"].to_numpy(bool), 0.0, column(table, "largest_n"))
+        return np.where(np.isfinite(largest), largest >= factor * column(table, "lag"), np.nan)
+
+    return values
 
 
 def _share_of_budget(table: pd.DataFrame) -> np.ndarray:
@@ -105,7 +115,26 @@ def _recovered(table: pd.DataFrame) -> np.ndarray:
     return _clamped(table, "event") - _clamped(table, "mean")
 
 
-SOLVED = Quantity("solve rate", solved, requires_success=True, unit="points")
+SOLVED = Quantity("solve rate", solved, is_rate=True, requires_success=True, unit="points")
+REACH = Quantity(
+    "reach",
+    solved,
+    scale="ratio",
+    is_rate=True,
+    over_lags=True,
+    requires_success=True,
+    phrase="The reach of {a} on {place} is {effect} that of {b}",
+)
+COUNTS_TWICE, COUNTS_FOUR_TIMES = (
+    Quantity(
+        f"rate of counting to {word} the trained length",
+        _counts_to(factor),
+        is_rate=True,
+        requires_success=True,
+        unit="points",
+    )
+    for word, factor in (("twice", 2), ("four times", 4))
+)
 SCORE = Quantity("score", _score, requires_success=True)
 GROWTH = Quantity(
     "growth of the state over ten windows",
@@ -113,14 +142,6 @@ GROWTH = Quantity(
     bounds=(0.0, math.log(10)),
     scale="ratio",
     phrase="The state norm of {a} in the tenth window is {effect} that in the first on {place}",
-)
-LARGEST = Quantity(
-    "largest n",
-    _largest,
-    bounds=(0.0, math.log(100)),
-    scale="ratio",
-    requires_success=True,
-    phrase="The largest n of {a} is {effect} that of {b} on {place}",
 )
 FLOPS = Quantity(
     "FLOPs to solve",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from reports.format import listed
@@ -63,6 +64,15 @@ class Where:
         lags = f" from lag {self.min_lag:g}" if self.min_lag > -math.inf else ""
         lags += f" up to lag {self.max_lag:g}" if self.max_lag < math.inf else ""
         return (self.task or self.group) + lags
+
+
+def widths(lags: Iterable[float]) -> dict[float, float]:
+    """Return the part of the logarithmic axis that each lag stands for: up to half the distance to its neighbours, and as far
+    beyond the first and the last one. It is log 2 for lags that double, and for a single lag."""
+    ordered = sorted({*lags})
+    steps = [math.log(after / before) for before, after in pairwise(ordered)] or [math.log(2)]
+    steps = [steps[0], *steps, steps[-1]]
+    return {lag: (left + right) / 2 for lag, left, right in zip(ordered, steps, steps[1:], strict=False)}
 
 
 def joined(places: Sequence[Where], tasks: str = "", last: str = " and ") -> str:

@@ -23,6 +23,15 @@ def rates(rates: Table) -> str:
     return f"Networks that solved their task. {_joined(panels)}."
 
 
+def reaches(reaches: Table) -> str:
+    """The reach of each cell on each task; empty if there is none."""
+    entries = [
+        f"{cell} on {task} {'' if relation == '=' else 'above ' if relation == '>' else 'below '}{reach:.3g}"
+        for task, cell, reach, relation in reaches[["task", "cell", "reach", "relation"]].itertuples(index=False)
+    ]
+    return f" Reach in lags: {_joined(entries)}." if entries else ""
+
+
 def lattice(nodes: Sequence[Node], effects: Mapping[tuple[str, str], Estimate]) -> str:
     """The parent of each cell, and the effect of the change on the solve rate in each group of tasks."""
     edges = []

@@ -9,14 +9,15 @@ from reports.claims.findings import shown
 from reports.claims.rules import Claim, Every, Is, Rule
 from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
 from reports.format import MISSING, confidence_limits, count, listed, points
-from reports.statistics.comparison import RATE_MARGINS, Comparison
-from reports.statistics.contrasts import Contrast, Estimate
+from reports.statistics.comparison import RATE_MARGINS, REACH_MARGINS, Comparison
+from reports.statistics.contrasts import MIN_SEARCHES, Contrast, Estimate
 
 RULE_WORDS = (
-    "A cell leads another when its solve rate is at least 20 points higher and the difference is statistically "
-    "significant. Two cells tie when the interval of the difference lies within ±20 points and no single lag has a "
-    "significant difference. A cell is not worse than another when the interval of the difference lies above −20 points. "
-    "Anything else is undecided."
+    "The reach of a cell on a task is the lag up to which half of its networks solve it. A cell leads another when it reaches at "
+    "least twice the lag, and the difference is statistically significant. It keeps up with another when the interval excludes "
+    "that it reaches half the lag or less, it is significantly worse at no single lag, and the other fails at the longest lag. "
+    "Two cells tie when each keeps up with the other. Anything else is undecided. The p values of the claims are corrected for "
+    "their number (Holm), so that the probability of a false verdict is at most 5 %."
 )
 LITERATURE_MARKS = "[R]: checked in a public copy of the source. [M]: quoted from memory of the paper."
 
@@ -143,7 +144,7 @@ def needed(seeds: int, lags: int) -> str:
     """What a preliminary report lacks."""
     return (
         f"{count(seeds, 'confirmation seed')} per cell, task and lag: read the effects and their intervals. "
-        f"A verdict needs {ENOUGH_SEEDS} seeds on at least {lags} lags."
+        f"A verdict needs {MIN_SEARCHES} searches and at least {lags} lags; the planned number of seeds is {ENOUGH_SEEDS}."
     )
 
 
@@ -239,16 +240,15 @@ def _rule(rule: Rule, comparisons: Mapping[str, Comparison]) -> str:
 
 def _relation(rule: Is, comparison: Comparison) -> str:
     """A rule over one contrast, with {} for the places."""
-    if comparison.phrased or comparison.margins != RATE_MARGINS:
+    if comparison.minus or comparison.phrase or comparison.margins not in (REACH_MARGINS, RATE_MARGINS):
         return thresholds.relation(comparison, rule.outcomes)
     a, b = (term.label for term in comparison.contrast_terms)
-    if comparison.minus:
-        return f"the lead of {a} over {b} is larger on {{}} than on {listed(str(place) for place in comparison.minus)}"
+    measure = "" if comparison.quantity.over_lags else f" in {comparison.quantity.name}"
     match rule.outcomes:
         case ("better",):
-            return f"{a} leads {b} on {{}}"
+            return f"{a} leads {b}{measure} on {{}}"
         case ("worse",):
-            return f"{b} leads {a} on {{}}"
+            return f"{b} leads {a}{measure} on {{}}"
         case ("equivalent",):
-            return f"{a} and {b} tie on {{}}"
-    return f"{a} is not worse than {b} on {{}}"
+            return f"{a} and {b} tie{measure} on {{}}"
+    return f"{a} keeps up with {b}{measure} on {{}}"

@@ -1,16 +1,25 @@
-"""Small results tables whose correct verdict is obvious, and functions that judge them."""
+"""Results tables without chance, whose correct verdicts are obvious, and functions that judge them."""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
+from reports.calibration.simulate import LAGS, LIMITS, SIZE, arms
 from reports.claims import CLAIMS, Contrast, Verdict, decide
-from reports.statistics.strata import group_of
+from reports.claims.rules import Claim
+from reports.statistics.strata import base_name, group_of
 
-RECALL, STREAM = (20, 40, 80), (10, 20, 40)
-"""Lags of recall and of continual_adding."""
+RECALL = (5, 10, 20, 40, 80, 160)
+"""Lags of recall in small tables."""
+SPREAD = np.linspace(-0.5, 0.5, 10)
+"""Octaves by which the reach of each search differs from that of its cell."""
+
+Reach = Callable[[str, str, bool], float]
+"""A cell's reach as a factor of the usual one, by cell, task and whether it has 8 times the size."""
 
 
-def arm(cell, task, lag, solved, runs=20, searches=5, phase="confirm", size=5000, **columns):
+def arm(cell, task, lag, solved, runs=20, searches=10, phase="confirm", size=SIZE, **columns):
     """Rows of one arm with `solved` of `runs` solved, spread evenly over its searches; searches=0: an empty column."""
     numbers = np.arange(runs)
     return pd.DataFrame(
@@ -18,15 +27,74 @@ def arm(cell, task, lag, solved, runs=20, searches=5, phase="confirm", size=5000
             "phase": phase,
             "cell": cell,
             "task": task,
-            "lag": lag,
-            "size": size,
+            "lag": float(lag),
+            "size": float(size),
             "group": group_of(task),
-            "search": numbers % searches if searches else np.nan,
+            "search": (numbers % searches).astype(float) if searches else np.nan,
             "solved": numbers < solved,
             "diverged": False,
         }
         | columns
     )
+
+
+def curve(cell: str, reach: float, lags=RECALL, task="recall", seeds=2, searches=10, **options) -> pd.DataFrame:
+    """Rows of a cell whose searches solve the task up to a lag near `reach`: half an octave more or less."""
+    limits = reach * 2.0 ** np.resize(SPREAD[:: max(10 // max(searches, 1), 1)], searches)
+    rows = [
+        arm(cell, task, lag, 0, runs=seeds, searches=1, **options).assign(search=float(k), solved=lag <= limit)
+        for lag in lags
+        for k, limit in enumerate(limits)
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def full_study(reach: Mapping[tuple[str, str], float] | Reach, claim: int | None = None) -> pd.DataFrame:
+    """Every arm that the claims, or one of them, compare.
+
+    :param reach: factors of a cell's reach by (cell, task), 1 where not given; or a function of cell, task and size.
+    """
+    if not callable(reach):
+        factors = reach
+        reach = lambda cell, task, large: factors.get((cell, task), 1.0)  # noqa: E731
+    needed = _needed(claim) if claim else None
+    rows = [
+        curve(cell, LIMITS[_named(task)] * reach(cell, task, large > 1), LAGS[_named(task)], task, size=SIZE * large)
+        for cell, task, large in arms()
+        if needed is None or (cell, task) in needed
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    counting = table["task"] == "counting"
+    return table.assign(
+        steps=2000.0,
+        steps_to_solve=np.where(table["solved"], 500.0, 2000.0),
+        flops_per_step=1.0,
+        score=np.where(table["solved"], 0.99, 0.2) + 0.001 * (table.index % 7),
+        largest_n=np.where(counting, np.where(table["cell"] == "rnn", 1, 8) * table["lag"], np.nan),
+        state_norm_first=1.0,
+        state_norm_10=1.0 + 0.01 * (table.index % 5),
+        decay_init=np.where(table["cell"].str.endswith("+matched"), 0.98, np.nan),
+        clamp_none=0.99,
+        clamp_mean=0.98 + 0.001 * (table.index % 5),
+        clamp_event=0.985,
+    )
+
+
+def _named(task: str) -> str:
+    return base_name(task) if task.endswith("+reset") else task
+
+
+def _needed(claim_id: int) -> set[tuple[str, str]]:
+    return {
+        (term.cell, place.task + term.option)
+        for comparison in claim_of(claim_id).comparisons
+        for place in (*comparison.where, *comparison.minus)
+        for term in (*comparison.contrast_terms, *comparison.denominator)
+    }
+
+
+def claim_of(claim_id: int) -> Claim:
+    return next(claim for claim in CLAIMS if claim.id == claim_id)
 
 
 def table(rates, lags: tuple[float, ...] = RECALL, task="recall", **options):
@@ -35,93 +103,17 @@ def table(rates, lags: tuple[float, ...] = RECALL, task="recall", **options):
 
 
 def verdict(number: int, *tables: pd.DataFrame) -> Verdict:
-    """The verdict on the claim with this id, from the tables together."""
-    return next(judged for judged in decide(pd.concat(tables, ignore_index=True)) if judged.id == number)
+    """The verdict on one claim alone, from the tables together."""
+    return decide(pd.concat(tables, ignore_index=True), (claim_of(number),))[0]
 
 
 def contrast(judged: Verdict, name: str) -> Contrast:
     """The contrast of a verdict, by the name of its comparison."""
-    claim = next(claim for claim in CLAIMS if claim.id == judged.id)
-    return judged.contrasts[[comparison.name for comparison in claim.comparisons].index(name)]
-
-
-def tuning_table(rates, lags=RECALL, runs=40):
-    return table(rates, lags, runs=runs, phase="tune")
-
-
-def forgetting_tables(erase, latch, **options):
-    """Tables of an erase and a latch task; `erase`, `latch`: runs solved by lstm_no_forget, where lstm solves all 20."""
-    return (
-        table({"lstm": 20, "lstm_no_forget": erase}, lags=STREAM, task="continual_adding", **options),
-        table({"lstm": 20, "lstm_no_forget": latch}, **options),
-    )
-
-
-EVERY_GROUP = dict.fromkeys(("short", "latch", "erase", "order", "capacity", "count"), 20)
-
-
-def gru_tables(**solved):
-    """A table per group of tasks; `solved`: group -> runs solved by gru, where lstm solves all 20."""
-    tasks = {
-        "short": ("n_back", (1, 2)),
-        "latch": ("recall", RECALL),
-        "erase": ("continual_adding", RECALL),
-        "order": ("temporal_order", RECALL),
-        "capacity": ("copy", RECALL),
-        "count": ("counting", RECALL),
-    }
-    rows = [
-        table({"gru": x, "lstm": 20}, tasks[group][1], tasks[group][0], largest_n=30.0) for group, x in solved.items()
-    ]
-    short = [table({"gru": solved["short"], "lstm": 20}, (10,), "adding")] if "short" in solved else []
-    return rows + short
+    names = [comparison.name for comparison in claim_of(judged.id).comparisons]
+    return judged.contrasts[names.index(name)]
 
 
 def jittered(rows: pd.DataFrame, column: str, factor: float = 1.05) -> pd.DataFrame:
     """Multiply every other value by the factor and divide the others by it."""
     factors = np.where(np.arange(len(rows)) % 2, factor, 1 / factor)
     return rows.assign(**{column: rows[column] * factors})
-
-
-def growth_table(norm: float, score: float, reset: float, **options) -> pd.DataFrame:
-    """lstm_no_forget with this growth of its state norm, its score without and with an external reset."""
-    rows = table({"lstm_no_forget": 10}, STREAM, "continual_adding", score=score, state_norm_first=2.0, **options)
-    grown = jittered(rows.assign(state_norm_10=2 * norm), "state_norm_10")
-    return pd.concat([grown, table({"lstm_no_forget": 10}, STREAM, "continual_adding+reset", score=reset, **options)])
-
-
-def matched_flow_table(network: int, matched: int, lstm: int = 20, decay: float = 0.98, **options) -> pd.DataFrame:
-    """`network`, `matched`: runs solved by single_network without and with a matched gradient flow; `decay`: its initial decay."""
-    matched_rates = {"lstm+matched": lstm, "single_network+matched": matched}
-    matched_rows = table(matched_rates, (20, 40, 80, 160), decay_init=0.98, **options)
-    matched_rows.loc[matched_rows["cell"] == "single_network+matched", "decay_init"] = decay
-    return pd.concat([table({"lstm": lstm, "single_network": network}, (20, 40, 80, 160), **options), matched_rows])
-
-
-def cost_table(steps: dict[str, float], flops: dict[str, float], solved: int = 20, **options) -> pd.DataFrame:
-    """`steps`, `flops`: cell -> steps to solve, of 1,000, and FLOPs per step."""
-    rows = table(dict.fromkeys(steps, solved), RECALL, steps=1000.0, **options)
-    rows["steps_to_solve"] = np.where(rows["solved"], rows["cell"].map(steps), 1000)
-    return rows.assign(flops_per_step=rows["cell"].map(flops))
-
-
-def equal_cells_table(cell: str, n: float, **options) -> pd.DataFrame:
-    """A cell and lstm with equal solve rates in every group; the largest n is `n` and 30."""
-    tasks = {"n_back": (1, 2), "adding": (5, 10, 20, 40, 80), "recall": RECALL, "continual_adding": STREAM}
-    tasks |= {"temporal_order": RECALL, "copy": RECALL}
-    rows = [table({cell: 19, "lstm": 19}, lags, task, **options) for task, lags in tasks.items()]
-    counting = table({cell: 19, "lstm": 19}, (6, 9, 12), "counting", **options)
-    largest_n = jittered(counting.assign(largest_n=np.where(counting["cell"] == cell, n, 30.0)), "largest_n")
-    return pd.concat([*rows, largest_n])
-
-
-def clamping_table(mean: float, event: float, probed: int = 5, **options) -> pd.DataFrame:
-    """lstm with the scores under clamping of the first `probed` networks per arm."""
-    tables = []
-    for task, lags in (("recall", RECALL), ("flip_flop", (3, 6, 12))):
-        for lag in lags:
-            rows = arm("lstm", task, lag, 18, **options)
-            is_probed = np.arange(len(rows)) < probed
-            scores = {"clamp_none": 0.99, "clamp_mean": mean, "clamp_event": event}
-            tables.append(rows.assign(**{name: np.where(is_probed, score, np.nan) for name, score in scores.items()}))
-    return pd.concat(tables)

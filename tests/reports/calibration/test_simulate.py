@@ -2,42 +2,48 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
-from reports.calibration.simulate import Setting, correct_verdict, is_false, studies, verdicts
-from reports.claims import CLAIMS, WORLDS, decide
-from reports.statistics.contrasts import TIE_SEEDS
+from reports.calibration.simulate import LAGS, LIMITS, Setting, arms, is_false, studies, verdicts
+from reports.claims import decide
 
 
-@pytest.mark.parametrize("world", ["alike", "latch", "rnn"])
-def test_few_seeds_are_inconclusive(world):
-    """With two seeds, no solve rates tie, and a difference of 2Δ is rarely a lead."""
-    assert TIE_SEEDS > 2
-    rate_claims = {claim.id for claim in CLAIMS if not any(comparison.phrased for comparison in claim.comparisons)}
-    simulated = verdicts(world, Setting(spread=None, seeds=2), 20)
-    on_rates = [verdict for study in simulated for verdict in study.values() if verdict.id in rate_claims]
-    decided = [verdict for verdict in on_rates if verdict.verdict != "inconclusive"]
-    assert all(verdict.preliminary for verdict in on_rates)
-    assert all(verdict.verdict == "refuted" == correct_verdict(verdict.id, world) for verdict in decided)
-    assert len(decided) <= 0.1 * len(simulated)
+def test_simulated_rates_are_those_of_the_world():
+    table = next(studies("ungated", Setting(searches=40), 1, np.random.default_rng(0)))
+    recall = table[(table["task"] == "recall") & (table["size"] == 1500)]
+    rates = recall.groupby(["cell", "lag"], observed=True)["solved"].mean()
+    assert rates["lstm", 20] > 0.95
+    assert rates["lstm", 320] < 0.1
+    assert rates["rnn", 5] > 0.9
+    assert rates["rnn", 40] < 0.1
 
 
-def test_every_claim_is_supported_and_refuted_in_some_world():
-    """One large study per world: 60 seeds, four lags, a planted difference of 3Δ and a solve rate of .97."""
-    reached = {
-        (verdict.id, verdict.verdict)
-        for world in WORLDS
-        for verdict in verdicts(world, Setting(0.97, None, 4, 60, 0.6), 1)[0].values()
-        if verdict.verdict == correct_verdict(verdict.id, world)
-    }
-    assert reached >= {(claim.id, verdict) for claim in CLAIMS for verdict in ("supported", "refuted")}
+def test_every_task_of_a_claim_has_lags_and_a_limit_within_them():
+    for task in {task.removesuffix("+reset") for _, task, _ in arms()}:
+        if task not in ("n_back", "counting", "flip_flop"):  # they are judged by rates or by probes, not by reach
+            assert LAGS[task][0] < LIMITS[task] < LAGS[task][-1]
 
 
-def test_variance_between_searches_is_in_the_error_rate():
-    """False verdicts stay rare with the `search` column, and are more frequent on the same tables without it."""
+@pytest.mark.parametrize("world", ["alike", "literature", "rnn"])
+def test_one_search_decides_nothing(world):
+    decided = [
+        one
+        for study in verdicts(world, Setting(searches=1, seeds=20), 2)
+        for one in study.values()
+        if one.p is not None
+    ]
+    assert {one.verdict for one in decided} == {"inconclusive"}
+
+
+def test_the_variance_between_searches_is_in_the_error_rate():
+    """Networks taken for searches of their own give false verdicts; searches do not."""
     with_searches, without = 0, 0
-    for table in studies("alike", Setting(0.5, 0.35, 3), 30, np.random.default_rng(0)):
-        with_searches += any(is_false(verdict, "alike") for verdict in decide(table))
-        without += any(is_false(verdict, "alike") for verdict in decide(table.assign(search=np.nan)))
-    assert with_searches <= binom.ppf(0.998, 30, 0.05)
-    assert without > 2 * max(with_searches, 1)
+    for table in studies("alike", Setting(searches=5, seeds=4, spread=1.5), 6, np.random.default_rng(0)):
+        with_searches += any(is_false(one, "alike") for one in decide(table))
+        nested = table.assign(search=table.groupby(["cell", "task", "lag", "size", "phase"], observed=True).cumcount())
+        without += any(is_false(one, "alike") or _leads(one) for one in decide(nested))
+    assert with_searches == 0
+    assert without > 2
+
+
+def _leads(verdict) -> bool:
+    return any(contrast.outcome in ("better", "worse") for contrast in verdict.contrasts)

@@ -1,146 +1,122 @@
-"""Verdicts: error control, looks, premises and missing arms, from small tables whose correct verdict is obvious."""
+"""Verdicts: error control over claims, premises and missing arms, from studies without chance."""
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reports.claims import CLAIMS, decide
-from reports.claims.verdicts import ERROR, LOOK_ERROR, LOOKS
-from reports.statistics.contrasts import Comparison, evidence, measure
+from reports.claims import CLAIMS, decide, verdicts
+from reports.claims.comparisons import LATCH, NORMALISED, UNGATED
+from reports.claims.rules import Claim, better, worse
+from reports.statistics.comparison import Comparison
 from reports.statistics.strata import Where
-from tests.reports.tables_by_hand import (
-    EVERY_GROUP,
-    RECALL,
-    arm,
-    clamping_table,
-    contrast,
-    equal_cells_table,
-    forgetting_tables,
-    growth_table,
-    gru_tables,
-    matched_flow_table,
-    table,
-    tuning_table,
-    verdict,
-)
-
-SEARCHES = pytest.mark.parametrize("searches", [5, 0])
+from tests.reports.claims.test_claims import ERASES, TOLD_APART
+from tests.reports.claims.test_claims import worse as less_far
+from tests.reports.tables_by_hand import RECALL, contrast, curve, full_study, table, verdict
 
 
-@pytest.mark.parametrize("diverged", [True, False])
-def test_all_diverged_is_inconclusive_and_all_solved_is_a_tie(diverged):
-    rows = pd.concat([*gru_tables(**EVERY_GROUP), *forgetting_tables(20, 20), table({"single_network": 20, "rnn": 20})])
-    found = {one.id: one for one in decide(rows.assign(diverged=diverged))}
-    expected = {1: "inconclusive", 9: "inconclusive"} if diverged else {1: "supported", 9: "supported"}
-    assert {number: found[number].verdict for number in (1, 4, 9)} == expected | {4: "inconclusive"}
-    assert found[13].verdict == "not_tested"
-    json.dumps([dataclasses.asdict(one) for one in found.values()], allow_nan=False)
+def claim(number: int, cell: str) -> Claim:
+    comparison = Comparison("recall", cell, "lstm", (Where(task="recall"),))
+    return Claim(number, f"{cell} leads", "", (comparison,), supported=better("recall"), refuted=worse("recall"))
 
 
-def test_controls_count_in_no_group():
-    control = table({"lstm": 20, "lstm_no_forget": 20}, (10, 20, 40), "continual_adding+reset")
-    assert verdict(4, *forgetting_tables(2, 20), control) == verdict(4, *forgetting_tables(2, 20))
-    cells = table({"lstm+bias0": 0, "single_network": 20, "lstm": 20})
-    assert verdict(1, cells).verdict == "supported"
-    assert (
-        verdict(4, *forgetting_tables(2, 20), control.assign(group="erase")).effect
-        != verdict(4, *forgetting_tables(2, 20)).effect
-    )
-    named = Comparison("reset", "lstm", "lstm_no_forget", (Where(task="continual_adding+reset"),))
-    assert not measure(named, evidence(control)).missing
+def noisy(cell: str, share: float, seed: int) -> pd.DataFrame:
+    """A cell whose searches reach a random lag: this share of them a long one."""
+    limits = np.where(np.random.default_rng(seed).random(10) < share, 200.0, 8.0)
+    rows = [curve(cell, limit, searches=1).assign(search=float(k)) for k, limit in enumerate(limits)]
+    return pd.concat(rows)
+
+
+def test_claims_are_tested_in_the_order_of_their_p_values():
+    """Against Holm's procedure by hand: the k-th smallest p value at .05 over the number of claims that are left."""
+    cells = {"a": 0.0, "b": 0.1, "c": 0.3, "d": 0.5, "e": 0.7}
+    claims = [claim(k, cell) for k, cell in enumerate(cells)]
+    rows = pd.concat([noisy("lstm", 0.95, 1), *(noisy(cell, share, 2) for cell, share in cells.items())])
+    alone = [decide_one.p for one in claims for decide_one in verdicts.decide(rows, [one])]
+    found = verdicts.decide(rows, claims)
+    left, passing = len(claims), True
+    for k in np.argsort(alone):
+        passing = passing and alone[k] * left <= 0.05
+        assert (found[k].verdict == "refuted") == passing
+        left -= 1
+    assert {one.verdict for one in found} == {"refuted", "inconclusive"}
+    assert [one.p for one in found] == pytest.approx(sorted(one.p for one in found))
+
+
+def test_claims_without_arms_do_not_count():
+    rows = full_study(less_far(NORMALISED, LATCH), 16)
+    among = next(one for one in decide(rows) if one.id == 16)
+    assert verdict(16, rows).p < among.p < len(CLAIMS) / 2 * verdict(16, rows).p
+
+
+@pytest.mark.parametrize("solved", [True, False])
+def test_studies_that_everybody_or_nobody_solves_decide_nothing_about_cells(solved):
+    rows = full_study(TOLD_APART | ERASES)
+    for diverged in (False, True):
+        found = {one.id: one for one in decide(rows.assign(solved=solved, diverged=diverged))}
+        about_cells = {1, 2, 4, 5, 6, 7, 9, 10, 12, 13, 15, 16}
+        assert {found[number].verdict for number in about_cells} == {"inconclusive"}
+        json.dumps([dataclasses.asdict(one) for one in found.values()], allow_nan=False)
+
+
+def test_tasks_with_other_options_and_other_sizes_decide_nothing():
+    rows = full_study(less_far(NORMALISED, LATCH), 16)
+    others = [
+        rows.assign(size=9000.0, solved=True),
+        rows.assign(task=rows["task"] + "+alphabet=2", solved=True),
+        rows.assign(cell=rows["cell"] + "+layers=2", solved=True),
+    ]
+    assert verdict(16, rows, *others) == verdict(16, rows)
 
 
 @pytest.mark.parametrize(
     "rows",
     [
-        table({"lstm": 20}),
+        curve("lstm", 40),
         table({"rnn": 20}, lags=(7,)),
-        pd.concat([table({"lstm": 20}, lags=(20,)), table({"single_network": 20}, lags=(40,))]),
-        tuning_table({"lstm": 20, "single_network": 20}),
+        pd.concat([table({"lstm": 20}, lags=(20,)), table({"layer_norm_rnn": 20}, lags=(40,))]),
+        table({"lstm": 20, "layer_norm_rnn": 20}, phase="tune"),
     ],
     ids=["one cell", "another cell", "no common lag", "no confirmation"],
 )
 def test_missing_arms(rows):
-    one = verdict(1, rows)
-    assert (one.verdict, one.effect, one.seeds, one.preliminary) == ("not_tested", None, 0, False)
-    assert one.how_to_test == "whygates sweep why-gates && whygates report why-gates"
-    assert one.contrasts[0].outcome == "missing"
+    one = verdict(16, rows)
+    assert (one.verdict, one.p, one.effect, one.seeds, one.preliminary) == ("not_tested", None, None, 0, False)
+    assert one.how_to_test.startswith("whygates sweep normalisation && whygates report normalisation  # missing: ")
+    assert {found.outcome for found in one.contrasts} == {"missing"}
 
 
-@SEARCHES
-def test_one_seed(searches):
-    rows = {"single_network": 0, "lstm": 1, "lstm_no_forget": 0}
-    one = verdict(1, table(rows, runs=1, searches=searches))
-    assert (one.verdict, one.seeds, one.preliminary) == ("inconclusive", 1, True)
-    erase = table(rows, runs=1, searches=searches, task="continual_adding")
-    assert verdict(4, table(rows, runs=1, searches=searches), erase).verdict == "inconclusive"
+def test_few_searches_decide_nothing():
+    rows = full_study(less_far(NORMALISED, LATCH), 16)
+    assert verdict(16, rows[rows["search"] < 5]).verdict == "refuted"
+    few = verdict(16, rows[rows["search"] < 4])
+    assert (few.verdict, few.preliminary, few.seeds) == ("inconclusive", True, 8)
+    assert "undecided: 4 searches, and a decision needs 5" in few.why
+    unknown = verdict(16, rows.drop(columns="search"))
+    assert unknown.verdict == "inconclusive"
+    assert "the intervals exclude the variance between searches" in unknown.why
 
 
-def test_few_seeds_are_preliminary_but_judged():
-    few = verdict(1, table({"single_network": 0, "lstm": 15}, runs=15))
-    assert (few.verdict, few.preliminary, few.seeds) == ("refuted", True, 15)
+def test_missing_arms_are_named_while_the_premise_is_open():
+    """Claim 10 without its larger networks, where its premise holds, and where it fails for good."""
+    for reach, expected in ((1 / 8, "not_tested"), (1.0, "inconclusive")):
+        rows = full_study(lambda cell, task, large, reach=reach: 1.0 if cell == "lstm" else reach, 10)
+        one = verdict(10, rows[rows["size"] == 1500])
+        assert one.verdict == expected
+        assert bool(one.how_to_test) is (expected == "not_tested")
 
 
-@SEARCHES
-def test_a_tie_needs_ten_seeds(searches):
-    one = verdict(1, table({"single_network": 9, "lstm": 9}, runs=9, searches=searches))
-    assert (one.verdict, one.contrasts[0].outcome, one.preliminary) == ("inconclusive", "undecided", True)
-    assert verdict(1, table({"single_network": 10, "lstm": 10}, runs=10, searches=searches)).verdict == "supported"
+def test_size_may_be_missing():
+    rows = full_study(less_far(NORMALISED, LATCH), 16)
+    assert verdict(16, rows.drop(columns="size")).effect == verdict(16, rows).effect
 
 
-def test_the_look_that_would_decide_is_named():
-    assert LOOKS == (20, 40, 60)
-    looks = {
-        lstm: re.findall(
-            r"look at (\d+) seeds from \d+ searches would( not)?",
-            verdict(1, table({"single_network": 8, "lstm": lstm})).would_change,
-        )
-        for lstm in (9, 10, 11, 12)
-    }
-    assert looks == {9: [("40", "")], 10: [("60", "")], 11: [("60", " not")], 12: [("60", "")]}
-    late = verdict(1, table({"single_network": 27, "lstm": 36}, runs=60))
-    assert late.would_change.endswith("All planned looks are used.")
-
-
-def test_later_looks_are_stricter():
-    """A p between the two levels is significant at the first look only."""
-    first, later = ERROR / len(CLAIMS), LOOK_ERROR / len(CLAIMS)
-    rows = pd.concat([arm("single_network", "recall", lag, 5, runs=24) for lag in RECALL])
-    more = pd.concat([arm("lstm", "recall", lag, 11, runs=24) for lag in RECALL])
-    late = verdict(1, rows, more)
-    assert later < late.contrasts[0].p < first
-    assert late.verdict == "inconclusive"
-    assert f"α = {later:.3g}" in late.why
-
-
-@pytest.mark.parametrize(
-    ("plain", "lead", "expected"),
-    [
-        (0, "better", "not_tested"),
-        (16, "not worse", "not_tested"),
-        (19, "equivalent", "inconclusive"),
-    ],
-)
-def test_missing_arms_are_named_while_the_premise_is_open(plain, lead, expected):
-    """Claim 10 without its larger networks, where its premise holds, is undecided, and fails."""
-    one = verdict(10, table({"lstm": 19, "rnn": plain}), tuning_table({"lstm": 30, "rnn": 30}))
-    assert (one.contrasts[0].outcome, one.verdict) == (lead, expected)
-    assert bool(one.how_to_test) is (expected == "not_tested")
-
-
-def test_size_and_search_may_be_missing():
-    rows = table({"single_network": 0, "lstm": 20}, searches=0)
-    assert verdict(1, rows.drop(columns=["size", "search"])).effect == verdict(1, rows).effect
-
-
-@pytest.mark.parametrize(("janet", "outcome"), [(4, "worse"), (19, "equivalent")])
-def test_descriptive_contrasts_do_not_change_the_verdict(janet, outcome):
-    rows = equal_cells_table("lstm_coupled", 30)
-    other = rows[rows["cell"] == "lstm_coupled"].assign(cell="janet", solved=np.arange(len(rows) // 2) % 20 < janet)
+@pytest.mark.parametrize(("reach", "outcome"), [(1 / 8, "worse"), (1.0, "equivalent")])
+def test_descriptive_contrasts_do_not_change_the_verdict(reach, outcome):
+    rows = full_study(TOLD_APART | ERASES, 12)
+    other = curve("janet", 110 * reach, sorted(set(rows.loc[rows["task"] == "recall", "lag"])))
     bare, described = verdict(12, rows), verdict(12, rows, other)
     assert (described.verdict, described.contrasts[: len(bare.contrasts)]) == (bare.verdict, bare.contrasts)
     assert described.contrasts[-1].outcome == outcome
@@ -148,29 +124,25 @@ def test_descriptive_contrasts_do_not_change_the_verdict(janet, outcome):
 
 
 def test_verdicts_are_compared_with_the_literature():
-    rows = table({"single_network": 0, "lstm": 20})
-    assert (verdict(1, rows).verdict, verdict(1, rows).literature) == ("refuted", "agrees")
-    other = verdict(1, table({"single_network": 20, "lstm": 20}))
-    assert (other.verdict, other.literature) == ("supported", "differs")
-    assert verdict(1, table({"single_network": 9, "lstm": 12})).literature == ""
-    assert verdict(6, matched_flow_table(2, 20)).literature == "open"
-    assert all(one.literature == "" for one in decide(table({"rnn": 3})))
-
-
-@pytest.mark.parametrize(
-    ("claim_id", "name"), [(1, "recall"), (3, "growth"), (6, "explained"), (9, "count"), (11, "lost")]
-)
-def test_the_effect_is_that_of_the_decisive_contrast(claim_id, name):
-    rows = pd.concat(
-        [matched_flow_table(2, 20), growth_table(8, 0.2, 0.9), equal_cells_table("gru", 6), clamping_table(0.2, 0.9)]
+    refuted = verdict(2, full_study(less_far(UNGATED, LATCH), 2))
+    assert (refuted.verdict, refuted.literature) == ("refuted", "agrees")
+    supported = verdict(2, full_study(TOLD_APART | ERASES, 2))
+    assert (supported.verdict, supported.literature) == ("supported", "differs")
+    assert verdict(2, full_study({}, 2)).literature == ""
+    assert (
+        verdict(
+            16,
+            full_study(less_far(NORMALISED, LATCH), 16),
+        ).literature
+        == "open"
     )
-    one = verdict(claim_id, rows)
-    decisive = contrast(one, name)
-    assert (one.decisive, one.effect) == (decisive.question, decisive.effect)
-    assert one.effect is not None
-    assert [found.question for found in one.contrasts].count(one.decisive) == 1
 
 
-def test_an_untested_claim_has_no_decisive_contrast():
-    one = verdict(2, table({"rnn": 3}))
-    assert (one.verdict, one.decisive, one.effect) == ("not_tested", "", None)
+def test_the_effect_is_that_of_the_decisive_contrast():
+    one = verdict(4, full_study(TOLD_APART | ERASES, 4))
+    decisive = contrast(one, "erase")
+    assert (one.decisive, one.effect, one.ci_low) == (decisive.question, decisive.effect, decisive.ci_low)
+    smallest = verdict(16, full_study(less_far(NORMALISED, LATCH), 16))
+    assert smallest.effect == pytest.approx(1 / 8, rel=0.2)
+    untested = verdict(2, curve("rnn", 20, RECALL))
+    assert (untested.verdict, untested.decisive, untested.effect) == ("not_tested", "", None)

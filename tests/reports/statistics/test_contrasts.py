@@ -1,157 +1,168 @@
 """The outcome of one contrast, from small tables whose correct outcome is obvious."""
 
+import math
+
+import pandas as pd
 import pytest
 
-from reports.statistics.contrasts import CEILING, MIN_LAGS, Comparison, evidence, measure
+from reports.statistics.arms import evidence
+from reports.statistics.comparison import RATE_MARGINS, Comparison
+from reports.statistics.contrasts import MIN_LAGS, MIN_SEARCHES, Measurement, measure, outcome
+from reports.statistics.quantities import SOLVED
 from reports.statistics.strata import Where
-from tests.reports.tables_by_hand import contrast, forgetting_tables, table, tuning_table, verdict
+from tests.reports.tables_by_hand import arm, curve, table
 
-SEARCHES = pytest.mark.parametrize("searches", [5, 0])
+REACH = Comparison("recall", "a", "b", (Where(task="recall"),))
+RATES = Comparison("recall", "a", "b", (Where(task="recall"),), quantity=SOLVED, margins=RATE_MARGINS)
 
 
-@SEARCHES
+def measured(*rows: pd.DataFrame, comparison: Comparison = REACH) -> Measurement:
+    return measure(comparison, evidence(pd.concat(rows, ignore_index=True)))
+
+
+def cells(a: float, b: float, **options) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cells a and b with these reaches."""
+    return curve("a", a, **options), curve("b", b, **options)
+
+
 @pytest.mark.parametrize(
-    ("network", "lstm", "expected", "outcome"),
+    ("a", "b", "expected"),
     [
-        (0, 20, "refuted", "worse"),  # no search mean varies at all
-        (20, 0, "supported", "better"),
-        (20, 20, "supported", "equivalent"),
-        (0, 0, "inconclusive", "undecided"),  # two cells that both fail do not tie
-        (4, 16, "refuted", "worse"),
-        (18, 16, "supported", "not worse"),
-        (8, 12, "inconclusive", "undecided"),
+        (80, 10, "better"),
+        (10, 80, "worse"),
+        (20, 20, "equivalent"),
+        (28, 14, "better"),  # exactly one octave
+        (22, 20, "equivalent"),
+        (17, 27, "undecided"),
+        (1000, 1000, "saturated"),  # b solves the longest lag, so its limit is unknown
+        (1000, 20, "better"),
+        (20, 1000, "worse"),
+        (1, 1, "undecided"),  # b does not solve the shortest lag: two cells that fail do not tie
+        (1, 40, "worse"),
     ],
 )
-def test_one_contrast(searches, network, lstm, expected, outcome):
-    one = verdict(1, table({"single_network": network, "lstm": lstm}, searches=searches))
-    found = one.contrasts[0]
-    assert (one.verdict, found.outcome) == (expected, outcome)
-    assert one.effect == found.effect == pytest.approx((network - lstm) / 20)
-    assert found.ci_low < found.effect < found.ci_high or abs(found.effect) == 1
-    assert (one.seeds, one.preliminary, one.how_to_test) == (20, False, "")
+def test_outcomes_of_reach(a, b, expected):
+    found = measured(*cells(a, b))
+    assert outcome(found, 0.05) == expected
+    assert found.estimate
+    assert found.estimate.low <= found.estimate.effect <= found.estimate.high
+    mirrored = {"better": "worse", "worse": "better"}
+    if expected in mirrored:
+        assert outcome(measured(*cells(b, a)), 0.05) == mirrored[expected]
 
 
-@SEARCHES
-@pytest.mark.parametrize("network", range(0, 21, 4))
-@pytest.mark.parametrize("lstm", range(0, 21, 4))
-def test_the_interval_never_contradicts_the_outcome(searches, network, lstm):
-    found = verdict(1, table({"single_network": network, "lstm": lstm}, searches=searches)).contrasts[0]
-    agrees = {
-        "better": found.ci_low > 0,
-        "worse": found.ci_high < 0,
-        "equivalent": found.ci_low > -0.2 and found.ci_high < 0.2,
-        "not worse": found.ci_low > -0.2,
-        "undecided": found.ci_low <= -0.2 or network == lstm == 0,
-    }
-    assert agrees[found.outcome]
-    assert -1 <= found.ci_low <= found.effect <= found.ci_high <= 1
+def test_a_bounded_comparison_may_end_before_the_limit():
+    bounded = Comparison("recall", "a", "b", (Where(task="recall", max_lag=20),), bounded=True)
+    assert outcome(measured(*cells(1000, 1000), comparison=bounded), 0.05) == "equivalent"
 
 
-@SEARCHES
-def test_swapping_the_cells_flips_the_sign(searches):
-    rows = table({"single_network": 5, "lstm": 14}, searches=searches)
-    counted = evidence(rows)
-    there, back = (
-        measure(Comparison("recall", a, b, (Where(task="recall"),)), counted).with_ceiling
-        for a, b in (("lstm", "single_network"), ("single_network", "lstm"))
-    )
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [(0, 20, "worse"), (20, 0, "better"), (20, 20, "equivalent"), (0, 0, "undecided"), (19, 20, "equivalent")],
+)  # fmt: skip
+def test_outcomes_of_rates(a, b, expected):
+    found = measured(table({"a": a, "b": b}, (5, 10, 20)), comparison=RATES)
+    assert outcome(found, 0.05) == expected
+    assert found.estimate
+    assert found.estimate.effect == pytest.approx((a - b) / 20)
+
+
+def test_swapping_the_cells_flips_the_sign():
+    there = measured(*cells(60, 20)).estimate
+    back = measured(*cells(20, 60)).estimate
     assert there
     assert back
     assert (there.effect, there.low, there.high, there.p) == pytest.approx(
         (-back.effect, -back.high, -back.low, back.p)
     )
+    assert there.p_margins == pytest.approx((back.p_margins[1], back.p_margins[0]))
 
 
-def test_two_lags_are_undecided():
-    one = verdict(1, table({"single_network": 0, "lstm": 20}, lags=(20, 40)))
-    assert (one.verdict, one.contrasts[0].outcome) == ("inconclusive", "undecided")
-    assert f"2 informative lags, and a decision needs {MIN_LAGS}" in one.why
-    assert one.would_change.endswith("More informative lags are needed, not more seeds.")
+def test_the_level_decides():
+    found = measured(*cells(28, 14))
+    assert found.estimate
+    assert outcome(found, found.estimate.p * 1.01) == "better"
+    assert outcome(found, found.estimate.p * 0.99) != "better"
+
+
+def test_two_lags_or_four_searches_are_undecided():
+    assert MIN_LAGS == 3
+    assert outcome(measured(*cells(80, 5, lags=(10, 20))), 0.05) == "undecided"
+    assert outcome(measured(*cells(80, 5, lags=(10, 20, 40))), 0.05) == "better"
+    assert MIN_SEARCHES == 5
+    few = [rows[rows["search"] < 4] for rows in cells(80, 5)]
+    assert outcome(measured(*few), 0.05) == "undecided"
+    assert outcome(measured(*[rows.drop(columns="search") for rows in cells(80, 5)]), 0.05) == "undecided"
 
 
 def test_diverged_runs_are_unsolved():
-    rows = table({"single_network": 20, "lstm": 20})
-    rows.loc[rows["cell"] == "single_network", "diverged"] = True
-    one = verdict(1, rows)
-    assert (one.verdict, one.effect) == ("refuted", -1)
+    a, b = cells(80, 80)
+    found = measured(a.assign(diverged=True), b)
+    assert outcome(found, 0.05) == "worse"
+    assert found.estimate
+    assert found.estimate.solve_rate < 0.5
 
 
-def test_strata_at_the_floor_are_excluded_and_named():
-    rows = table({"single_network": 0, "lstm": 20}), table({"single_network": 0, "lstm": 0}, lags=(160,))
-    trials = (
-        tuning_table({"single_network": 0, "lstm": 30}),
-        tuning_table({"single_network": 0, "lstm": 1}, lags=(160,)),
+def test_lags_that_no_trial_solved_are_left_out_and_count_as_no_difference():
+    rows = cells(80, 10)
+    trials = [curve(cell, reach).assign(phase="tune") for cell, reach in (("a", 80), ("b", 10))]
+    for trial in trials:
+        trial.loc[trial["lag"] == 160, "solved"] = False
+    with_trials, without = measured(*rows, *trials), measured(*rows)
+    assert with_trials.excluded == ("recall lag 160: no tuning trial of any of these cells solved it",)
+    assert with_trials.estimate
+    assert without.estimate
+    assert with_trials.estimate.effect == pytest.approx(without.estimate.effect)
+    assert [s.lag for s in with_trials.estimate.strata] == [5, 10, 20, 40, 80]
+    one = [trial.assign(solved=trial["solved"] | ((trial["lag"] == 160) & (trial.index % 20 == 0))) for trial in trials]
+    assert measured(*rows, *one).excluded == ()
+    none = [trial.assign(solved=False) for trial in trials]
+    assert measured(*rows, *none).estimate is None
+    assert outcome(measured(*rows, *none), 0.05) == "undecided"
+
+
+def test_a_lag_at_which_a_cell_is_worse_by_itself_excludes_a_tie():
+    a, b = cells(40, 40)
+    found = measured(a.assign(solved=a["solved"] & (a["lag"] != 10) | (a["lag"] == 80)), b)
+    assert found.estimate
+    assert found.estimate.effect == pytest.approx(0, abs=0.2)
+    assert [s.lag for s in found.worse_at] == [10]
+    assert [s.lag for s in found.better_at] == [80]
+    assert outcome(found, 0.05) == "undecided"
+
+
+def test_only_the_smallest_size_counts():
+    found = measured(*cells(80, 10), *cells(10, 80, size=9000))
+    assert outcome(found, 0.05) == "better"
+    assert {s.size for s in found.estimate.strata} == {1500}
+
+
+def test_a_stratum_with_few_searches_is_left_out_if_others_have_enough():
+    a, b = cells(80, 10)
+    found = measured(a, b[(b["lag"] != 40) | (b["search"] < 4)])
+    assert found.excluded == ("recall lag 40: confirmed in 4 searches only",)
+
+
+def test_controls_are_not_in_the_task():
+    reset = arm("a", "continual_adding+reset", 10, 20), arm("b", "continual_adding+reset", 10, 20)
+    comparison = Comparison("erase", "a", "b", (Where(task="continual_adding"),))
+    assert measured(*reset, comparison=comparison).missing
+    assert outcome(measured(*reset, comparison=comparison), 0.05) == "missing"
+
+
+def test_reach_is_the_integral_over_the_logarithm_of_the_lag():
+    """By hand: a solves up to 40, b up to 10, in steps of an octave: two lags, each log 2 wide."""
+    found = measured(
+        table({"a": 20, "b": 20}, (5, 10)), table({"a": 20, "b": 0}, (20, 40)), table({"a": 0, "b": 0}, (80, 160))
     )
-    found = verdict(1, *rows, *trials).contrasts[0]
-    assert found.left_out == ("recall lag 160: floor, 1 % of trials solved",)
-    assert [stratum.lag for stratum in found.lags] == [20, 40, 80]
-    assert found.effect == -1
-
-
-def test_all_lags_on_the_floor():
-    one = verdict(1, table({"single_network": 0, "lstm": 0}), tuning_table({"single_network": 0, "lstm": 0}))
-    assert (one.verdict, one.effect, one.seeds) == ("inconclusive", None, 0)
-    assert "no lag is informative" in one.why
-    assert "floor, 0 % of trials solved" in one.why
-
-
-def test_strata_at_the_ceiling_count_in_a_tie_but_not_in_a_lead():
-    easy = tuning_table({"single_network": 40, "lstm": 40}, lags=(5, 10))
-    hard = table({"single_network": 0, "lstm": 20}), table({"single_network": 20, "lstm": 20}, lags=(5, 10))
-    lead = verdict(1, *hard, easy).contrasts[0]
-    assert (lead.outcome, lead.effect, len(lead.lags)) == ("worse", -1, 3)
-    assert lead.left_out == tuple(f"recall lag {lag}: ceiling, 100 % of trials solved" for lag in (5, 10))
-    both = table({"single_network": 19, "lstm": 19}), table({"single_network": 20, "lstm": 20}, lags=(5, 10))
-    tie = verdict(1, *both, easy).contrasts[0]
-    assert (tie.outcome, len(tie.lags), tie.left_out) == ("equivalent", 5, ())
-
-
-def test_informative_lags_are_selected_by_tuning_trials_only():
-    """The same confirmation rows, with and without a tuning phase that solved nothing at lag 80."""
-    rows = table({"single_network": 0, "lstm": 20})
-    assert len(verdict(1, rows).contrasts[0].lags) == 3
-    floor = tuning_table({"single_network": 0, "lstm": 0}, lags=(80,))
-    assert [stratum.lag for stratum in verdict(1, rows, floor).contrasts[0].lags] == [20, 40]
-
-
-def test_lags_that_differ_are_no_tie_even_if_equal_on_average():
-    rows = [table({"gru": a, "lstm": b}, lags=(lag,)) for a, b, lag in [(20, 0, 20), (0, 20, 40), (20, 20, 80)]]
-    more = table({"gru": 20, "lstm": 20}, lags=(5, 10, 15, 160))
-    found = contrast(verdict(9, *rows, more), "latch")
-    assert found.effect == 0
-    assert found.ci_high < 0.2
-    assert found.outcome == "not worse"
-
-
-def test_the_ceiling_itself_is_informative():
-    assert CEILING == 0.95
-    edge = tuning_table({"single_network": 38, "lstm": 38})  # 95 % is still informative
-    assert len(verdict(1, table({"single_network": 0, "lstm": 20}), edge).contrasts[0].lags) == 3
-
-
-def test_a_stratum_with_one_search_is_excluded_if_others_have_several():
-    rows = table({"single_network": 0, "lstm": 20}), table({"single_network": 0}, lags=(160,))
-    single = table({"lstm": 20}, lags=(160,), searches=1)
-    found = verdict(1, *rows, single).contrasts[0]
-    assert found.left_out == (
-        "recall lag 160: only one search was confirmed, so the variance between searches is unknown",
-    )
-
-
-def test_runs_are_the_units_if_a_cell_has_one_search_everywhere():
-    rows = table({"single_network": 0}), table({"lstm": 20}, searches=1)
-    assert verdict(1, *rows).verdict == "refuted"
-    assert "the intervals exclude the variance between searches" in verdict(1, *rows).why
-
-
-def test_sizes_are_strata_but_do_not_count_as_lags():
-    both = {"single_network": 0, "lstm": 20}
-    one = verdict(1, *(table(both, size=size) for size in (5000, 40000)))
-    assert (one.verdict, len(one.contrasts[0].lags)) == ("refuted", 6)
-    assert "lags 20, 40, 80 at size 5000; lags 20, 40, 80 at size 40000" in one.why
-    shallow = verdict(1, *(table(both, lags=(20,), size=size) for size in (5000, 40000, 80000)))
-    assert (shallow.verdict, len(shallow.contrasts[0].lags)) == ("inconclusive", 3)
-    assert "undecided: 1 informative lag, and a decision needs 3" in shallow.why
-    deep, flat = forgetting_tables(2, 20)
-    sides = [deep, flat[flat["lag"] == 20], flat[flat["lag"] == 20].assign(size=9), flat[flat["lag"] == 40]]
-    assert contrast(verdict(4, *sides), "interaction").outcome == "undecided"
+    assert found.estimate
+    assert found.estimate.effect == pytest.approx(2 * math.log(2))
+    assert found.estimate.natural
+    assert found.estimate.natural.estimate == pytest.approx(4)
+    # Other lags between the same limits give the same factor: here each stands for half an octave.
+    lags = [5 * 2 ** (k / 2) for k in range(11)]
+    finer = [table({"a": 20 * (lag < 50), "b": 20 * (lag < 12)}, (lag,)) for lag in lags]
+    again = measured(*finer)
+    assert again.estimate
+    assert again.estimate.natural
+    assert again.estimate.natural.estimate == pytest.approx(4)

@@ -4,7 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.statistics.quantities import FLOPS, GROWTH, LARGEST, LOST, RECOVERED, SCORE, SOLVED, budget
+from reports.statistics.quantities import (
+    COUNTS_FOUR_TIMES,
+    COUNTS_TWICE,
+    FLOPS,
+    GROWTH,
+    LOST,
+    RECOVERED,
+    SCORE,
+    SOLVED,
+    budget,
+)
 
 
 def rows(**columns) -> pd.DataFrame:
@@ -13,10 +23,17 @@ def rows(**columns) -> pd.DataFrame:
 
 
 def test_diverged_networks_are_unsolved_and_score_0():
-    table = rows(diverged=[False, True], score=[0.9, 0.9], largest_n=[8.0, 8.0])
+    table = rows(diverged=[False, True], score=[0.9, 0.9], largest_n=[80.0, 80.0])
     assert SOLVED.value(table).tolist() == [1, 0]
     assert SCORE.value(table).tolist() == [0.9, 0]
-    assert LARGEST.value(table) == pytest.approx([np.log(8), 0])
+    assert COUNTS_TWICE.value(table).tolist() == [1, 0]
+
+
+def test_counting_is_judged_by_multiples_of_the_trained_length():
+    table = rows(largest_n=[39.0, 40.0, 79.0, 80.0, np.nan])
+    assert COUNTS_TWICE.value(table)[:4].tolist() == [0, 1, 1, 1]
+    assert COUNTS_FOUR_TIMES.value(table)[:4].tolist() == [0, 0, 0, 1]
+    assert np.isnan(COUNTS_TWICE.value(table)[4])
 
 
 def test_scores_are_clipped():
@@ -25,7 +42,7 @@ def test_scores_are_clipped():
 
 def test_missing_columns_are_unknown():
     table = rows(score=[0.9])
-    for quantity in (GROWTH, LARGEST, FLOPS, LOST, RECOVERED):
+    for quantity in (GROWTH, COUNTS_TWICE, FLOPS, LOST, RECOVERED):
         assert np.isnan(quantity.value(table)).all()
 
 
