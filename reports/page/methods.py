@@ -89,18 +89,26 @@ def failures(results: Table, study: Mapping[str, Any], curves: Table | None = No
     failed = int((results["status"] == "failed").sum()) if "status" in results else 0
     if failed:
         lines.append(f"{count(failed, 'network')} failed for a reason other than divergence.")
-    arms = pd.DataFrame(study.get("arms", []))
-    if arms.empty or not {*ARM, *PHASES} <= {*arms}:
+    arms = _planned_arms(study)
+    if arms.empty:
         return [*lines, "Missing networks cannot be listed, because there is no study.json that defines the arms."]
     missing = [text for phase in PHASES if (text := _missing(results, arms, phase))]
     return lines + (missing or ["Every network that the study defines is in these tables."])
 
 
+def _planned_arms(study: Mapping[str, Any]) -> Table:
+    """The arms of the manifest with the numbers of their networks in each phase; empty if it does not state them."""
+    arms = pd.DataFrame(study.get("arms", []))
+    if not {*ARM, "tune", "confirm"} <= {*arms}:
+        return pd.DataFrame()
+    return arms.assign(**{phase: 0 for phase in PHASES if phase not in arms})
+
+
 def unfinished(results: Table, study: Mapping[str, Any]) -> str:
     """What the study plans and these tables lack; empty if they are complete."""
-    arms = pd.DataFrame(study.get("arms", []))
+    arms = _planned_arms(study)
     planned = networks = missing = incomplete = 0
-    if {*ARM, *PHASES} <= {*arms}:
+    if not arms.empty:
         lacking = [_lacking(results, arms, phase) for phase in PHASES]
         planned, networks = len(arms), int(arms[[*PHASES]].sum().sum())
         missing = sum(n for phase in lacking for n in phase.missing.values())

@@ -171,7 +171,9 @@ def test_verdicts_are_complete(report: Path) -> None:
     verdicts = json.loads((report / "verdicts.json").read_text(encoding="utf-8"))
     keys = {"id", "claim", "verdict", "effect", "ci_low", "ci_high", "seeds", "contrasts", "how_to_test", "why"}
     assert verdicts
-    assert all(keys | {"preliminary", "decisive", "would_change", "literature"} == set(verdict) for verdict in verdicts)
+    assert all(
+        keys | {"p", "preliminary", "decisive", "would_change", "literature"} == set(verdict) for verdict in verdicts
+    )
     markdown = (report / "report.md").read_text(encoding="utf-8")
     assert all(verdict["claim"] in markdown for verdict in verdicts)
 
@@ -187,7 +189,7 @@ def test_markdown_shows_every_figure(report: Path) -> None:
 def test_threats_state_the_power_of_the_rules(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
     assert power.sentence() in page
-    assert "when 3 validations in a row and then the test set meet the criterion." in page
+    assert "when 3 validations in a row, the test set and a second test set that is new every time meet" in page
 
 
 def test_building_imports_neither_torch_nor_trackers() -> None:

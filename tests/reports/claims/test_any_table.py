@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.calibration.simulate import ARMS, Setting, studies
+from reports.calibration.simulate import Setting, arms, studies
 from reports.claims import CLAIMS, decide
 from reports.statistics.contrasts import MIN_LAGS
 from reports.tables import LARGEST, LARGEST_MEASURED
 from tests.reports.tables_by_hand import table
 
-CELLS = [*ARMS, "janet", "unknown cell"]
+CELLS = [*dict.fromkeys(cell for cell, _, _ in arms()), "janet", "unknown cell"]
 TASKS = ["recall", "continual_adding", "continual_adding+reset", "counting", "flip_flop", "n_back", "unknown task"]
 MEASURED = ("score", "state_norm_first", "state_norm_10", "decay_init", "flops_per_step", "clamp_none", "clamp_mean")
 MEASURED += ("clamp_event",)
@@ -97,15 +97,15 @@ def _verdict_and_effect(verdict):
 
 @pytest.fixture(scope="module")
 def study() -> pd.DataFrame:
-    return next(studies("erase", Setting(0.9, 0.2, 3), 1, np.random.default_rng(0)))
+    return next(studies("literature", Setting(trials=1), 1, np.random.default_rng(0)))
 
 
 REDUCTIONS = {
-    "one cell": lambda t: t[t["cell"] == "lstm"],
+    "one cell": lambda t: t[(t["cell"] == "lstm") & (t["task"] != "flip_flop")],
     "one seed": lambda t: t[t["phase"] == "confirm"].groupby(["cell", "task", "lag", "size"], observed=True).head(1),
     "one lag": lambda t: t[t["lag"] == 20],
     "no confirmation": lambda t: t[t["phase"] == "tune"],
-    "another group": lambda t: t.assign(group="elsewhere", task="recall+plain"),
+    "another task": lambda t: t.assign(group="elsewhere", task="recall+alphabet=9"),
     "controls only": lambda t: t.assign(group="control", task="recall+reset"),
 }
 
@@ -113,30 +113,14 @@ REDUCTIONS = {
 @pytest.mark.parametrize("change", REDUCTIONS.values(), ids=REDUCTIONS)
 def test_too_little_data_decides_nothing(change, study):
     found = decide(change(study.astype({"cell": str, "task": str, "group": str})))
-    decided = {one.id for one in found if one.verdict in ("supported", "refuted")}
-    assert decided <= (
-        {11} if change is REDUCTIONS["one cell"] else set()
-    )  # claim 11 compares lstm with itself under clamping
+    assert not [one.id for one in found if one.verdict in ("supported", "refuted")]
 
 
 @pytest.mark.parametrize("solved", [True, False])
 def test_equal_cells_are_never_better_or_worse(solved, study):
     """All solved or all unsolved, with no column but the required ones."""
     bare = study[["phase", "cell", "task", "lag", "size", "group", "search", "diverged", "score", "steps_to_solve"]]
-    found = {one.id: one for one in decide(bare.assign(solved=solved, score=float(solved)))}
-    rate_claims = [1, 2, 4, 5, 10, 13]
-    expected = "supported" if solved else "inconclusive"
-    assert [found[number].verdict for number in rate_claims] == [
-        expected,
-        expected,
-        "inconclusive",
-        expected,
-        "inconclusive",
-        expected,
-    ]
-    assert all(found[number].verdict == "not_tested" for number in (8, 11, 14))
-    # If all solve, the premise of claim 6 fails whatever the unknown decays; else the decays are missing.
-    assert found[6].verdict == ("inconclusive" if solved else "not_tested")
-    assert found[3].verdict == ("refuted" if solved else "not_tested")  # if all solve, a reset changes nothing
-    diverged = decide(bare.assign(solved=True, diverged=True))
-    assert not any(one.verdict in ("supported", "refuted") for one in diverged)
+    found = decide(bare.assign(solved=solved, score=float(solved)))
+    assert not [one.id for one in found if one.verdict in ("supported", "refuted")]
+    outcomes = {contrast.outcome for one in found for contrast in one.contrasts}
+    assert not outcomes & {"better", "worse"}
