@@ -39,10 +39,12 @@ def sweep(
     engine: opt.EngineName = "auto",
     plugin: opt.Plugins = None,
     changes: opt.Changes = None,
+    only: opt.Only = None,
     dry_run: opt.DryRun = False,
 ) -> None:
     """Tune and confirm every arm of a study. The same command continues an interrupted sweep."""
     from ablations.commands.dry_run import print_plan
+    from ablations.commands.only import select
     from ablations.commands.sweep import list_studies, run_sweep
     from ablations.studies.loading import load
 
@@ -51,11 +53,13 @@ def sweep(
         list_studies(console())
         return
     loaded = load(study, changes or [])
+    arms = select(loaded, only or [])
     if dry_run:
-        print_plan(loaded, engine, workers, console())
+        print_plan(loaded, arms, engine, workers, console())
         return
-    resume = shell_command("sweep", study, plugin=plugin, set=changes, store=store, workers=workers, engine=engine)
-    raise typer.Exit(run_sweep(loaded, store, workers, engine, resume, console()))
+    options = {"plugin": plugin, "set": changes, "only": only, "store": store, "workers": workers, "engine": engine}
+    resume = shell_command("sweep", study, **options)
+    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console()))
 
 
 @app.command()
@@ -72,23 +76,23 @@ def status(
 
 @app.command()
 def report(
-    study: opt.Study = "",
+    studies: opt.Studies = None,
     store: opt.StoreFolder = STORE,
     out: opt.OutOrDefault = None,
     plugin: opt.Plugins = None,
     tables: opt.Tables = None,
 ) -> None:
-    """Write the report of a study: HTML, Markdown, verdicts, tables and figures."""
+    """Write the report of a study, or of several together: HTML, Markdown, verdicts, tables and figures."""
     from ablations.commands.report import rebuild_report, write_report
 
-    if bool(study) == bool(tables):
+    if bool(studies) == bool(tables):
         raise InputError("report: give either a STUDY or --from TABLES")
     _load(plugin)
     if tables:
         rebuild_report(tables, out or REPORTS / "rebuilt", console())
     else:
-        name = opt.study_name(study)
-        write_report(name, store, out or REPORTS / name, console())
+        names = list(dict.fromkeys(opt.study_name(study) for study in studies or []))
+        write_report(names, store, out or REPORTS / "+".join(names), console())
 
 
 @app.command()

@@ -14,7 +14,8 @@ def run_demo(store: Path, target: Path, workers: int, out: Console) -> int:
     """Sweep `smoke` and write its report to `target`; returns the exit code of the sweep. Raises InputError."""
     create_folder(target)
     resume = shell_command("demo", store=store, out=target, workers=workers)
-    code = run_sweep(load("smoke"), store, workers, "auto", resume, out)
+    study = load("smoke")
+    code = run_sweep(study, study.arms(), store, workers, "auto", resume, out)
     if code != INTERRUPTED:
-        write_report("smoke", store, target, out)
+        write_report(["smoke"], store, target, out)
     return code

@@ -1,6 +1,7 @@
 """`whygates sweep --dry-run`: the arms of a study, their sizes, and a time estimate from a few training steps."""
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -18,14 +19,13 @@ STEPS = 3
 """Training steps that are timed."""
 
 
-def print_plan(study: Study, engine: str, workers: int, out: Console) -> None:
+def print_plan(study: Study, arms: Sequence[Arm], engine: str, workers: int, out: Console) -> None:
     """Print the arms with their members, hidden sizes and maximal training time, in which every member uses all its steps."""
     table = Table(title=f"{study.name}: {study.train.steps} steps of {study.train.batch} sequences")
     for column in ("cell", "task"):
         table.add_column(column, overflow="fold")
     for column in ("lag", "size", "hidden", "parameters", *PHASES, "at most"):
         table.add_column(column, justify="right")
-    arms = study.arms()
     seconds_per_time_step: dict[tuple[str, str, int], float] = {}  # of one member, by cell, task and size
     members, seconds = 0, 0.0
     for arm in arms:

@@ -38,6 +38,15 @@ Study = Annotated[
     str,
     Argument(metavar="STUDY", help="A preset's name or a TOML file.", callback=_checked, autocompletion=complete_study),
 ]
+Studies = Annotated[
+    list[str] | None,
+    Argument(
+        metavar="STUDY",
+        help="Presets' names or TOML files; several are joined in one report.",
+        callback=_checked,
+        autocompletion=complete_study,
+    ),
+]
 StudyOrList = Annotated[
     str,
     Argument(
@@ -91,14 +100,22 @@ Changes = Annotated[
         help="Change the study, as in train.steps=500 or task.recall.lags=[10]; repeatable.",
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    Option(
+        "--only",
+        metavar="KEY:VALUE",
+        help="Run only the arms that these claims need, as in claim:1,4, or those of a cell, task, lag or size; repeatable.",
+    ),
+]
 DryRun = Annotated[bool, Option("--dry-run", help="Only print the arms and a time estimate.")]
 Tables = Annotated[
-    Path | None,
+    list[Path] | None,
     Option(
         "--from",
         exists=True,
         callback=_checked,
-        help="Rebuild from tables instead of the store: a report's folder, or results.csv.",
+        help="Rebuild from tables instead of the store: a report's folder, or results.csv; several folders are joined.",
     ),
 ]
 Port = Annotated[int, Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")]

@@ -1,6 +1,7 @@
 """The progress of a sweep: bars on a terminal, a line per arm elsewhere, and a summary at the end."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ablations.studies.study import Study
+from ablations.studies.study import Arm
 from ablations.sweeps.arm import Event, ProbeProgress, Warned, phase_sizes
 from ablations.sweeps.workers.local import ArmOutcome
 from reports.format import duration
@@ -26,11 +27,11 @@ Rates = dict[tuple[str, int, int], dict[str, str]]
 class Display:
     """The progress of a sweep, as the callbacks of workers and delivery report it."""
 
-    def __init__(self, study: Study, out: Console) -> None:
+    def __init__(self, arms: Sequence[Arm], out: Console) -> None:
         self.out = out
-        self.arms = {arm.hash: arm for arm in study.arms()}
-        self.members = {arm.hash: phase_sizes(arm) for arm in study.arms()}
-        self.steps = study.train.steps
+        self.arms = {arm.hash: arm for arm in arms}
+        self.members = {arm.hash: phase_sizes(arm) for arm in arms}
+        self.steps = arms[0].train.steps
         self.solved: dict[tuple[str, str], list[int]] = {}
         """Whether each finished member solved its task (0 or 1), by the hash of its arm and its phase."""
         self.started = time.monotonic()

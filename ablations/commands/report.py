@@ -1,7 +1,7 @@
 """`whygates report`: build a study's report from the tracker, or rebuild it from tables."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,31 +14,41 @@ from ablations.tracking.runs import described, using
 from ablations.tracking.tracker import Tracker
 from reports import output
 from reports.build import build
+from reports.join import join
 from reports.tables import BadTable
 
 
-def write_report(study: str, store: Path, target: Path, out: Console) -> None:
-    """Build the report of a study in `target` and attach it to the study's MLflow run. Raises InputError."""
+def write_report(studies: Sequence[str], store: Path, target: Path, out: Console) -> None:
+    """Build the report of studies in `target` and attach it to their MLflow runs. Raises InputError."""
     with writing(target):
         output.check(target)
     opened = Store.open(store)
+    trackers = list[Tracker]()
     with tempfile.TemporaryDirectory() as tables:
-        with using(opened):
-            tracker = Tracker(opened, study)
-            tracker.write_tables(Path(tables))
-        rebuild_report(Path(tables), target, out)
-    try:
-        tracker.log_report(target)
-    except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
-        out.print(f"It could not be attached to the study's run in MLflow: {described(error)}", soft_wrap=True)
-    for line in tracked_status(tracker).problems:
-        out.print(line, soft_wrap=True)
+        for k, study in enumerate(studies):
+            (folder := Path(tables, str(k))).mkdir()
+            with using(opened):
+                trackers.append(Tracker(opened, study))
+                trackers[-1].write_tables(folder)
+        rebuild_report([Path(tables, str(k)) for k in range(len(studies))], target, out)
+    for tracker in trackers:
+        try:
+            tracker.log_report(target)
+        except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
+            out.print(f"It could not be attached to the study's run in MLflow: {described(error)}", soft_wrap=True)
+        for line in tracked_status(tracker).problems:
+            out.print(line, soft_wrap=True)
 
 
-def rebuild_report(source: Path, target: Path, out: Console) -> None:
-    """Build a report in `target` from a folder of tables or a single results.csv. Raises InputError."""
-    with writing(target):
-        page = build(source, target)
+def rebuild_report(sources: Sequence[Path], target: Path, out: Console) -> None:
+    """Build a report in `target` from a folder of tables or a single results.csv, or from several folders together.
+
+    Raises InputError.
+    """
+    with writing(target), tempfile.TemporaryDirectory() as together:
+        if len(sources) > 1:
+            join(sources, Path(together))
+        page = build(sources[0] if len(sources) == 1 else Path(together), target)
     out.print(f"Written:     {page}", soft_wrap=True)
 
 

@@ -1,6 +1,7 @@
 """`whygates sweep`: train every arm of a study and upload the results to the tracker."""
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from ablations.commands.invocation import shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
 from ablations.studies.loading import load, presets
-from ablations.studies.study import Study
+from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import scan_sizes
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
@@ -31,21 +32,25 @@ def list_studies(out: Console) -> None:
         out.print(f"{name}: {load(str(path)).description}", soft_wrap=True)
 
 
-def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: str, out: Console) -> int:
-    """Run a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
+def run_sweep(
+    study: Study, arms: Sequence[Arm], folder: Path, processes: int, engine: str, resume: str, out: Console
+) -> int:
+    """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
 
     `resume` is the command line that continues the sweep. Raises InputError.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcomes = None
     try:
-        out.print(f"{study.name}: {len(study.arms())} arms, {processes} workers", soft_wrap=True)
+        every = len(study.arms())
+        number = count(every, "arm") if len(arms) == every else f"{len(arms)} of {count(every, 'arm')}"
+        out.print(f"{study.name}: {number}, {count(processes, 'worker')}", soft_wrap=True)
         # Before the store is created: a cell that the engine refuses leaves the disk untouched.
-        for line in choose_all(engine, _cells_with_sizes(study)):
+        for line in choose_all(engine, _cells_with_sizes(arms)):
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
-        with store.sweeping(), Display(study, out) as display:
-            outcomes = _run_arms(study, store, processes, engine, resume, display)
+        with store.sweeping(), Display(arms, out) as display:
+            outcomes = _run_arms(study, arms, store, processes, engine, resume, display)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
@@ -62,18 +67,18 @@ def run_sweep(study: Study, folder: Path, processes: int, engine: str, resume: s
     return NOT_UPLOADED if queued else DONE
 
 
-def _cells_with_sizes(study: Study) -> dict[str, tuple[Cell, list[Sizes]]]:
-    """The study's cells by label, each with the sizes of its scans in all arms."""
-    cells = {choice.label: (choice.build(), list[Sizes]()) for choice in study.cells}
-    for arm in study.arms():
+def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]]:
+    """The cells of arms by label, each with the sizes of its scans in all of them."""
+    cells = {arm.cell.label: (arm.cell.build(), list[Sizes]()) for arm in arms}
+    for arm in arms:
         cells[arm.cell.label][1].extend(scan_sizes(arm))
     return cells
 
 
 def _run_arms(
-    study: Study, store: Store, processes: int, engine: str, resume: str, display: Display
+    study: Study, arms: Sequence[Arm], store: Store, processes: int, engine: str, resume: str, display: Display
 ) -> list[ArmOutcome]:
-    """Run every arm and upload its members. Raises InputError when the tracker cannot be reached."""
+    """Run arms and upload their members. Raises InputError when the tracker cannot be reached."""
     storage(store)
     create_database(store)
     description = manifest(study) | {"command": resume}
@@ -84,7 +89,7 @@ def _run_arms(
     delivery.work()
     outcomes = []
     callbacks = (display.progress, delivery.work, display.stopping)
-    for outcome in run_arms(study.arms(), store, processes, engine, logged, *callbacks):
+    for outcome in run_arms(arms, store, processes, engine, logged, *callbacks):
         delivery.end_arm(outcome)
         display.ended(outcome)
         outcomes.append(outcome)

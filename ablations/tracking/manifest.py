@@ -10,6 +10,7 @@ from typing import Any
 from ablations import cells
 from ablations.contract import plugins, siblings
 from ablations.hyperparameters import HYPERPARAMETERS
+from ablations.studies.hashing import RESULTS_VERSION
 from ablations.studies.schema import CellChoice, TaskChoice
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import build_model, phase_sizes
@@ -24,6 +25,7 @@ def manifest(study: Study) -> dict[str, Any]:
     of plug-ins, and the software and hardware in use."""
     return {
         "study": study.name,
+        "results_version": RESULTS_VERSION,
         "definition": study.model_dump(mode="json"),
         "cells": {choice.label: _cell(choice) for choice in study.cells},
         "hyperparameters": {one.name: {"default": one.default, "scale": one.scale} for one in HYPERPARAMETERS.values()},

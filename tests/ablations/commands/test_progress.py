@@ -20,7 +20,7 @@ def test_labels_and_errors_are_printed_verbatim_and_earlier_members_count(termin
     first, second = study.arms()
     file = io.StringIO()
     out = Console(file=file, markup=False, emoji=False, width=160, force_terminal=terminal, color_system=None)
-    with Display(study, out) as display:
+    with Display(study.arms(), out) as display:
         display.add_solved({(first.hash, "confirm"): [1, 0]})
         display.delivered({"arm": first.hash, "phase": "confirm", "metrics": {"solved": 1}})
         display.progress(TrainingProgress(second.hash, "tune", 1, 2, 0.5))
@@ -47,7 +47,7 @@ def test_many_cells_are_rows_of_the_summary() -> None:
     tasks = [{"name": "recall", "lags": [2, 3]}, {"name": "adding", "lags": [4]}]
     study = Study.model_validate({"name": "many", "cells": cells, "task": tasks, "sizes": [50]})
     file = io.StringIO()
-    display = Display(study, Console(file=file, width=60, color_system=None))
+    display = Display(study.arms(), Console(file=file, width=60, color_system=None))
     display.add_solved({(arm.hash, "confirm"): [1] * arm.lag for arm in study.arms() if arm.cell.label == "cell7"})
     display.summary([])
     text = file.getvalue()
