@@ -1,5 +1,8 @@
 """The claims and the presets belong together: what a claim's command runs is what decides it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,3 +45,12 @@ def test_the_preset_of_a_claim_runs_every_arm_that_it_needs(claim: Claim) -> Non
 def test_a_claim_needs_its_arms() -> None:
     found = {verdict.id: verdict.verdict for verdict in decide(table("smoke"))}
     assert found[2] == found[7] == found[9] == "not_tested"
+
+
+def test_the_readme_lists_every_preset_with_its_question_and_number_of_arms() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+) \| (\d+) \|$", readme.partition("<!-- studies -->")[2], re.MULTILINE)
+    studies = {name: load(name) for name in presets()}
+    assert {name: (question, int(arms)) for name, question, arms in rows} == {
+        name: (study.description, len(study.arms())) for name, study in studies.items()
+    }
