@@ -9,15 +9,15 @@ those below it:
 build           writes the files of a report
 page            `content` collects what the templates show; `methods` describes how the study was run; `mlflow_links` makes
                 addresses of runs
-tables          reads and checks the tables
+tables          reads and checks the tables; `join` makes those of several studies into one
 exhibits        one figure each with its caption, its alternative text and its data (`csv_data`)
 figures         drawing; `style` holds colours, markers and settings, `member` draws a single member
 text            `sentences` and `alt_text`, generated from numbers
-calibration     `simulate` makes studies with known truth, `measure` counts the wrong verdicts in them (calibration.csv),
+calibration     `worlds` declares what is true, `simulate` makes studies of it, `measure` counts the wrong verdicts in them (calibration.csv),
                 `power` states the result in a sentence
-claims          `claims` and `comparisons` are data; `rules` define when a claim holds, `verdicts` applies them, `findings`
+claims          `claims`, `comparisons` and `shared_rules` are data; `rules` give a claim's p value, `verdicts` applies them, `findings`
                 and `thresholds` state the result and its limits in sentences
-aggregates      tables derived from rows and curves: `outcomes`, `tuning`, `probes`; `lattice` arranges the cells
+aggregates      tables derived from rows and curves: `outcomes`, `reach`, `tuning`, `probes`; `lattice` arranges the cells
 statistics      `strata` (task, lag, size), `quantities` (what is measured of a member), `arms` (counts per cell and stratum),
                 `estimators`, `estimates`, `comparison` and `contrasts` (differences between cells)
 format          numbers and lists as text
@@ -27,7 +27,8 @@ results.csv: one row per member (one trained network)
 Required:
 
 study           name of the study
-phase           `tune` (a trial of a search) or `confirm` (a search's best configuration on a fresh seed)
+phase           `tune` (a trial of a search), `rerank` (one of its best trials on a new seed) or `confirm` (the configuration that
+                was chosen by both, on a fresh seed)
 cell            label of the cell: `lstm`; with options behind a plus sign: `lstm+bias0`
 task            label of the task: `continual_adding`; with options: `continual_adding+reset`
 lag             the task's distance parameter, a number
@@ -111,8 +112,8 @@ versions        package -> version
 hardware        the machine
 commit          version of the code, or null
 experiment      number of the study's experiment in MLflow
-arms            one entry per arm: cell, task, lag, size, and the number of its networks in each phase, tune and confirm;
-                if results.csv has fewer rows, the report lists the others as missing
+arms            one entry per arm: cell, task, lag, size, and the number of its networks in each phase, tune, rerank and
+                confirm; if results.csv has fewer rows, the report lists the others as missing
 command         the command line that continues the sweep
 failed          names of the arms that failed
 queued          number of results that are trained but not uploaded to MLflow yet

@@ -34,9 +34,8 @@ LAGS = {
     "recall+variant=plain": (10, 20, 40, 80, 160),
     "adding": (3, 5, 10, 20, 40, 80, 160, 320),
     "continual_adding": (5, 10, 20, 40, 80),
-    "temporal_order": (10, 20, 40, 80, 160),
-    "copy": (5, 10, 20, 40),
-    "parity": (5, 10, 20, 40),
+    "temporal_order": (20, 40, 80, 160, 320),
+    "parity": (5, 10, 20, 40, 80, 160),
     "counting": (5, 10, 20),
     "flip_flop": (3, 6, 12),
 }
@@ -46,9 +45,8 @@ LIMITS = {
     "recall+variant=plain": 110.0,
     "adding": 160.0,
     "continual_adding": 40.0,
-    "temporal_order": 80.0,
-    "copy": 20.0,
-    "parity": 20.0,
+    "temporal_order": 160.0,
+    "parity": 80.0,
     "counting": 80.0,
     "flip_flop": 40.0,
 }

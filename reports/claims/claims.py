@@ -130,18 +130,18 @@ CLAIMS = (
         statement="Multiplying by the memory is as good as feeding it to a network",
         origin="The memory only scales the new hidden state. Why not feed it into a network that computes that state?",
         comparisons=(
-            *comparisons.versus(["lstm_sigmoid_cell"], "lstm_network_readout", comparisons.READOUT_TASKS),
+            *comparisons.versus(["lstm_sigmoid_cell"], "lstm_network_readout", comparisons.EVERYWHERE),
             *comparisons.counting("lstm_sigmoid_cell", "lstm_network_readout"),
-            *sensitivity(comparisons.READOUT_TASKS),
+            *sensitivity(comparisons.EVERYWHERE),
             comparisons.COUNTING_SENSITIVITY,
         ),
         supported=every(
-            keeps_up("lstm_sigmoid_cell", comparisons.READOUT_TASKS),
+            keeps_up("lstm_sigmoid_cell", comparisons.EVERYWHERE),
             *(not_worse(name) for name in COUNTS),
             better(sensitive("counting")),
         ),
         refuted=some(
-            *(worse(named("lstm_sigmoid_cell", task)) for task in comparisons.READOUT_TASKS),
+            *(worse(named("lstm_sigmoid_cell", task)) for task in comparisons.EVERYWHERE),
             *(worse(name) for name in COUNTS),
         ),
         preset="readout",

@@ -26,7 +26,9 @@ LATCH = ("recall", "adding")
 """Tasks in which something has to be remembered among distractors."""
 ERASE = ("continual_adding",)
 """Tasks in which something has to be erased, without an external sign of when."""
-ORDER, CAPACITY, COUNT, STATE = ("temporal_order",), ("copy",), ("counting",), ("parity",)
+ORDER, STATE = ("temporal_order",), ("parity",)
+"""Tasks of order, and of a state that every symbol may change. Copying decides nothing: in a pilot, on tuning seeds of another
+study, the plain RNN copied as far as the LSTM, so that the task cannot show that others keep up."""
 PLAIN = "recall+variant=plain"
 """A task of remembering in which nothing has to be protected: the first symbol is kept, and no other like it comes."""
 
@@ -81,7 +83,8 @@ def counting(a: str, b: str) -> tuple[Comparison, ...]:
 
 
 SENSITIVE: dict[str, tuple[str, str]] = {
-    **dict.fromkeys((*LATCH, *ORDER, *CAPACITY, *STATE, PLAIN), ("lstm", "rnn")),
+    **dict.fromkeys((*LATCH, *ORDER, PLAIN), ("lstm", "rnn")),
+    **dict.fromkeys(STATE, ("lstm", "lru")),  # a linear recurrence cannot track parity (Merrill et al. 2024)
     **dict.fromkeys(ERASE, ("lstm", "lstm_no_forget")),
 }
 """Task -> two cells of which the first is known to lead: a task on which it does not cannot show that others keep up."""
@@ -181,8 +184,7 @@ MATCHED_FLOW = (
     ),
 )
 
-READOUT_TASKS = (*LATCH, *ERASE, *ORDER, *CAPACITY)
-EVERYWHERE = (*LATCH, *ERASE, *ORDER, *CAPACITY)
+EVERYWHERE = (*LATCH, *ERASE, *ORDER)
 
 COST_TASKS = (*LATCH, *ORDER)
 COST = tuple(

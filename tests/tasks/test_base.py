@@ -43,6 +43,7 @@ def test_task_in_a_new_file_is_in_the_catalogue(tmp_path, monkeypatch, registry)
     assert "found" not in registry
     try:
         importlib.invalidate_caches()
+        tasks._import_all.cache_clear()
         assert catalogue()["found"].__module__ == "tasks.found_by_test"
     finally:
         sys.modules.pop("tasks.found_by_test", None)

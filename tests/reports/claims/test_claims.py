@@ -12,8 +12,8 @@ from reports.claims.comparisons import KEEPING, LATCH, LINEAR, NORMALISED, PLAIN
 from tests.reports.tables_by_hand import contrast, full_study, verdict
 
 HOLDING = (*LATCH, "temporal_order")
-TOLD_APART = dict.fromkeys((("rnn", task) for task in (*HOLDING, "copy", "parity", PLAIN)), 1 / 8)
-"""The plain RNN fails where it has to, so that tasks tell cells apart."""
+TOLD_APART = dict.fromkeys([*(("rnn", task) for task in (*HOLDING, PLAIN)), ("lru", "parity")], 1 / 8)
+"""The plain RNN and the linear recurrence fail where they have to, so that tasks tell cells apart."""
 ERASES = {("lstm_no_forget", "continual_adding"): 1 / 8}
 
 
@@ -131,9 +131,9 @@ def test_claim_6(network, matched, decay, expected):
 @pytest.mark.parametrize(
     ("cell", "task", "expected"),
     [
-        ("lstm_sigmoid_cell", "copy", "refuted"),
+        ("lstm_sigmoid_cell", "temporal_order", "refuted"),
         ("lstm_sigmoid_cell", "counting", "refuted"),
-        ("lstm_network_readout", "copy", "supported"),  # the other way round
+        ("lstm_network_readout", "temporal_order", "supported"),  # the other way round
         ("", "", "supported"),
     ],
 )
@@ -255,7 +255,7 @@ def test_claim_14(coupled_counts, erases, expected):
     [
         (worse(LINEAR, ["continual_adding"]), "refuted"),
         (worse(LINEAR[:1], ["recall"]) | worse(LINEAR[1:], ["parity"]), "refuted"),
-        (worse(LINEAR[1:], ["recall"]) | TOLD_APART | ERASES, "supported"),
+        (worse(LINEAR[:3], ["recall"]) | TOLD_APART | ERASES, "supported"),
         (worse(LINEAR[1:], ["recall"]), "inconclusive"),
     ],
 )
