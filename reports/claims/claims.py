@@ -97,11 +97,7 @@ CLAIMS = (
         id=5,
         statement="A constant leak is enough",
         origin="Gates open and close with input and state. Would a learned leak that is constant over time be enough?",
-        comparisons=(
-            *comparisons.LEAK,
-            comparisons.LEAK_CONTROL,
-            *sensitivity((*LATCH, *ERASE)),
-        ),
+        comparisons=(*comparisons.LEAK, comparisons.LEAK_CONTROL, *sensitivity((*LATCH, *ERASE))),
         descriptive=comparisons.STATIC_GATES,
         supported=keeps_up("lstm_static_leak", (*LATCH, *ERASE)),
         refuted=every(worse_on_some("lstm_static_leak", (*LATCH, *ERASE)), not_worse("control")),

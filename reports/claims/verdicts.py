@@ -88,8 +88,8 @@ def decide(results: pd.DataFrame, claims: Sequence[Claim]) -> list[Verdict]:
 def _test(claim: Claim, arms: Evidence) -> _Test:
     measurements = {comparison.name: measure(comparison, arms) for comparison in claim.comparisons}
     p = {name: None if one.missing else p_values(one) for name, one in measurements.items()}
-    rules = ([claim.premise] if claim.premise else []), claim.supported, claim.refuted
-    supported, refuted = (Every((*rules[0], rule)).p(p) for rule in rules[1:])
+    premise = [claim.premise] if claim.premise else []
+    supported, refuted = (Every((*premise, rule)).p(p) for rule in (claim.supported, claim.refuted))
     return _Test(claim, measurements, p, supported, refuted)
 
 
@@ -127,10 +127,7 @@ def _verdict(test: _Test, judged: _Judgement, arms: Evidence) -> Verdict:
     claim, measurements = test.claim, test.measurements
     inferential = [one for one in measurements.values() if one.comparison.margins.inferential]
     seeds = min((one.estimate.seeds for one in inferential if one.estimate), default=0)
-    contrasts = {
-        name: _contrast(one, judged.outcomes[name], one.estimate.p if one.estimate else None)
-        for name, one in measurements.items()
-    }
+    contrasts = {name: _contrast(one, judged.outcomes[name]) for name, one in measurements.items()}
     tested = judged.verdict != "not_tested"
     decisive = contrasts.get(_decisive(test, judged)) if tested else None
     return Verdict(
@@ -152,7 +149,7 @@ def _verdict(test: _Test, judged: _Judgement, arms: Evidence) -> Verdict:
     )
 
 
-def _contrast(measurement: Measurement, outcome: str, p: float | None) -> Contrast:
+def _contrast(measurement: Measurement, outcome: str) -> Contrast:
     """Return the contrast with the numbers of its estimate."""
     comparison, estimate = measurement.comparison, measurement.estimate
     natural = estimate.natural if estimate else None
@@ -165,7 +162,7 @@ def _contrast(measurement: Measurement, outcome: str, p: float | None) -> Contra
         effect=natural.estimate if natural else None,
         ci_low=natural.low if natural else None,
         ci_high=natural.high if natural else None,
-        p=p,
+        p=estimate.p if estimate else None,
         seeds=estimate.seeds if estimate else 0,
         outcome=outcome,
         left_out=measurement.excluded,
@@ -178,11 +175,7 @@ def _contrast(measurement: Measurement, outcome: str, p: float | None) -> Contra
 def _descriptive(claim: Claim, arms: Evidence, alpha: float) -> list[Contrast]:
     """Return the descriptive contrasts that were run."""
     measurements = [measure(comparison, arms) for comparison in claim.descriptive]
-    return [
-        _contrast(one, outcome(one, alpha), one.estimate.p if one.estimate else None)
-        for one in measurements
-        if not one.missing
-    ]
+    return [_contrast(one, outcome(one, alpha)) for one in measurements if not one.missing]
 
 
 def _decisive(test: _Test, judged: _Judgement) -> str:
