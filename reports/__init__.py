@@ -13,10 +13,10 @@ tables          reads and checks the tables; `join` makes those of several studi
 exhibits        one figure each with its caption, its alternative text and its data (`csv_data`)
 figures         drawing; `style` holds colours, markers and settings, `member` draws a single member
 text            `sentences` and `alt_text`, generated from numbers
-calibration     `worlds` declares what is true, `simulate` makes studies of it, `measure` counts the wrong verdicts in them (calibration.csv),
-                `power` states the result in a sentence
-claims          `claims`, `comparisons` and `shared_rules` are data; `rules` give a claim's p value, `verdicts` applies them, `findings`
-                and `thresholds` state the result and its limits in sentences
+calibration     `worlds` declares what is true, `simulate` makes studies of it, `measure` counts the wrong verdicts in them
+                (calibration.csv), `power` states the result in a sentence
+claims          `claims`, `comparisons` and `shared_rules` are data; `rules` give a claim's p value, `verdicts` applies them,
+                `findings` and `thresholds` state the result and its limits in sentences
 aggregates      tables derived from rows and curves: `outcomes`, `reach`, `tuning`, `probes`; `lattice` arranges the cells
 statistics      `strata` (task, lag, size), `quantities` (what is measured of a member), `arms` (counts per cell and stratum),
                 `estimators`, `estimates`, `comparison` and `contrasts` (differences between cells)
