@@ -38,15 +38,26 @@ def arm(cell, task, lag, solved, runs=20, searches=10, phase="confirm", size=SIZ
     )
 
 
-def curve(cell: str, reach: float, lags=RECALL, task="recall", seeds=2, searches=10, **options) -> pd.DataFrame:
+def curve(
+    cell: str, reach: float, lags=RECALL, task="recall", seeds=2, searches=10, phase="confirm", size=SIZE
+) -> pd.DataFrame:
     """Rows of a cell whose searches solve the task up to a lag near `reach`: half an octave more or less."""
     limits = reach * 2.0 ** np.resize(SPREAD[:: max(10 // max(searches, 1), 1)], searches)
-    rows = [
-        arm(cell, task, lag, 0, runs=seeds, searches=1, **options).assign(search=float(k), solved=lag <= limit)
-        for lag in lags
-        for k, limit in enumerate(limits)
-    ]
-    return pd.concat(rows, ignore_index=True)
+    grid = np.meshgrid(np.asarray(lags, float), np.arange(searches), np.arange(seeds), indexing="ij")
+    lag, search = (axis.ravel() for axis in grid[:2])
+    return pd.DataFrame(
+        {
+            "phase": phase,
+            "cell": cell,
+            "task": task,
+            "lag": lag,
+            "size": float(size),
+            "group": group_of(task),
+            "search": search.astype(float),
+            "solved": lag <= limits[search],
+            "diverged": False,
+        }
+    )
 
 
 def full_study(reach: Mapping[tuple[str, str], float] | Reach, claim: int | None = None) -> pd.DataFrame:
