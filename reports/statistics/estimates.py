@@ -17,8 +17,6 @@ LEVEL = 0.95
 """Confidence level of every interval shown; “not worse” and ties are decided on the same intervals."""
 MAX_LOG = 50.0  # logarithms of factors are clipped to ± this
 
-Sides = Sequence[Sequence[Stratum]]
-"""The strata of `where` and those of `minus`."""
 Weights = Sequence[Mapping[Stratum, float]]
 """The strata of `where` and of `minus`, each with its weight in the contrast."""
 

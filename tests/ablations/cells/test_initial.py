@@ -289,3 +289,16 @@ def test_weights_are_drawn_independently():
     w = cell_weights(catalogue()["lstm"], recurrent_init="uniform", inputs=6)
     matrices = [value for name, value in w.items() if name[0] in "WU"]
     assert not any(torch.equal(a, b) for i, a in enumerate(matrices) for b in matrices[:i])
+
+
+@pytest.mark.parametrize("options", [{}, {"depth": 3}, {"width": 2}])
+def test_a_single_network_that_starts_by_keeping_hardly_changes_a_small_memory(options):
+    def change(keep: bool) -> float:
+        cell = catalogue()["single_network"](keep=keep, **options)
+        w = initial_weights(cell.weights(3, 6))
+        state = {"h": torch.zeros(1, 6), "c": torch.full((1, 6), 0.05)}
+        after = cell.step(w, cell.drive(w, torch.zeros(1, 3)), state, lambda _, value: value)
+        return ((after["c"] - state["c"]).norm() / state["c"].norm()).item()
+
+    assert change(keep=True) < 0.01
+    assert change(keep=False) > 0.5

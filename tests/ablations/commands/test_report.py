@@ -86,3 +86,28 @@ def test_a_report_that_cannot_be_attached_is_written_and_says_so(
         "",
     )
     assert (tmp_path / "out" / "report.html").stat().st_size > 0
+
+
+def test_tables_of_parts_of_a_study_make_the_report_of_the_whole(reported: Path, tmp_path: Path) -> None:
+    whole, sources = pd.read_csv(reported / "results.csv", dtype=str), list[str]()
+    for task, rows in whole.groupby("task"):
+        (part := tmp_path / str(task)).mkdir()
+        rows.to_csv(part / "results.csv", index=False)
+        for name in ("study.json", "curves.csv"):
+            (part / name).write_bytes((reported / name).read_bytes())
+        sources += ["--from", str(part)]
+    outcome = whygates("report", *sources, "--out", "joined", cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    joined = pd.read_csv(tmp_path / "joined" / "results.csv", dtype=str)
+    assert set(joined["hash"]) == set(whole["hash"])
+    assert (tmp_path / "joined" / "verdicts.json").read_text() == (reported / "verdicts.json").read_text()
+
+
+def test_tables_of_different_settings_are_refused(reported: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    for name in ("results.csv", "study.json"):
+        (tmp_path / "other" / name).write_text((reported / name).read_text().replace('"batch": 8', '"batch": 9'))
+    outcome = whygates("report", "--from", reported, "--from", "other", "--out", "joined", cwd=tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr == f"whygates: {reported} and other cannot be joined: train.batch is 8 and 9\n"
+    assert not (tmp_path / "joined").exists()
