@@ -47,9 +47,9 @@ class StudyResults(NamedTuple):
     """The networks of a study, one row each; the package `reports` documents the columns."""
 
     confirm: pd.DataFrame
-    """Confirmed networks: each search's best trial, on fresh seeds."""
+    """Confirmed networks: each search's chosen trial, on fresh seeds."""
     tune: pd.DataFrame
-    """Networks of tuning trials."""
+    """Networks of tuning trials; `phase` is `rerank` where one of the best trials was trained again."""
 
 
 def load_results(store: str | Path, study: str) -> StudyResults:
@@ -66,7 +66,7 @@ def load_results(store: str | Path, study: str) -> StudyResults:
     with using(opened):
         tracker = Tracker(opened, study)
         table = tracker.results(tracker.manifest())
-    confirm, tune = (table.query("phase == @phase").reset_index(drop=True) for phase in ("confirm", "tune"))
+    confirm, tune = (table.query(f"phase {relation} 'confirm'").reset_index(drop=True) for relation in ("==", "!="))
     return StudyResults(confirm, tune)
 
 

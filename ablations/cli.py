@@ -57,9 +57,9 @@ def sweep(
     if dry_run:
         print_plan(loaded, arms, engine, workers, console())
         return
-    options = {"plugin": plugin, "set": changes, "only": only, "store": store, "workers": workers, "engine": engine}
-    resume = shell_command("sweep", study, **options)
-    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console()))
+    options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
+    resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
+    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole))
 
 
 @app.command()

@@ -33,11 +33,19 @@ def list_studies(out: Console) -> None:
 
 
 def run_sweep(
-    study: Study, arms: Sequence[Arm], folder: Path, processes: int, engine: str, resume: str, out: Console
+    study: Study,
+    arms: Sequence[Arm],
+    folder: Path,
+    processes: int,
+    engine: str,
+    resume: str,
+    out: Console,
+    whole: str = "",
 ) -> int:
     """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
 
-    `resume` is the command line that continues the sweep. Raises InputError.
+    `resume` is the command line that continues the sweep, and `whole` the one that runs every arm of the study, if that is
+    another. Raises InputError.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcomes = None
@@ -50,7 +58,7 @@ def run_sweep(
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
         with store.sweeping(), Display(arms, out) as display:
-            outcomes = _run_arms(study, arms, store, processes, engine, resume, display)
+            outcomes = _run_arms(study, arms, store, processes, engine, whole or resume, display)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
@@ -76,12 +84,12 @@ def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]
 
 
 def _run_arms(
-    study: Study, arms: Sequence[Arm], store: Store, processes: int, engine: str, resume: str, display: Display
+    study: Study, arms: Sequence[Arm], store: Store, processes: int, engine: str, command: str, display: Display
 ) -> list[ArmOutcome]:
     """Run arms and upload their members. Raises InputError when the tracker cannot be reached."""
     storage(store)
     create_database(store)
-    description = manifest(study) | {"command": resume}
+    description = manifest(study) | {"command": command}
     tracker = Tracker(store, study.name)
     logged = tracker.begin(description)
     display.add_solved(tracker.solved(description))

@@ -199,7 +199,14 @@ class Tracker:
         }
         for arm in arms.values():
             for phase in PHASES:
-                arm[phase] = {"of": arm[phase], "done": 0, "solved": 0, "diverged": 0, "probed": 0, "seconds": 0.0}
+                arm[phase] = {
+                    "of": arm.get(phase, 0),
+                    "done": 0,
+                    "solved": 0,
+                    "diverged": 0,
+                    "probed": 0,
+                    "seconds": 0.0,
+                }
         for run in self._members(manifest):
             count = arms[run.data.tags["arm"]][run.data.tags["phase"]]
             count["done"] += 1

@@ -1,11 +1,15 @@
 """`--only`: the arms that claims need, or that have some cells, tasks, lags or sizes."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from ablations.commands.only import select
 from ablations.errors import InputError
 from ablations.studies.loading import load
 from ablations.studies.study import Study
+from tests.ablations.cli_runner import whygates
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +67,14 @@ def test_what_does_not_exist_is_refused(study: Study, condition: str, message: s
 def test_conditions_that_no_arm_fulfils_are_refused(study: Study) -> None:
     with pytest.raises(InputError, match="no arm of why-gates matches"):
         select(study, ["task:n_back,recall", "claim:14"])
+
+
+def test_a_sweep_of_some_arms_leaves_the_others_to_the_command_of_the_whole_study(tiny: Path) -> None:
+    outcome = whygates("sweep", "tiny.toml", "--only", "task:recall", "--only", "cell:rnn", "--workers", "1", cwd=tiny)
+    assert outcome.code == 0, outcome
+    assert outcome.stdout.startswith("tiny: 1 of 4 arms, 1 worker\n")
+    assert "1 of 1 arms done" in outcome.stdout
+    arms = json.loads(whygates("status", "tiny", "--json", cwd=tiny).stdout)
+    assert {(arm["cell"], arm["task"]) for arm in arms if arm["state"] == "done"} == {("rnn", "recall")}
+    printed = whygates("status", "tiny", cwd=tiny).stdout
+    assert "3 of 4 arms are not finished.\nContinue with:  whygates sweep tiny.toml --workers 1\n" in printed

@@ -121,6 +121,14 @@ def test_manifest_has_the_id_of_the_experiment(store: Store) -> None:
     assert tracker.manifest() == manifest(STUDY) | {"experiment": tracker.experiment}
 
 
+def test_manifest_of_an_earlier_version_plans_no_networks_of_a_phase_that_it_does_not_know(store: Store) -> None:
+    tracker = started_tracker(store)
+    old = tracker.manifest()
+    for arm in old["arms"]:
+        del arm["rerank"]
+    assert [arm["rerank"]["of"] for arm in tracker.status(old)] == [0, 0]
+
+
 def test_status_counts_the_members_of_each_arm_and_phase(store: Store) -> None:
     tracker = started_tracker(store)
     solved = member_record("a")["metrics"] | {"solved": 1}
