@@ -71,9 +71,10 @@ def _refuse_differences(
                         for one in (manifest, other))  # fmt: skip
         if mine != theirs:
             raise BadTable(f"{where}: {_difference(key, mine, theirs)}")
-    for kind in ("cells", "tasks"):
+    for kind, name in (("cells", "cell"), ("tasks", "task")):
         for label in manifest.get(kind, {}).keys() & other.get(kind, {}).keys():
-            if manifest[kind][label] != other[kind][label]:
+            # Their texts, such as the reference, may have been corrected in between.
+            if any(manifest[kind][label].get(key) != other[kind][label].get(key) for key in (name, "options")):
                 raise BadTable(f"{where}: the label {label!r} stands for different {kind}")
 
 
@@ -104,7 +105,8 @@ def _named(manifests: Sequence[Mapping[str, Any]]) -> str:
 def _joined(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One manifest: the first, with the cells, tasks, arms, failures and queues of all."""
     first = dict(manifests[0])
-    arms = {arm["hash"]: arm for one in manifests for arm in one["arms"]}
+    # Not by hash: it changes with the source of a cell, and the setting is the same.
+    arms = {tuple(arm.get(key) for key in ARM): arm for one in manifests for arm in one["arms"]}
     definition = first["definition"] | {
         "description": " ".join(dict.fromkeys(one["definition"].get("description", "") for one in manifests)).strip(),
         "task": _tasks([task for one in manifests for task in one["definition"].get("task", [])]),

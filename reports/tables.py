@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from reports.aggregates.tuning import SCALES
 from reports.statistics.strata import group_of
+from reports.untrained import with_untrained
 
 TEXT = ("study", "phase", "cell", "task", "hash")
 NUMBERS = ("lag", "seed", "hidden_size", "parameters", "score", "steps_to_solve", "seconds")
@@ -76,7 +77,7 @@ class BadTable(ValueError):
 class Tables(NamedTuple):
     """The tables of a study."""
 
-    results: pd.DataFrame  # one row per member, `group` filled
+    results: pd.DataFrame  # one row per member, `group` filled; also of members that were not trained (`untrained`)
     curves: pd.DataFrame | None  # one row per (member, step, metric)
     study: dict[str, Any]  # the manifest, {} if there is none
 
@@ -94,11 +95,8 @@ def read(path: Path | str) -> Tables:
     results, curves, study = path / "results.csv", path / "curves.csv", path / "study.json"
     if not results.is_file():
         raise BadTable(f"{path}: there is no results.csv in this folder")
-    return Tables(
-        _results(results),
-        _curves(curves) if curves.is_file() else None,
-        _study(study) if study.is_file() else {},
-    )
+    manifest = _study(study) if study.is_file() else {}
+    return Tables(with_untrained(_results(results), manifest), _curves(curves) if curves.is_file() else None, manifest)
 
 
 def _results(file: Path) -> pd.DataFrame:

@@ -41,6 +41,8 @@ MEMBERS = [
     Member(33, {"learning_rate": 0.01, "clip_norm": 0.05, "recurrent_init": "identity", "input_bias": -1.0}),
 ]
 CELLS = {choice.label: choice for choice in load("why-gates").cells if not choice.init}
+CHAOTIC = ("continual", "layer_norm_single_network")
+"""Not recorded: along this stream the error of rounding grows to the size of the numbers, differently on every processor."""
 PROJECTIONS = 4
 TOLERANCE = {"eager": {"rel": 1e-9, "abs": 1e-11}, "fused": {"rel": 2e-3, "abs": 2e-4}}
 
@@ -155,6 +157,7 @@ CASES = {
     for engine in ("eager", "fused")
     for kind in TASKS
     for cell in CELLS
+    if (kind, cell) != CHAOTIC
 } | {
     "eager episodic lstm 2 layers": ("eager", "episodic", "lstm", 2),
     "fused continual gru 2 layers": ("fused", "continual", "gru", 2),

@@ -102,6 +102,8 @@ class Display:
         if outcome.status == "failed":
             error = f": {_last_line(outcome.error)}"
             self._print(Text.assemble(f"{self._arm_count()}  {arm}: ", ("failed", "red"), error))
+        elif outcome.status == "skipped":
+            self._print(f"{self._arm_count()}  {arm}: not trained, as no network solved the next shorter lag")
         elif outcome.status == "done" or self.live is None:
             solved = self.solved.get((arm.hash, "confirm"))
             rate = f", {sum(solved)} of {len(solved)} confirmation seeds solved" if solved else ""
@@ -129,8 +131,10 @@ class Display:
             if outcome.status == "failed":
                 error = f" {outcome.arm}: {_last_line(outcome.error)} (its run in MLflow has the traceback)"
                 self._print(Text.assemble(("failed", "red"), error))
-        done = sum(outcome.status == "done" for outcome in outcomes)
-        self._print(f"{done} of {len(self.arms)} arms done in {duration(time.monotonic() - self.started)}")
+        done, skipped = (sum(outcome.status == status for outcome in outcomes) for status in ("done", "skipped"))
+        unsolved = f", {skipped} not trained (no network solved the next shorter lag)" if skipped else ""
+        taken = duration(time.monotonic() - self.started)
+        self._print(f"{done} of {len(self.arms)} arms done in {taken}{unsolved}")
 
     def _print(self, line: str | Text) -> None:
         self.out.print(line, soft_wrap=True)

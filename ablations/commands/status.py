@@ -10,7 +10,7 @@ from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import using
 from ablations.tracking.tables import failed_arms
-from ablations.tracking.tracker import Tracker
+from ablations.tracking.tracker import SKIPPED, Tracker
 from reports.format import count, duration
 
 
@@ -27,7 +27,8 @@ class StudyStatus(NamedTuple):
     @property
     def problems(self) -> list[str]:
         """What is missing, failed or not uploaded, one sentence each; empty for a study that is complete."""
-        unfinished = sum(any(arm[phase]["done"] < arm[phase]["of"] for phase in PHASES) for arm in self.arms)
+        trained = [arm for arm in self.arms if arm["state"] != SKIPPED]
+        unfinished = sum(any(arm[phase]["done"] < arm[phase]["of"] for phase in PHASES) for arm in trained)
         failed = failed_arms(self.arms)
         queued = sum(arm["queued"] for arm in self.arms)
         lines = []
@@ -92,7 +93,7 @@ def show_status(status: StudyStatus, out: Console) -> None:
             f"{confirm['solved']}/{confirm['done']}", str(sum(arm[phase]["diverged"] for phase in PHASES)), arm["state"],
         )  # fmt: skip
     out.print(table)
-    phases = [arm[phase] for arm in status.arms for phase in PHASES]
+    phases = [arm[phase] for arm in status.arms for phase in PHASES if arm["state"] != SKIPPED]
     done, total = sum(phase["done"] for phase in phases), sum(phase["of"] for phase in phases)
     remaining, sweep = "", ""
     if status.running is not None:

@@ -13,6 +13,7 @@ from ablations.engines import Sizes, choose_all
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import scan_sizes
+from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome, run_arms
@@ -97,7 +98,7 @@ def _run_arms(
     delivery.work()
     outcomes = []
     callbacks = (display.progress, delivery.work, display.stopping)
-    for outcome in run_arms(arms, store, processes, engine, logged, *callbacks):
+    for outcome in run_arms(Schedule(arms, study.arms()), store, processes, engine, logged, *callbacks):
         delivery.end_arm(outcome)
         display.ended(outcome)
         outcomes.append(outcome)

@@ -81,6 +81,9 @@ class TaskChoice(BaseModel):
     name: str
     lags: list[Annotated[int, Field(le=MAX_INTEGER)]] = Field(min_length=1)
     label: str = ""
+    until_unsolved: bool = False
+    """Whether a cell is not trained at a lag if none of its networks, of all phases, solved the task at the next shorter lag of
+    the study. Its networks then count as unsolved."""
 
     @property
     def options(self) -> dict[str, Any]:

@@ -111,7 +111,8 @@ class Study(Strict):
         ]
 
     def _arms_of_parts(self) -> "list[Arm]":
-        """The arms of all parts; one that several parts have gets the probes of all of them."""
+        """The arms of all parts; one that several parts have gets the probes of all of them, and is trained at every lag if any of
+        them says so."""
         arms: dict[str, Arm] = {}
         strata: dict[tuple[str, int, int], dict[str, None]] = {}
         for part in self.parts:
@@ -121,7 +122,8 @@ class Study(Strict):
                     raise ValueError(f"two arms differ in their labels only: {first}, and {arm}")
                 probes = list(dict.fromkeys(first.confirm.probes + arm.confirm.probes))
                 confirm = first.confirm.model_copy(update={"probes": probes})
-                arms[arm.hash] = first.model_copy(update={"study": self.name, "confirm": confirm})
+                task = first if arm.task.until_unsolved else arm
+                arms[arm.hash] = first.model_copy(update={"study": self.name, "confirm": confirm, "task": task.task})
                 strata.setdefault((arm.task.label, arm.lag, arm.size), {})[arm.hash] = None
         return [arms[key] for stratum in strata.values() for key in stratum]
 
@@ -149,10 +151,10 @@ def joined(parts: list[Study]) -> dict[str, Any]:
                 raise ValueError(f"parts {where!r} and {part.name!r} have different cells of the label {cell.label!r}")
         for task in part.task:
             known, where = tasks.setdefault(task.label, (task, part.name))
-            lags = sorted({*known.lags, *task.lags})
-            if known != task.model_copy(update={"lags": known.lags}):
+            lags, until_unsolved = sorted({*known.lags, *task.lags}), known.until_unsolved and task.until_unsolved
+            if known != task.model_copy(update={"lags": known.lags, "until_unsolved": known.until_unsolved}):
                 raise ValueError(f"parts {where!r} and {part.name!r} have different tasks of the label {task.label!r}")
-            tasks[task.label] = known.model_copy(update={"lags": lags}), where
+            tasks[task.label] = known.model_copy(update={"lags": lags, "until_unsolved": until_unsolved}), where
     return {field: getattr(first, field) for field in SHARED} | {
         "parts": parts,
         "cells": [cell for cell, _ in cells.values()],

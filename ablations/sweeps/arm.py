@@ -105,6 +105,11 @@ def scan_sizes(arm: Arm) -> list[Sizes]:
     return [Sizes(K, B, inputs, model.hidden) for K, B in dict.fromkeys(scans) for inputs in sorted(features)]
 
 
+def flops_per_step(arm: Arm, model: Model) -> int:
+    """Floating-point operations of a training step of one member: a forward pass, and a backward pass of twice its cost."""
+    return 3 * model.flops * arm.task.build().steps(arm.lag) * arm.train.batch
+
+
 def phase_sizes(arm: Arm) -> dict[str, int]:
     """The number of members that each phase of an arm trains."""
     tune = arm.tune
@@ -113,19 +118,22 @@ def phase_sizes(arm: Arm) -> dict[str, int]:
 
 
 def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
-    """Tune, train the best trials again, then confirm; returns the confirmed members.
+    """Tune, train the best trials again, then confirm; returns the members of all phases.
 
     :raises Interrupted: when `context.stopping` becomes true. After this or any other error, finished members are stored.
     """
     with torch_state.standard(), arm_lock(arm, context):
         searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
+        members = []
         for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
-            _tune(arm, searches, range(first, min(first + arm.tune.trials_per_round, arm.tune.trials)), context)
+            numbers = range(first, min(first + arm.tune.trials_per_round, arm.tune.trials))
+            members += _tune(arm, searches, numbers, context)
         result = context.store.get
-        _train(arm, "rerank", [member for search in searches for member in search.rerank_members(result)], context)
-        confirmed = [member for search in searches for member in search.confirmation_members(result)]
-        _train(arm, "confirm", confirmed, context)
-        return confirmed
+        for phase, members_of in (("rerank", Search.rerank_members), ("confirm", Search.confirmation_members)):
+            chosen = [member for search in searches for member in members_of(search, result)]
+            _train(arm, phase, chosen, context)
+            members += chosen
+        return members
 
 
 def arm_lock(arm: Arm, context: Context) -> FileLock:
@@ -133,18 +141,19 @@ def arm_lock(arm: Arm, context: Context) -> FileLock:
     return FileLock(context.store.checkpoints / f"{arm.hash}.lock")
 
 
-def _tune(arm: Arm, searches: list[Search], numbers: range, context: Context) -> None:
+def _tune(arm: Arm, searches: list[Search], numbers: range, context: Context) -> list[MemberSpec]:
     """One round: ask all searches for these trials, train all of them as one population, then tell the objectives."""
     trials = [(search, number) for search in searches for number in numbers]
     for search, number in trials:
         search.ask(number)
-    name = f"tune-{numbers.start}"
-    _train(arm, name, [member for search, number in trials for member in search.trial_members(number)], context)
+    members = [member for search, number in trials for member in search.trial_members(number)]
+    _train(arm, f"tune-{numbers.start}", members, context)
     for search, number in trials:
         if not search.is_complete(number):
             results = [context.store.get(member.hash(arm)) for member in search.trial_members(number)]
             objectives = [result["metrics"]["objective"] for result in results if result]
             search.tell(number, sum(objectives) / len(objectives))
+    return members
 
 
 def _train(arm: Arm, name: str, members: list[MemberSpec], context: Context) -> None:
@@ -243,7 +252,6 @@ _NORMS = ("state_norm_first", "state_norm_10", "state_norm_last")
 
 def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str) -> dict[str, Any]:
     """Everything about a finished member that does not depend on its position in a study, as JSON-like data."""
-    horizon = arm.task.build().steps(arm.lag)
     norms = [value for _, value in result.curves.get("test/state_norm", [])]
     extra_tests = {
         metric.removeprefix("test/"): points[-1][1]
@@ -268,8 +276,7 @@ def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: st
             "finished_at": result.step,
             "objective": result.objective,
             "seconds": result.seconds,
-            # a forward pass, and a backward pass of twice its cost
-            "flops_per_step": 3 * model.flops * horizon * arm.train.batch,
+            "flops_per_step": flops_per_step(arm, model),
             **({} if result.loss is None else {"loss": result.loss}),
             **(dict(zip(_NORMS, (norms[0], norms[:10][-1], norms[-1]), strict=True)) if norms else {}),
         },

@@ -25,23 +25,25 @@ TRACE = "trace"
 """Gates and states of one member per arm along one sequence: part of the probe `gates`, stored under a name of its own."""
 
 
-def probe_arm(arm: Arm, confirmed: list[MemberSpec], context: Context) -> None:
-    """Run the probes whose findings are missing, and enqueue the findings for the tracker.
+def probe_arm(arm: Arm, members: list[MemberSpec], context: Context) -> None:
+    """Run the probes whose findings are missing on the confirmed ones of an arm's members, and enqueue the findings for the
+    tracker.
 
     :raises Interrupted: between two probes, when `context.stopping` becomes true.
     """
+    confirmed = [spec for spec in members if spec.phase == "confirm"]
     with torch_state.standard(), arm_lock(arm, context):
         plan = list(_plan(arm, confirmed, context.store))
-        for done, (probe, members) in enumerate(plan):
-            if any(probe not in context.store.findings(member) for member in members):
+        for done, (probe, probed) in enumerate(plan):
+            if any(probe not in context.store.findings(member) for member in probed):
                 context.report(ProbeProgress(arm.hash, probe, done, len(plan)))
-                _run_probe(arm, probe, members, context.store)
+                _run_probe(arm, probe, probed, context.store)
             if context.stopping():
                 raise Interrupted
         failures = list[str]()
         for spec in confirmed:
             member = spec.hash(arm)
-            probes = frozenset(probe for probe, members in plan if member in members)
+            probes = frozenset(probe for probe, probed in plan if member in probed)
             logged = context.logged.get(member, Logged(arm.hash))
             if logged.probes is None or not probes <= logged.probes:
                 failures += _draw_figure(arm, member, context.store)

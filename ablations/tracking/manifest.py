@@ -13,7 +13,7 @@ from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.studies.hashing import RESULTS_VERSION
 from ablations.studies.schema import CellChoice, TaskChoice
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import build_model, phase_sizes
+from ablations.sweeps.arm import build_model, flops_per_step, phase_sizes
 
 LONGEST_SUMMARY = 5000
 """Characters of the tag of an experiment that MLflow servers take; newer ones take more."""
@@ -87,6 +87,8 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "size": arm.size,
         "hidden_size": model.hidden,
         "parameters": model.parameters,
+        "flops_per_step": flops_per_step(arm, model),
+        "until_unsolved": arm.task.until_unsolved,
         **phase_sizes(arm),
     }
 

@@ -26,6 +26,8 @@ from reports import output
 MANIFEST = "study.json"
 PAGE_SIZE = 1000
 """Runs per request of a search."""
+SKIPPED = "skipped"
+"""Tag of the run of an arm, and state of an arm, that is not trained, as no network solved the next shorter lag."""
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
 
 
@@ -169,7 +171,8 @@ class Tracker:
         return run_id
 
     def end_arm(self, ended: ArmOutcome) -> None:
-        """End an arm's run: FINISHED, FAILED with the traceback as artifact, or SCHEDULED if it was interrupted."""
+        """End an arm's run: FINISHED, with a tag if it was skipped; FAILED with the traceback as artifact; or SCHEDULED if it was
+        interrupted."""
         arm = ended.arm
         fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
         run_id = self.arm_run(arm.hash, fields)
@@ -178,7 +181,8 @@ class Tracker:
         if ended.status == "interrupted":
             self.client.update_run(run_id, status="SCHEDULED")
         else:
-            self.client.set_terminated(run_id, "FINISHED" if ended.status == "done" else "FAILED")
+            self.client.set_tag(run_id, SKIPPED, ended.status == "skipped")
+            self.client.set_terminated(run_id, "FAILED" if ended.status == "failed" else "FINISHED")
 
     def solved(self, manifest: dict[str, Any]) -> dict[tuple[str, str], list[int]]:
         """Whether each logged member solved its task (0 or 1), by arm and phase."""
@@ -192,10 +196,9 @@ class Tracker:
         """The manifest's arms, each with its `state` and the numbers of members of each phase: `of` (planned), `done`,
         `solved`, `diverged` and `probed`, their training time in `seconds`, and the number of results that wait for
         upload, `queued`."""
-        states = {run.data.tags["arm"]: run.info.status for run in self._runs("tags.kind = 'arm'")}
+        states = {run.data.tags["arm"]: _state(run) for run in self._runs("tags.kind = 'arm'")}
         arms = {
-            arm["hash"]: {**arm, "state": _STATES.get(states.get(arm["hash"], ""), "waiting"), "queued": 0}
-            for arm in manifest["arms"]
+            arm["hash"]: {**arm, "state": states.get(arm["hash"], "waiting"), "queued": 0} for arm in manifest["arms"]
         }
         for arm in arms.values():
             for phase in PHASES:
@@ -294,6 +297,12 @@ class Tracker:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
         assert self.experiment is not None  # created by begin()
         return self.client.create_run(self.experiment, start_time, tags, run_name=name).info.run_id
+
+
+def _state(run: Run) -> str:
+    """The state of an arm by its run."""
+    skipped = run.data.tags.get(SKIPPED) == str(True)
+    return SKIPPED if skipped and run.info.status == "FINISHED" else _STATES.get(run.info.status, "waiting")
 
 
 def _logged(run: Run) -> Logged:

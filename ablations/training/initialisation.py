@@ -51,7 +51,8 @@ def initial_weights(
 
 def _match_decay(model: Model, task: Task, lag: int, w: Weights, decay: list[float]) -> Weights:
     """Shift or scale the weights so that gradients decay as requested: bisection between the two points of a grid where the
-    measured decay first rises above the requested one."""
+    measured decay first rises above the requested one. Where it does not, because its largest value is a little below, the
+    point of the nearest value."""
     data, target = sequences(task, lag, flow.SEQUENCES).double(), torch.tensor(decay).double()
 
     def measure(number: Tensor) -> Tensor:
@@ -60,8 +61,9 @@ def _match_decay(model: Model, task: Task, lag: int, w: Weights, decay: list[flo
 
     grid = torch.linspace(GRID_LOW, GRID_HIGH, GRID_POINTS).double()
     measured = torch.stack([measure(number.expand(len(decay))) for number in grid])
-    crossing = ((measured[:-1] < target) & (measured[1:] >= target)).int().argmax(0)
-    low, high = grid[crossing], grid[crossing + 1]
+    rises = (measured[:-1] < target) & (measured[1:] >= target)
+    crossing, nearest = rises.int().argmax(0), grid[(measured - target).abs().argmin(0)]
+    low, high = (points.where(rises.any(0), nearest) for points in (grid[crossing], grid[crossing + 1]))
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         below = measure(middle) < target

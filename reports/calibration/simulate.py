@@ -51,6 +51,8 @@ LIMITS = {
     "flip_flop": 40.0,
 }
 """The lag up to which half of the networks of an unaffected cell solve a task."""
+UNTIL_UNSOLVED = ("recall", "recall+variant=plain", "adding", "temporal_order", "parity")
+"""Tasks of why-gates on which a cell is not trained beyond the first lag that none of its networks solves."""
 SIZE = 1500
 CLAMP_NOISE = 0.05  # SD of the effect of clamping on a score
 COUNT_RATES = {True: (0.95, 0.9), False: (0.05, 0.02)}
@@ -82,6 +84,8 @@ class Setting(NamedTuple):
     """Share of confirmed networks that are missing at random."""
     trials: int = 4
     """Tuning trials of each search."""
+    until_unsolved: bool = True
+    """Whether a cell is not trained beyond the first lag that none of its networks solves, on the tasks of `UNTIL_UNSOLVED`."""
 
 
 @cache
@@ -200,8 +204,20 @@ def studies(world: str, setting: Setting, count: int, rng: np.random.Generator) 
             clamp_mean=measured - table["loses"] - CLAMP_NOISE * np.abs(noise[0]),
             clamp_event=measured - table["loses"] + table["recovers"] - CLAMP_NOISE * np.abs(noise[1]),
         )
+        if setting.until_unsolved:
+            whole = whole.assign(solved=whole["solved"] & ~_untrained(whole))
         missing = (rng.random(n) < setting.lost) & (table["phase"] == "confirm")
         yield whole[~missing.to_numpy()]
+
+
+def _untrained(table: pd.DataFrame) -> np.ndarray:
+    """Return a mask of the networks at lags beyond the first one that no network of their cell solves."""
+    curve = ["cell", "size", "task"]
+    solves = table.groupby([*curve, "lag"], observed=True)["solved"].transform("any")
+    first_unsolved = (
+        table["lag"].where(~solves, np.inf).groupby([table[key] for key in curve], observed=True).transform("min")
+    )
+    return (table["task"].isin(UNTIL_UNSOLVED) & (table["lag"] > first_unsolved)).to_numpy()
 
 
 def _probed(table: pd.DataFrame) -> np.ndarray:

@@ -31,6 +31,7 @@ from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
 from reports.text import sentences
+from reports.untrained import trained
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not_tested": "–"}
 AGREES = {"agrees": "= agrees", "differs": "≠ differs", "open": "○ open"}
@@ -71,7 +72,7 @@ class View(NamedTuple):
 def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """The variables of the templates, by name."""
     view, study, curves = _view(tables), tables.study, tables.curves
-    confirm, tune, styles = view.confirm, pick(view.results, phase="tune"), view.styles
+    confirm, tune, styles = view.confirm, trained(pick(view.results, phase="tune")), view.styles
     rates = solve_rates(confirm)
     grouped = group_rates(confirm[confirm["group"] != CONTROL])
     seeds = int(rates["seeds"].min()) if len(rates) else 0
@@ -99,7 +100,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
             "lattice": effects.lattice_of(nodes, grouped, changes, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
             "solving": outcomes.solving(confirm, styles),
-            "scores": outcomes.scores(confirm, styles),
+            "scores": outcomes.scores(trained(confirm), styles),
             "learning_curves": outcomes.learning_curves(curves, confirm, styles),
             "state_norms": mechanism.state_norms(curves, confirm, styles),
             "gradient_flow": mechanism.gradient_flow(curves, informative, styles),
@@ -123,7 +124,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "space": methods.search_space(study),
         "failures": methods.failures(tables.results, study, curves),
         "threats": methods.threats(tables.results, study, seeds),
-        "examples": mlflow_links.with_urls(methods.examples(confirm).to_dict("records"), study),
+        "examples": mlflow_links.with_urls(methods.examples(trained(confirm)).to_dict("records"), study),
         "has_curves": curves is not None,
         "has_study": bool(study),
     }
@@ -170,7 +171,7 @@ def _scope(view: View) -> str:
             count(len(view.cells), "cell"),
             f"{count(view.results['task'].nunique(), 'task')}, {count(strata, 'lag')} in total",
             f"{span(seeds.min(), seeds.max())} confirmation seed{'s' if seeds.max() != 1 else ''} each",
-            count(len(view.results), "network"),
+            count(len(trained(view.results)), "network"),
         ]
     )
 

@@ -10,6 +10,7 @@ from reports.calibration import power
 from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.format import count, duration, listed, percent, span
 from reports.statistics.contrasts import LEVEL
+from reports.untrained import NOT_TRAINED, trained
 
 ARM = ["cell", "task", "lag"]
 """Columns that identify an arm, apart from its size."""
@@ -38,10 +39,10 @@ def facts(results: Table, study: Mapping[str, Any]) -> list[Fact]:
     train, tune = definition.get("train", {}), definition.get("tune", {})
     matched = MATCHED.get(definition.get("match", ""), UNKNOWN)
     sizes = sorted(results["size"].dropna().unique()) if "size" in results else []
-    phases = results["phase"].value_counts()
+    phases = trained(results)["phase"].value_counts()
     lines = [
         Fact(
-            "Networks", f"{len(results):,}: {phases.get('tune', 0):,} tuning, {phases.get('confirm', 0):,} confirmation"
+            "Networks", f"{phases.sum():,}: {phases.get('tune', 0):,} tuning, {phases.get('confirm', 0):,} confirmation"
         ),
         Fact("Budget", _budget(results, train)),
         Fact("Matched on", f"{matched}: {listed(f'{size:,.0f}' for size in sizes)}" if sizes else matched),
@@ -89,11 +90,24 @@ def failures(results: Table, study: Mapping[str, Any], curves: Table | None = No
     failed = int((results["status"] == "failed").sum()) if "status" in results else 0
     if failed:
         lines.append(f"{count(failed, 'network')} failed for a reason other than divergence.")
+    lines += _untrained(results)
     arms = _planned_arms(study)
     if arms.empty:
         return [*lines, "Missing networks cannot be listed, because there is no study.json that defines the arms."]
     missing = [text for phase in PHASES if (text := _missing(results, arms, phase))]
     return lines + (missing or ["Every network that the study defines is in these tables."])
+
+
+def _untrained(results: Table) -> list[str]:
+    """A sentence on the networks that were not trained because none solved a shorter lag; none if there are none."""
+    left_out = results[results["status"] == NOT_TRAINED] if "status" in results else results[:0]
+    if left_out.empty:
+        return []
+    arms = len(left_out.drop_duplicates([*ARM, "size"]))
+    return [
+        f"{len(left_out):,} networks of {count(arms, 'arm')} count as unsolved without having been trained, by a rule that the "
+        "study declares: no network of the same cell, tuned or confirmed, solved the task at the next shorter lag."
+    ]
 
 
 def _planned_arms(study: Mapping[str, Any]) -> Table:

@@ -95,6 +95,20 @@ def test_networks_that_several_tables_have_count_once(tmp_path: Path, latch: Pat
     assert len(study["arms"]) == 5
 
 
+def test_an_arm_is_the_same_in_two_versions_of_its_source(tmp_path: Path, latch: Path) -> None:
+    """A stage of a study that was swept before a cell's source changed without changing its numbers: another hash, other texts."""
+    more = write(tmp_path / "more", "latch", ["lstm"], "recall", [20, 40])
+    manifest = json.loads((more / "study.json").read_text())
+    for arm in manifest["arms"]:
+        arm["hash"] += "-newer"
+    manifest["cells"]["lstm"]["reference"] = "Gers 2000, corrected"
+    (more / "study.json").write_text(json.dumps(manifest))
+    study = read(joined(tmp_path, latch, more)).study
+    assert [(arm["cell"], arm["lag"]) for arm in study["arms"]] == [
+        ("lstm", 10), ("lstm", 20), ("rnn", 10), ("rnn", 20), ("lstm", 40),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -24,6 +24,7 @@ from ablations.errors import InputError
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Context, Event, Interrupted, Logged, run_arm
 from ablations.sweeps.probing import probe_arm
+from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.store import Store
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -31,14 +32,20 @@ MAX_DEATHS = 2
 """Deaths of its worker process after which an arm counts as failed; it is tried again after the first."""
 
 
+QUEUED = 2
+"""Arms per worker that are handed to the pool at a time, so that no worker waits for its next one."""
+
+
 class ArmOutcome(NamedTuple):
     """How the work on an arm ended."""
 
     arm: Arm
     status: str
-    """`done`, `failed` or `interrupted`."""
+    """`done`, `failed`, `interrupted`, or `skipped`: not trained, as no network solved the task at the next shorter lag."""
     error: str = ""
     """The traceback of a failure."""
+    solved: bool = True
+    """Whether any network of the arm solved its task; true where that is not known."""
 
 
 class _Worker:
@@ -50,7 +57,7 @@ class _Worker:
 
 
 def run_arms(
-    arms: Sequence[Arm],
+    schedule: Schedule,
     store: Store,
     workers: int,
     engine: str,
@@ -59,7 +66,7 @@ def run_arms(
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> Iterator[ArmOutcome]:
-    """Run arms on `workers` processes; yields the outcome of each as it ends.
+    """Run the arms of a schedule on `workers` processes; yields the outcome of each as it ends.
 
     Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; their arms end as `interrupted`.
 
@@ -73,7 +80,7 @@ def run_arms(
         raise InputError(
             f"worker processes cannot be started: they need semaphores, as in a writable /dev/shm ({error.strerror})"
         ) from None
-    waiting, deaths = list(arms), Counter[str]()
+    deaths = Counter[str]()
 
     def request_stop(*_: object) -> None:
         if not stop.is_set():
@@ -93,31 +100,40 @@ def run_arms(
         on_idle()
 
     with _signal_handlers(request_stop):
-        while waiting:
+        while schedule.waiting:
             started: set[str] = set()
             initial = (progress, stop, logged, os.getpid(), plugins.loaded(), siblings.texts)
+            broken: list[Arm] = []
+            pending: dict[Future[ArmOutcome], Arm] = {}
             with ProcessPoolExecutor(workers, context, initializer=_initialise, initargs=initial) as pool:
-                with _blocked_signals():  # workers inherit the mask, and unblock once they ignore the signals
-                    pending: dict[Future[ArmOutcome], Arm] = {
-                        pool.submit(_work_on, arm, arm.hash, store, engine): arm for arm in waiting
-                    }
-                waiting = []
-                while pending:
+                while (schedule.waiting and not broken) or pending:
+                    for arm in schedule.skipped():
+                        yield ArmOutcome(arm, "skipped")
+                    # Few at a time, since the end of an arm decides whether others are trained.
+                    while not broken and len(pending) < QUEUED * workers and (arm := schedule.next()):
+                        with _blocked_signals():  # workers inherit the mask, and unblock once they ignore the signals
+                            try:
+                                pending[pool.submit(_work_on, arm, arm.hash, store, engine)] = arm
+                            except BrokenProcessPool:
+                                broken.append(arm)
                     drain()
                     for future in [future for future in pending if future.done()]:
                         arm = pending.pop(future)
                         try:
-                            yield future.result()
+                            outcome = future.result()
                         except BrokenProcessPool:
-                            if stop.is_set():
-                                yield ArmOutcome(arm, "interrupted")
-                            else:
-                                waiting.append(arm)
+                            if not stop.is_set():
+                                broken.append(arm)
+                                continue
+                            outcome = ArmOutcome(arm, "interrupted")
+                        schedule.ended(arm, outcome.solved)
+                        yield outcome
             # A worker died, which breaks the pool. Any arm that had started may be the cause: each gets one more try.
-            suspects = [arm for arm in waiting if arm.hash in started] or waiting[:workers]
+            suspects = [arm for arm in broken if arm.hash in started] or broken[:workers]
             deaths.update(arm.hash for arm in suspects)
-            for arm in [arm for arm in waiting if deaths[arm.hash] >= MAX_DEATHS]:
-                waiting.remove(arm)
+            schedule.waiting[:0] = [arm for arm in broken if deaths[arm.hash] < MAX_DEATHS]
+            for arm in [arm for arm in broken if deaths[arm.hash] >= MAX_DEATHS]:
+                schedule.ended(arm, solved=True)
                 yield ArmOutcome(arm, "failed", "its worker process died: killed from outside, or out of memory")
 
 
@@ -168,9 +184,11 @@ def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
     context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
     try:
         with isolated() if plugins.loaded() else nullcontext():  # the worker runs other arms after this one
-            probe_arm(arm, run_arm(arm, context), context)
+            members = run_arm(arm, context)
+            probe_arm(arm, members, context)
     except Interrupted:
         return ArmOutcome(arm, "interrupted")
     except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue
         return ArmOutcome(arm, "failed", traceback.format_exc())
-    return ArmOutcome(arm, "done")
+    results = [store.get(member.hash(arm)) for member in members]
+    return ArmOutcome(arm, "done", solved=any(result["metrics"]["solved"] for result in results if result))

@@ -20,6 +20,16 @@ CELL, TASK, STUDY = (str(EXAMPLES / name) for name in ("ugrnn.py", "delayed_matc
 PLUGINS = ("--plugin", CELL, "--plugin", TASK)
 SMALL = [word for change in ("train.steps=2", "tune.trials=1", "confirm.seeds=2") for word in ("--set", change)]
 
+UNTIL_UNSOLVED = """
+name = "short"
+cells = ["rnn"]
+sizes = [60]
+task = [{ name = "recall", lags = [2, 4], until_unsolved = true }]
+train = { steps = 2, eval_every = 1, test = 20 }
+tune = { searches = 2, trials = 2, rerank_seeds = 1, rerank = 1 }
+confirm = { seeds = 2, probes = ["flow"] }
+"""
+
 
 def states(study: str, cwd: Path, *plugins: str) -> dict[tuple[str, str], str]:
     """The states of a study's arms, by cell and task."""
@@ -46,6 +56,28 @@ def test_a_second_sweep_trains_nothing_and_leaves_the_table_unchanged(swept: Pat
     assert whygates("report", "tiny", "--out", "second", cwd=swept).code == 0
     tables = [pd.read_csv(folder / "results.csv") for folder in (reported, swept / "second")]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_cell_is_not_trained_beyond_a_lag_that_none_of_its_networks_solves(tmp_path: Path) -> None:
+    """Eight networks cannot learn in two steps: lag 4 is skipped, and counts as unsolved in the report."""
+    (tmp_path / "short.toml").write_text(UNTIL_UNSOLVED)
+    outcome = whygates("sweep", "short.toml", "--engine", "eager", cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    assert "rnn · recall · lag 4 · 60: not trained, as no network solved the next shorter lag" in outcome.stdout
+    assert re.search(
+        r"1 of 2 arms done in .*, 1 not trained \(no network solved the next shorter lag\)", outcome.stdout
+    )
+    status = whygates("status", "short", cwd=tmp_path)
+    assert status.code == 0, status
+    assert "8 of 8 members finished" in status.stdout
+    assert states("short", tmp_path) == {("rnn", "recall"): "skipped"}
+    assert whygates("report", "short", "--out", "report", cwd=tmp_path).code == 0
+    assert len(pd.read_csv(tmp_path / "report" / "results.csv")) == 8
+    page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "8 networks of 1 arm count as unsolved without having been trained" in page
+    assert "Every network that the study defines is in these tables." in page
+    rates = pd.read_csv(tmp_path / "report" / "figures" / "solve_rates.csv")
+    assert rates[["lag", "solved", "seeds"]].to_numpy().tolist() == [[2, 0, 2], [4, 0, 2]]
 
 
 def test_an_arm_that_fails_does_not_stop_the_others_and_its_traceback_is_logged(tiny: Path) -> None:

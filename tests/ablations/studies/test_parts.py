@@ -131,3 +131,21 @@ def test_why_gates_has_every_study_of_a_claim_as_a_part_under_one_budget() -> No
     study = load("why-gates")
     assert {part.name for part in study.parts} <= presets().keys()
     assert all(arm.train == study.train and arm.tune == study.tune for arm in study.arms())
+
+
+def test_an_arm_is_trained_at_every_lag_if_any_of_its_parts_says_so(both: Path) -> None:
+    """One part stops after the first lag that is not solved; the other, which has lstm and lag 4 too, does not."""
+    latch = both.parent / "latch.toml"
+    latch.write_text(LATCH.replace("lags = [2, 4]", "lags = [2, 4], until_unsolved = true"))
+    study = load(str(both))
+    stops = {(arm.cell.label, arm.lag): arm.task.until_unsolved for arm in study.arms() if arm.task.name == "recall"}
+    assert stops == {
+        ("rnn", 2): True,
+        ("lstm", 2): True,
+        ("rnn", 4): True,
+        ("lstm", 4): False,
+        ("lstm_no_forget", 4): False,
+    }
+    assert {arm.hash for arm in load(str(latch)).arms()} < {arm.hash for arm in study.arms()}, (
+        "the rule changes no hash"
+    )

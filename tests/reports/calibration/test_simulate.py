@@ -47,3 +47,15 @@ def test_the_variance_between_searches_is_in_the_error_rate():
 
 def _leads(verdict) -> bool:
     return any(contrast.outcome in ("better", "worse") for contrast in verdict.contrasts)
+
+
+@pytest.mark.parametrize("world", ["ungated", "literature", "mixed"])
+def test_not_training_beyond_an_unsolved_lag_changes_no_verdict(world):
+    """Searches differ widely here, so that a network may solve a lag after none solved a shorter one."""
+    tables = [
+        list(studies(world, Setting(spread=1.0, until_unsolved=rule), 2, np.random.default_rng(9)))
+        for rule in (True, False)
+    ]
+    assert [table["solved"].sum() for table in tables[0]] != [table["solved"].sum() for table in tables[1]]
+    with_rule, without = ([[one.verdict for one in decide(table)] for table in found] for found in tables)
+    assert with_rule == without

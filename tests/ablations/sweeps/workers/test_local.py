@@ -14,6 +14,7 @@ import pytest
 
 from ablations.errors import InputError
 from ablations.sweeps import probing
+from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import local
@@ -128,6 +129,7 @@ def test_without_semaphores_a_sweep_is_one_sentence(
         raise error
 
     monkeypatch.setattr(local, "get_context", lambda _: SimpleNamespace(Queue=fail, Event=fail))
-    outcomes = local.run_arms([small_arm()], Store.create(tmp_path / "s"), 1, "eager", {}, print, print, print)
+    schedule = Schedule([small_arm()], [small_arm()])
+    outcomes = local.run_arms(schedule, Store.create(tmp_path / "s"), 1, "eager", {}, print, print, print)
     with pytest.raises(InputError, match="they need semaphores, as in a writable /dev/shm"):
         next(outcomes)
