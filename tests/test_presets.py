@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ablations.studies.loading import load, presets
+from ablations.studies.study import Study
 from ablations.sweeps.arm import phase_sizes
 from reports.claims import CLAIMS, Claim, decide
 from reports.tables import MEASURED, NUMBERS_OR_EMPTY
@@ -54,3 +56,29 @@ def test_the_readme_lists_every_preset_with_its_question_and_number_of_arms() ->
     assert {name: (question, int(arms)) for name, question, arms in rows} == {
         name: (study.description, len(study.arms())) for name, study in studies.items()
     }
+
+
+def _settings(study: Study) -> dict[str, Any]:
+    """What a robustness study may change, by name."""
+    return {
+        "cells": {cell.label: (cell.cell, cell.layers, cell.init, cell.options) for cell in study.cells},
+        "matching": (study.match, study.sizes[:1]),
+        "train": study.train,
+        "space": study.tune.space,
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in presets() if name.startswith("robust-")])
+def test_a_robustness_study_changes_one_thing_of_why_gates(name: str) -> None:
+    study, whole = load(name), load("why-gates")
+    mine, other = _settings(study), _settings(whole)
+    changed = [key for key in ("matching", "train", "space") if mine[key] != other[key]]
+    changed += ["cells"] if not mine["cells"].items() <= other["cells"].items() else []
+    assert len(changed) == 1, changed
+    assert (study.tune.trials, study.tune.rerank, study.tune.sampler) == (
+        whole.tune.trials,
+        whole.tune.rerank,
+        "random",
+    )
+    lags = {task.label: task.lags for task in whole.task}
+    assert all(lag in lags[task.label] for task in study.task for lag in task.lags)
