@@ -81,6 +81,7 @@ def report(
     out: opt.OutOrDefault = None,
     plugin: opt.Plugins = None,
     tables: opt.Tables = None,
+    beside: opt.Beside = None,
 ) -> None:
     """Write the report of a study, or of several together: HTML, Markdown, verdicts, tables and figures."""
     from ablations.commands.report import rebuild_report, write_report
@@ -89,10 +90,11 @@ def report(
         raise InputError("report: give either a STUDY or --from TABLES")
     _load(plugin)
     if tables:
-        rebuild_report(tables, out or REPORTS / "rebuilt", console())
+        rebuild_report(tables, [Path(folder) for folder in beside or []], out or REPORTS / "rebuilt", console())
     else:
         names = list(dict.fromkeys(opt.study_name(study) for study in studies or []))
-        write_report(names, store, out or REPORTS / "+".join(names), console())
+        others = [opt.study_name(study) for study in beside or []]
+        write_report(names, others, store, out or REPORTS / "+".join(names), console())
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from reports.tables import read
 from reports.text import sentences
 
 TABLES = ("results.csv", "curves.csv", "study.json")
+ROBUSTNESS = "robustness"
+"""Folder with the tables of robustness studies, a folder each, beside those of the study itself."""
 TEMPLATES = Path(__file__).parent / "templates"
 PIXELS = 96 / 72
 """Pixels per point: an SVG's size is in points, a page's in pixels."""
@@ -28,11 +30,12 @@ EMBEDDED = 40_000
 """Largest CSV, in bytes, that the page embeds; larger ones are linked, so that the page stays below two megabytes."""
 
 
-def build(source: Path, out: Path) -> Path:
+def build(source: Path, out: Path, robustness: Mapping[str, Path] = {}) -> Path:
     """Write report.html, report.md, verdicts.json, figures/*.svg, their data as figures/*.csv, and a copy of the tables.
 
-    :param source: a folder with results.csv and optionally curves.csv and study.json, or the path of a results.csv.
+    :param source: a folder with results.csv and optionally curves.csv, study.json and `robustness`, or the path of a results.csv.
     :param out: the folder to write, created if missing. If it is also the source, its tables are not rewritten.
+    :param robustness: folders of further robustness studies, by name.
     :returns: the path of report.html.
     :raises BadTable: if the tables are invalid; nothing is written then.
     :raises Occupied: if `out` has files that no earlier report wrote; nothing is written then.
@@ -40,16 +43,25 @@ def build(source: Path, out: Path) -> Path:
     """
     source, out = Path(source), Path(out)
     folder = source.parent if source.is_file() else source
-    kept = TABLES if out.is_dir() and folder.is_dir() and out.samefile(folder) else ()
+    others = robustness_of(folder) | dict(robustness)
+    copied = {"results.csv": source} if source.is_file() else {name: source / name for name in TABLES}
+    copied |= {f"{ROBUSTNESS}/{study}/{name}": path / name for study, path in others.items() for name in TABLES}
+    kept = {*TABLES, *copied} if out.is_dir() and folder.is_dir() and out.samefile(folder) else set[str]()
     output.check(out, kept=kept)  # before the work
     tables = read(source)
-    files: dict[str, str | Path] = {**_files(contents(tables, verdicts := decide(tables.results)))}
+    beside = {name: read(path) for name, path in others.items()}
+    files: dict[str, str | Path] = {**_files(contents(tables, verdicts := decide(tables.results), beside))}
     files["verdicts.json"] = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False) + "\n"
-    if not kept:
-        copied = {"results.csv": source} if source.is_file() else {name: source / name for name in TABLES}
-        files |= {name: path for name, path in copied.items() if path.is_file()}
+    files |= {
+        name: path for name, path in copied.items() if path.is_file() and path.resolve() != (out / name).resolve()
+    }
     output.write(out, files, kept)
     return out / "report.html"
+
+
+def robustness_of(folder: Path) -> dict[str, Path]:
+    """The folders of robustness studies that a folder of tables has, by name."""
+    return {path.name: path for path in sorted((folder / ROBUSTNESS).glob("*")) if path.is_dir()}
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:

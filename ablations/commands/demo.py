@@ -17,5 +17,5 @@ def run_demo(store: Path, target: Path, workers: int, out: Console) -> int:
     study = load("smoke")
     code = run_sweep(study, study.arms(), store, workers, "auto", resume, out)
     if code != INTERRUPTED:
-        write_report(["smoke"], store, target, out)
+        write_report(["smoke"], [], store, target, out)
     return code

@@ -118,6 +118,13 @@ Tables = Annotated[
         help="Rebuild from tables instead of the store: a report's folder, or results.csv; several folders are joined.",
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    Option(
+        "--beside",
+        help="A robustness study to show beside, which decides nothing: its name; with --from a folder of its tables.",
+    ),
+]
 Port = Annotated[int, Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")]
 Inputs = Annotated[int, Option("--inputs", min=1, help="Input features of the layer whose weights are shown.")]
 Hidden = Annotated[int, Option("--hidden", min=1, help="Hidden units of that layer.")]

@@ -13,25 +13,24 @@ from ablations.sweeps.store import Store
 from ablations.tracking.runs import described, using
 from ablations.tracking.tracker import Tracker
 from reports import output
-from reports.build import build
+from reports.build import build, robustness_of
 from reports.join import join
 from reports.tables import BadTable
 
 
-def write_report(studies: Sequence[str], store: Path, target: Path, out: Console) -> None:
-    """Build the report of studies in `target` and attach it to their MLflow runs. Raises InputError."""
+def write_report(studies: Sequence[str], beside: Sequence[str], store: Path, target: Path, out: Console) -> None:
+    """Build the report of studies in `target`, with robustness studies beside them, and attach it to their MLflow runs.
+
+    Raises InputError.
+    """
     with writing(target):
         output.check(target)
     opened = Store.open(store)
-    trackers = list[Tracker]()
     with tempfile.TemporaryDirectory() as tables:
-        for k, study in enumerate(studies):
-            (folder := Path(tables, str(k))).mkdir()
-            with using(opened):
-                trackers.append(Tracker(opened, study))
-                trackers[-1].write_tables(folder)
-        rebuild_report([Path(tables, str(k)) for k in range(len(studies))], target, out)
-    for tracker in trackers:
+        trackers = {name: _exported(name, opened, Path(tables)) for name in dict.fromkeys([*studies, *beside])}
+        folders, others = ([Path(tables, name) for name in names] for names in (studies, beside))
+        rebuild_report(folders, others, target, out)
+    for tracker in (trackers[name] for name in studies):
         try:
             tracker.log_report(target)
         except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
@@ -40,15 +39,28 @@ def write_report(studies: Sequence[str], store: Path, target: Path, out: Console
             out.print(line, soft_wrap=True)
 
 
-def rebuild_report(sources: Sequence[Path], target: Path, out: Console) -> None:
+def _exported(study: str, store: Store, folder: Path) -> Tracker:
+    """Write the tables of a study into a folder of its name; returns its tracker."""
+    (folder / study).mkdir()
+    with using(store):
+        tracker = Tracker(store, study)
+        tracker.write_tables(folder / study)
+    return tracker
+
+
+def rebuild_report(sources: Sequence[Path], beside: Sequence[Path], target: Path, out: Console) -> None:
     """Build a report in `target` from a folder of tables or a single results.csv, or from several folders together.
+
+    :param beside: folders with the tables of robustness studies.
 
     Raises InputError.
     """
     with writing(target), tempfile.TemporaryDirectory() as together:
         if len(sources) > 1:
             join(sources, Path(together))
-        page = build(sources[0] if len(sources) == 1 else Path(together), target)
+        source = sources[0] if len(sources) == 1 else Path(together)
+        others = {name: path for folder in sources for name, path in robustness_of(folder).items()}
+        page = build(source, target, others | {folder.resolve().name: folder for folder in beside})
     out.print(f"Written:     {page}", soft_wrap=True)
 
 

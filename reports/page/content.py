@@ -18,6 +18,7 @@ from reports.aggregates.outcomes import (
     reference_lags,
     solve_rates,
 )
+from reports.aggregates.published import beside
 from reports.aggregates.reach import reaches
 from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
@@ -26,7 +27,7 @@ from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, tuning
 from reports.figures import style
 from reports.format import count, number, span
-from reports.page import methods, mlflow_links
+from reports.page import methods, mlflow_links, robustness
 from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
@@ -69,8 +70,11 @@ class View(NamedTuple):
     styles: dict[str, style.CellStyle]
 
 
-def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """The variables of the templates, by name."""
+def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, Tables] = {}) -> dict[str, Any]:
+    """The variables of the templates, by name.
+
+    :param others: the tables of robustness studies.
+    """
     view, study, curves = _view(tables), tables.study, tables.curves
     confirm, tune, styles = view.confirm, trained(pick(view.results, phase="tune")), view.styles
     rates = solve_rates(confirm)
@@ -120,6 +124,9 @@ def contents(tables: Tables, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "cells": _cells(view, nodes, study),
         "tasks": _tasks(view, study),
         "costs": costs(confirm).to_dict("records"),
+        "merged": robustness.merged_verdicts(tables.results, verdicts),
+        "robustness": robustness.compared(tables, others),
+        "published": beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1)),
         "facts": methods.facts(tables.results, study),
         "space": methods.search_space(study),
         "failures": methods.failures(tables.results, study, curves),

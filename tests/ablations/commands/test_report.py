@@ -111,3 +111,31 @@ def test_tables_of_different_settings_are_refused(reported: Path, tmp_path: Path
     assert (outcome.code, outcome.stdout) == (2, "")
     assert outcome.stderr == f"whygates: {reported} and other cannot be joined: train.batch is 8 and 9\n"
     assert not (tmp_path / "joined").exists()
+
+
+def test_a_robustness_study_is_shown_beside_and_travels_with_the_report(reported: Path, tmp_path: Path) -> None:
+    (other := tmp_path / "longer").mkdir()
+    for name in ("results.csv", "study.json"):
+        (other / name).write_text(
+            (reported / name).read_text().replace("tiny", "longer").replace('"batch": 8', '"batch": 9')
+        )
+    outcome = whygates("report", "--from", reported, "--beside", "longer", "--out", "both", cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    page = (tmp_path / "both" / "report.md").read_text(encoding="utf-8")
+    assert "| Reach | tiny | longer |\n|---|---|---|\n| " in page
+    assert (tmp_path / "both" / "verdicts.json").read_text() == (reported / "verdicts.json").read_text(), (
+        "it decides nothing"
+    )
+    assert (tmp_path / "both" / "robustness" / "longer" / "results.csv").read_bytes() == (
+        other / "results.csv"
+    ).read_bytes()
+    assert whygates("report", "--from", "both", "--out", "again", cwd=tmp_path).code == 0
+    assert digests(tmp_path / "again") == digests(tmp_path / "both")
+    assert whygates("report", "--from", "both", "--out", "both", cwd=tmp_path).code == 0
+    assert digests(tmp_path / "again") == digests(tmp_path / "both"), "rebuilt in place, it keeps them"
+
+
+def test_a_robustness_study_without_tables_is_refused(reported: Path, tmp_path: Path) -> None:
+    outcome = whygates("report", "--from", reported, "--beside", "nowhere", "--out", "both", cwd=tmp_path)
+    assert (outcome.code, outcome.stderr) == (2, "whygates: nowhere: there is no such file or folder\n")
+    assert not (tmp_path / "both").exists()

@@ -1,0 +1,72 @@
+"""Whether findings survive: with searches of twice as many trials, and in studies that differ from this one in one thing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from reports.aggregates.outcomes import Table
+from reports.claims import Verdict, decide
+from reports.claims.comparisons import named, on
+from reports.claims.merged import merged_pairs
+from reports.format import amount, confidence_limits
+from reports.statistics.comparison import Comparison
+from reports.statistics.contrasts import Evidence, evidence, measure, outcome
+from reports.tables import Tables
+
+ALPHA = 0.05
+REFERENCE = "lstm"
+
+
+class Robustness(NamedTuple):
+    """The comparisons of this study and of others beside each other."""
+
+    studies: list[tuple[str, str]]
+    """Name and question of each study; the first is this one."""
+    rows: list[tuple[str, list[str]]]
+    """What is compared, and the finding of each study."""
+
+
+def merged_verdicts(results: Table, verdicts: Sequence[Verdict]) -> dict[int, str]:
+    """Return the verdict of each tested claim with searches merged in pairs; empty if the table has no searches to merge."""
+    merged = merged_pairs(results)
+    if merged is None or merged["search"].nunique() < 2:
+        return {}
+    tested = {verdict.id for verdict in verdicts if verdict.verdict != "not_tested"}
+    return {verdict.id: verdict.verdict.replace("_", " ") for verdict in decide(merged) if verdict.id in tested}
+
+
+def compared(tables: Tables, others: Mapping[str, Tables]) -> Robustness | None:
+    """Compare the reach of every cell with that of the LSTM, in this study and in others; None if there are no others.
+
+    At a level of 5 % each, with no correction: this decides nothing.
+    """
+    if not others:
+        return None
+    name = str(tables.study.get("study", "this study"))
+    every = {name: tables} | dict(others)
+    found = {study: evidence(one.results) for study, one in every.items()}
+    pairs = [{(cell, stratum.task) for cell, stratum in one.confirmed} for one in found.values()]
+    known = sorted({pair for one in pairs[1:] for pair in one if pair[0] != REFERENCE}, key=lambda pair: pair[::-1])
+    return Robustness(
+        [(study, _question(one.study)) for study, one in every.items()],
+        [
+            (f"{cell} / {REFERENCE} on {task}", [_finding(cell, task, one) for one in found.values()])
+            for cell, task in known
+        ],
+    )
+
+
+def _question(study: Mapping[str, Any]) -> str:
+    return str(study.get("definition", {}).get("description", ""))
+
+
+def _finding(cell: str, task: str, evidence: Evidence) -> str:
+    """The factor of the reach with its interval and the outcome; a dash if the study does not have it."""
+    measurement = measure(Comparison(named(cell, task), cell, REFERENCE, on(task)), evidence)
+    estimate = measurement.estimate
+    if estimate is None or estimate.natural is None:
+        return "–"
+    effect, limits = math.exp(estimate.effect), confidence_limits(estimate.natural.low, estimate.natural.high, "×")
+    return f"{amount(effect, '×')} ({limits}), {outcome(measurement, ALPHA)}"
