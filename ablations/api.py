@@ -60,11 +60,11 @@ def load_results(store: str | Path, study: str) -> StudyResults:
     :raises InputError: if there is no such store or study, or it has no finished network yet.
     """
     from ablations.tracking.runs import using  # importing mlflow takes seconds
-    from ablations.tracking.tracker import Tracker
+    from ablations.tracking.tracked import TrackedStudy
 
     opened = Store.open(Path(store))
     with using(opened):
-        tracker = Tracker(opened, study)
+        tracker = TrackedStudy(opened, study)
         table = tracker.results(tracker.manifest())
     confirm, tune = (table.query(f"phase {relation} 'confirm'").reset_index(drop=True) for relation in ("==", "!="))
     return StudyResults(confirm, tune)

@@ -1,7 +1,6 @@
 """The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from ablations import __version__
 from ablations.commands import options as opt
-from ablations.commands.environment import console, finish, is_unicode, prepare, unusable
+from ablations.commands.environment import console, is_unicode
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
 from ablations.errors import InputError
 
@@ -50,13 +49,11 @@ def sweep(
 
     _load(plugin, complete=True)
     if not study:
-        list_studies(console())
-        return
+        return list_studies(console())
     loaded = load(study, changes or [])
     arms = select(loaded, only or [])
     if dry_run:
-        print_plan(loaded, arms, engine, workers, console())
-        return
+        return print_plan(loaded, arms, engine, workers, console())
     options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
     raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole))
@@ -90,11 +87,9 @@ def report(
         raise InputError("report: give either a STUDY or --from TABLES")
     _load(plugin)
     if tables:
-        rebuild_report(tables, [Path(folder) for folder in beside or []], out or REPORTS / "rebuilt", console())
-    else:
-        names = list(dict.fromkeys(opt.study_name(study) for study in studies or []))
-        others = [opt.study_name(study) for study in beside or []]
-        write_report(names, others, store, out or REPORTS / "+".join(names), console())
+        return rebuild_report(tables, [Path(folder) for folder in beside or []], out or REPORTS / "rebuilt", console())
+    names, others = (list(dict.fromkeys(opt.study_name(study) for study in group or [])) for group in (studies, beside))
+    write_report(names, others, store, out or REPORTS / "+".join(names), console())
 
 
 @app.command()
@@ -114,6 +109,33 @@ def ui(store: opt.StoreFolder = STORE, port: opt.Port = 5000) -> None:
     from ablations.commands.ui import serve
 
     serve(store, port, console())
+
+
+@app.command()
+def export(
+    study: opt.Study, out: opt.OutFile, store: opt.StoreFolder = STORE, table: opt.TableName = "members"
+) -> None:
+    """Write a table of a study to a CSV or Parquet file: confirmed members, tuning trials, or learning curves."""
+    from ablations.commands.export import export as write
+
+    write(opt.study_name(study), store, out, table, console())
+
+
+@app.command()
+def merge(stores: opt.Sources, store: opt.StoreFolder = STORE) -> None:
+    """Take over the networks of other stores, so that a sweep does not train them again."""
+    from ablations.commands.merge import merge as take_over
+
+    take_over(stores, store, console())
+
+
+@app.command("rm")
+def remove(study: opt.Study, store: opt.StoreFolder = STORE, yes: opt.Yes = False, plugin: opt.Plugins = None) -> None:
+    """Remove a study from the store, and the networks that no other study has."""
+    from ablations.commands.remove import remove as delete
+
+    _load(plugin)
+    delete(opt.study_name(study), store, yes, console())
 
 
 @app.command()
@@ -145,10 +167,10 @@ def tasks(name: opt.TaskName = "", as_json: opt.Json = False, plugin: opt.Plugin
     from ablations.commands import catalogue
 
     _load(plugin)
-    if name:
-        _print(catalogue.task_row(name), as_json, catalogue.show_task)
-    else:
-        _print(catalogue.task_rows(), as_json, catalogue.show_tasks)
+    rows, show = (
+        (catalogue.task_row(name), catalogue.show_task) if name else (catalogue.task_rows(), catalogue.show_tasks)
+    )
+    _print(rows, as_json, show)
 
 
 @app.command()
@@ -176,30 +198,3 @@ def _print_version(version: opt.Version = False) -> None:
     if version:
         print(f"whygates {__version__}")
         raise typer.Exit
-
-
-def run(arguments: list[str]) -> int:
-    """Run a command and return the exit code. Invalid input is reported on stderr, one line per problem, with code 2."""
-    try:
-        return app(arguments or ["--help"], prog_name="whygates", standalone_mode=False) or 0
-    except typer.TyperException as error:  # invalid arguments
-        message = error.format_message().replace("Value error, ", "")  # a prefix of pydantic's messages
-    except InputError as error:
-        message = str(error)
-    except Exception as error:  # a plug-in may raise anything, wherever it is called
-        from ablations.contract.plugins import plugin_error_message
-
-        message = plugin_error_message(error) or unusable(error)
-        if not message:
-            raise
-    except KeyboardInterrupt:  # sweeps handle it themselves
-        return 130
-    for line in message.splitlines():
-        print(f"whygates: {line}", file=sys.stderr)
-    return 2
-
-
-def main() -> None:
-    """The entry point of `whygates`."""
-    output = prepare()
-    sys.exit(finish(output, run(sys.argv[1:])))

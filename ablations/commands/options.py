@@ -72,6 +72,20 @@ StoreFolder = Annotated[
 _OUT = Option("--out", file_okay=False, writable=True, callback=_checked, help="The folder to write to.")
 Out = Annotated[Path, _OUT]
 OutOrDefault = Annotated[Path | None, _OUT]
+OutFile = Annotated[
+    Path, Option("--out", dir_okay=False, callback=_checked, help="The file to write: NAME.csv or NAME.parquet.")
+]
+TableName = Annotated[
+    Literal["members", "trials", "curves"],
+    Option(
+        "--table",
+        help="members: confirmed networks. trials: networks of tuning. curves: points of all learning curves.",
+    ),
+]
+Sources = Annotated[
+    list[Path], Argument(metavar="FROM", exists=True, file_okay=False, callback=_checked, help="Stores to copy from.")
+]
+Yes = Annotated[bool, Option("--yes", help="Do not ask.")]
 Workers = Annotated[int, Option("--workers", min=1, help="Worker processes, one thread each.")]
 EngineName = Annotated[
     Engine,

@@ -10,7 +10,7 @@ from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import using
 from ablations.tracking.tables import failed_arms
-from ablations.tracking.tracker import SKIPPED, Tracker
+from ablations.tracking.tracked import SKIPPED, TrackedStudy
 from reports.format import count, duration
 
 
@@ -18,7 +18,7 @@ class StudyStatus(NamedTuple):
     """The progress of a study."""
 
     arms: list[dict[str, Any]]
-    """The arms as `Tracker.status` returns them, with the number of their results that wait for upload, `queued`."""
+    """The arms as `TrackedStudy.status` returns them, with the number of their results that wait for upload, `queued`."""
     running: bool | None
     """Whether a sweep is running on the store; None where only another store knows."""
     command: str
@@ -49,11 +49,11 @@ def study_status(study: str, folder: Path) -> StudyStatus:
     """Return the progress of a study. Raises InputError when it was never swept in this store."""
     store = Store.open(folder)
     with using(store):
-        tracker = Tracker(store, study)
+        tracker = TrackedStudy(store, study)
     return tracked_status(tracker)
 
 
-def tracked_status(tracker: Tracker) -> StudyStatus:
+def tracked_status(tracker: TrackedStudy) -> StudyStatus:
     """Return the progress of a tracker's study. Raises InputError when it was never swept in its store."""
     store, study = tracker.store, tracker.study
     with using(store):

@@ -80,14 +80,8 @@ class Search:
     def __init__(self, arm: Arm, index: int, storage: BaseStorage) -> None:
         self.arm, self.index = arm, index
         self.distributions = {name: _distribution(values) for name, values in arm.space.items()}
-        space = {
-            name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()
-        }
-        # The proposals of TPE depend on how many trials are planned, those of random search do not.
-        plan = [] if arm.tune.sampler == "random" else [arm.tune.trials_per_round, arm.tune.trials]
-        identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
         self.study = optuna.create_study(
-            study_name=f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}",
+            study_name=_study_name(arm, index),
             storage=storage,
             direction="maximize",
             load_if_exists=True,
@@ -158,6 +152,24 @@ class Search:
             return fmean(one["solved"] for one in metrics), fmean(one["objective"] for one in metrics)
 
         return sorted(trials, key=rank, reverse=True)
+
+
+def _study_name(arm: Arm, index: int) -> str:
+    """The name of a search's Optuna study: two arms with the same trials share it."""
+    space = {name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()}
+    # The proposals of TPE depend on how many trials are planned, those of random search do not.
+    plan = [] if arm.tune.sampler == "random" else [arm.tune.trials_per_round, arm.tune.trials]
+    identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
+    return f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}"
+
+
+def delete_searches(arms: Iterable[Arm], kept: Iterable[Arm], storage: BaseStorage) -> int:
+    """Delete the Optuna studies of arms, except those that other arms share; returns how many there were."""
+    mine, others = ({_study_name(arm, k) for arm in group for k in range(arm.tune.searches)} for group in (arms, kept))
+    names = (mine - others) & {*optuna.get_all_study_names(storage)}
+    for name in sorted(names):
+        optuna.delete_study(study_name=name, storage=storage)
+    return len(names)
 
 
 def _distribution(values: Values) -> BaseDistribution:

@@ -185,6 +185,11 @@ class Store:
         """The file of a member's figure."""
         return self.probes / f"{member}.svg"
 
+    def files(self, member: str) -> list[Path]:
+        """All files that a member may have, its result last: a member with a result is complete."""
+        findings, result = self.probes / f"{member}.json", self.members / f"{member}.json"
+        return [self.weights_path(member), self.figure_path(member), findings, result]
+
     def add_findings(self, member: str, probe: str, found: dict[str, Any]) -> None:
         """Store the `metrics` and `curves` that a probe measured of a member."""
         write(self.probes / f"{member}.json", json.dumps(self.findings(member) | {probe: found}))

@@ -2,13 +2,17 @@
 
 import logging
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from ablations.errors import InputError
 from ablations.sweeps.store import Store, atomic_file, database_url
 from ablations.tracking.runs import WORKSPACES, using
 
@@ -46,6 +50,24 @@ def _replace_location(database: sqlite3.Connection, experiment: str, old: str, n
         "update runs set artifact_uri = ? || substr(artifact_uri, ?) where experiment_id = ?",
         (new, len(old) + 1, experiment),
     )
+
+
+def collect_garbage(store: Store, experiment: str) -> None:
+    """Delete what MLflow has only marked as deleted: the rows of an experiment, and its artifacts.
+
+    :raises InputError: if MLflow fails.
+    """
+    with closing(sqlite3.connect(store.mlflow)) as database:
+        (location,) = database.execute(
+            "select artifact_location from experiments where experiment_id = ?", (experiment,)
+        ).fetchone()
+    command = [sys.executable, "-P", "-m", "mlflow", "gc", "--backend-store-uri", store.tracking_uri]
+    command += ["--tracking-uri", store.tracking_uri, "--experiment-ids", experiment]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"the runs of the study are marked as deleted, but their data are not deleted: {reason}")
+    shutil.rmtree(artifact_folder(store, location), ignore_errors=True)  # MLflow leaves empty folders
 
 
 def artifact_folder(store: Store, recorded: str, depth: int = 1) -> Path:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from ablations import cli
+from ablations.__main__ import run
 
 
 class Outcome(NamedTuple):
@@ -41,7 +41,7 @@ def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> Outcome:
         for name, value in environment.items():
             patch.setenv(name, value)
         try:
-            code = cli.run([str(argument) for argument in arguments])
+            code = run([str(argument) for argument in arguments])
         finally:
             signal.signal(signal.SIGTERM, handler)
             torch.set_num_threads(threads)

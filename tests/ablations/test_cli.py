@@ -42,8 +42,11 @@ def test_without_arguments_the_help_is_printed(tmp_path: Path) -> None:
     ("statement", "absent"),
     [
         ("import ablations", ["torch", "mlflow", "optuna", "pandas"]),
-        ("from ablations import cli; cli.run(['--help'])", ["torch", "mlflow", "optuna", "pandas", "numpy"]),
-        ("from ablations import cli; cli.run(['cells', '--help'])", ["torch", "mlflow", "optuna", "pandas", "numpy"]),
+        ("from ablations.__main__ import run; run(['--help'])", ["torch", "mlflow", "optuna", "pandas", "numpy"]),
+        (
+            "from ablations.__main__ import run; run(['cells', '--help'])",
+            ["torch", "mlflow", "optuna", "pandas", "numpy"],
+        ),
         ("import reports.build", ["torch", "mlflow", "optuna", "ablations", "tasks"]),
         ("import ablations.sweeps.workers.local", ["mlflow", "pandas"]),
     ],

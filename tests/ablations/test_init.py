@@ -10,7 +10,7 @@ import pytest
 import ablations
 
 ROOT = Path(ablations.__file__).parents[1]
-SCRIPT = "import sys\nfrom ablations.cli import main\nsys.exit(main())\n"
+SCRIPT = "import sys\nfrom ablations.__main__ import main\nsys.exit(main())\n"
 """The file that an installer writes for the command `whygates`."""
 
 

@@ -42,7 +42,7 @@ def test_the_shell_gets_completions(words: str, completions: list[str]) -> None:
     code = (
         "import atexit, sys\n"
         "atexit.register(lambda: print(sorted({'torch', 'mlflow', 'pandas', 'numpy'} & {*sys.modules})))\n"
-        "from ablations.cli import main; main()"
+        "from ablations.__main__ import main; main()"
     )
     request = {"_WHYGATES_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | request, capture_output=True, text=True)
