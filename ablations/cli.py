@@ -89,7 +89,7 @@ def report(
     if tables:
         return rebuild_report(tables, [Path(folder) for folder in beside or []], out or REPORTS / "rebuilt", console())
     names, others = (list(dict.fromkeys(opt.study_name(study) for study in group or [])) for group in (studies, beside))
-    write_report(names, others, store, out or REPORTS / "+".join(names), console())
+    return write_report(names, others, store, out or REPORTS / "+".join(names), console())
 
 
 @app.command()
