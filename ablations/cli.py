@@ -40,6 +40,7 @@ def sweep(
     changes: opt.Changes = None,
     only: opt.Only = None,
     dry_run: opt.DryRun = False,
+    wait: opt.Wait = False,
 ) -> None:
     """Tune and confirm every arm of a study. The same command continues an interrupted sweep."""
     from ablations.commands.dry_run import print_plan
@@ -50,13 +51,12 @@ def sweep(
     _load(plugin, complete=True)
     if not study:
         return list_studies(console())
-    loaded = load(study, changes or [])
-    arms = select(loaded, only or [])
+    arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
         return print_plan(loaded, arms, engine, workers, console())
     options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole))
+    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait))
 
 
 @app.command()

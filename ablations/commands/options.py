@@ -123,6 +123,7 @@ Only = Annotated[
     ),
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Only print the arms and a time estimate.")]
+Wait = Annotated[bool, Option("--wait", help="Wait for another sweep on the store to end, instead of being refused.")]
 Tables = Annotated[
     list[Path] | None,
     Option(

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -42,11 +43,12 @@ def run_sweep(
     resume: str,
     out: Console,
     whole: str = "",
+    wait: bool = False,
 ) -> int:
     """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
 
     `resume` is the command line that continues the sweep, and `whole` the one that runs every arm of the study, if that is
-    another. Raises InputError.
+    another. `wait`: whether to wait for another sweep on this store instead of being refused. Raises InputError.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcomes = None
@@ -58,7 +60,7 @@ def run_sweep(
         for line in choose_all(engine, _cells_with_sizes(arms)):
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
-        with store.sweeping(), Display(arms, out) as display:
+        with store.sweeping(wait), Display(arms, out) as display:
             outcomes = _run_arms(study, arms, store, processes, engine, whole or resume, display)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
@@ -98,9 +100,11 @@ def _run_arms(
     delivery.work()
     outcomes = []
     callbacks = (display.progress, delivery.work, display.stopping)
-    for outcome in run_arms(Schedule(arms, study.arms()), store, processes, engine, logged, *callbacks):
-        delivery.end_arm(outcome)
-        display.ended(outcome)
-        outcomes.append(outcome)
+    # Closed at once if this fails, so that the workers save their populations.
+    with closing(run_arms(Schedule(arms, study.arms()), store, processes, engine, logged, *callbacks)) as running:
+        for outcome in running:
+            delivery.end_arm(outcome)
+            display.ended(outcome)
+            outcomes.append(outcome)
     delivery.flush()
     return outcomes

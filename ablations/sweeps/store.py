@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -131,26 +133,33 @@ class Store:
                 raise InputError(f"--store {self.folder}: {path.name} is not a usable database: {error}") from None
 
     @contextmanager
-    def sweeping(self) -> Iterator[None]:
+    def sweeping(self, wait: bool = False) -> Iterator[None]:
         """Lock the store for one sweep. The operating system releases the lock when the process ends, even if it is killed.
 
+        :param wait: wait for a sweep that holds it.
         :raises InputError: if another sweep holds it.
         """
-        lock = FileLock(self.folder / "sweep.lock")
+        lock, holder = FileLock(self.folder / "sweep.lock"), self.folder / "sweep.json"
         try:
-            lock.acquire(timeout=1)  # `busy` holds the lock for a moment
+            lock.acquire(timeout=-1 if wait else 1)  # `busy` holds the lock for a moment
         except (OSError, NotImplementedError) as error:
             if isinstance(error, Timeout):  # which is an OSError too
                 raise InputError(
-                    f"--store {self.folder}: another sweep is using this store; wait for it to end, or name another store"
+                    f"--store {self.folder}: another sweep is using this store{_described(_read(holder))}; wait for it with "
+                    "--wait, or name another store"
                 ) from None
             raise InputError(
                 f"--store {self.folder}: its lock cannot be acquired ({getattr(error, 'strerror', None) or error}): a sweep needs "
                 "a store that can be written, on a file system with locks"
             ) from None
         try:
+            since = datetime.now().astimezone().isoformat(" ", "seconds")
+            with suppress(OSError):  # such as a full disk: only the message of another sweep needs it
+                write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": since}))
             yield
         finally:
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)
             lock.release()
 
     @property
@@ -232,6 +241,13 @@ class Store:
                 probes = tags.pop("probes", ())
                 findings["findings"] = {probe: f for probe, f in self.findings(member).items() if probe in probes}
             yield path, {"hash": member, "study": study, **tags, **result, **findings}
+
+
+def _described(holder: dict[str, Any] | None) -> str:
+    """The sweep that holds the lock, in parentheses; empty if its file is missing or damaged."""
+    if not holder or holder.keys() != {"process", "host", "since"}:
+        return ""
+    return f" (process {holder['process']} on {holder['host']}, since {holder['since']})"
 
 
 def database_url(path: Path) -> str:

@@ -11,10 +11,10 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ def run_arms(
     on_progress: Callable[[Event], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
-) -> Iterator[ArmOutcome]:
+) -> Generator[ArmOutcome]:
     """Run the arms of a schedule on `workers` processes; yields the outcome of each as it ends.
 
     Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; their arms end as `interrupted`.
@@ -106,28 +106,37 @@ def run_arms(
             broken: list[Arm] = []
             pending: dict[Future[ArmOutcome], Arm] = {}
             with ProcessPoolExecutor(workers, context, initializer=_initialise, initargs=initial) as pool:
-                while (schedule.waiting and not broken) or pending:
-                    for arm in schedule.skipped():
-                        yield ArmOutcome(arm, "skipped")
-                    # Few at a time, since the end of an arm decides whether others are trained.
-                    while not broken and len(pending) < QUEUED * workers and (arm := schedule.next()):
-                        with _blocked_signals():  # workers inherit the mask, and unblock once they ignore the signals
+                try:
+                    while (schedule.waiting and not broken) or pending:
+                        for arm in schedule.skipped():
+                            yield ArmOutcome(arm, "skipped")
+                        # Few at a time, since the end of an arm decides whether others are trained.
+                        while not broken and len(pending) < QUEUED * workers and (arm := schedule.next()):
+                            with (
+                                _blocked_signals()
+                            ):  # workers inherit the mask, and unblock once they ignore the signals
+                                try:
+                                    pending[pool.submit(_work_on, arm, arm.hash, store, engine)] = arm
+                                except BrokenProcessPool:
+                                    broken.append(arm)
+                        drain()
+                        for future in [future for future in pending if future.done()]:
+                            arm = pending.pop(future)
                             try:
-                                pending[pool.submit(_work_on, arm, arm.hash, store, engine)] = arm
+                                outcome = future.result()
                             except BrokenProcessPool:
-                                broken.append(arm)
-                    drain()
-                    for future in [future for future in pending if future.done()]:
-                        arm = pending.pop(future)
-                        try:
-                            outcome = future.result()
-                        except BrokenProcessPool:
-                            if not stop.is_set():
-                                broken.append(arm)
-                                continue
-                            outcome = ArmOutcome(arm, "interrupted")
-                        schedule.ended(arm, outcome.solved)
-                        yield outcome
+                                if not stop.is_set():
+                                    broken.append(arm)
+                                    continue
+                                outcome = ArmOutcome(arm, "interrupted")
+                            schedule.ended(arm, outcome.solved)
+                            yield outcome
+                except BaseException:  # raised here or by the caller: the pool would wait for whole arms
+                    stop.set()
+                    while not all(future.done() or future.cancel() for future in pending):
+                        with suppress(queue.Empty):  # a worker that reports waits until it is heard
+                            progress.get(timeout=0.1)
+                    raise
             # A worker died, which breaks the pool. Any arm that had started may be the cause: each gets one more try.
             suspects = [arm for arm in broken if arm.hash in started] or broken[:workers]
             deaths.update(arm.hash for arm in suspects)

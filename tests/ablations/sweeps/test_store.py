@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+import os
+import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,10 +70,29 @@ def test_store_admits_one_sweep_at_a_time(tmp_path: Path) -> None:
     assert not second.busy
     with first.sweeping():
         assert second.busy
-        with pytest.raises(InputError, match="another sweep is using this store"), second.sweeping():
+        holder = rf"another sweep is using this store \(process {os.getpid()} on {re.escape(socket.gethostname())}, since 2\d\d\d-"
+        with pytest.raises(InputError, match=holder), second.sweeping():
             pass
     with second.sweeping():
         assert first.busy
+
+
+def test_a_sweep_may_wait_for_another(tmp_path: Path) -> None:
+    first, second = Store.create(tmp_path), Store.open(tmp_path)
+    order = []
+
+    def wait() -> None:
+        with second.sweeping(wait=True):
+            order.append("second")
+
+    with first.sweeping():
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        waiting.join(timeout=1.5)  # longer than a sweep that does not wait tries
+        order.append("first")
+    waiting.join(timeout=30)
+    assert order == ["first", "second"]
+    assert not (tmp_path / "sweep.json").exists()
 
 
 def test_queue_returns_whole_records_by_study(tmp_path: Path) -> None:

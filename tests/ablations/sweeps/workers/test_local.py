@@ -133,3 +133,17 @@ def test_without_semaphores_a_sweep_is_one_sentence(
     outcomes = local.run_arms(schedule, Store.create(tmp_path / "s"), 1, "eager", {}, print, print, print)
     with pytest.raises(InputError, match="they need semaphores, as in a writable /dev/shm"):
         next(outcomes)
+
+
+def test_an_error_in_the_sweep_stops_the_workers_and_saves_their_populations(tmp_path: Path) -> None:
+    """The arm would train for hours; the error is raised while its worker reports without being heard."""
+    store = Store.create(tmp_path / "store")
+    storage(store)
+    endless = small_arm(train={"steps": 10**7, "batch": 4, "eval_every": 2, "patience": 1000, "test": 20})
+
+    def fail(_: object) -> None:
+        raise ArithmeticError("in the display")
+
+    with pytest.raises(ArithmeticError, match="in the display"):
+        list(local.run_arms(Schedule([endless], [endless]), store, 1, "eager", {}, fail, lambda: None, lambda: None))
+    assert list(store.checkpoints.glob(f"{endless.hash}-tune-0.pt"))
