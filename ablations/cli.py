@@ -3,16 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import typer
-from rich.console import Console
 
 from ablations import __version__
 from ablations.commands import options as opt
 from ablations.commands.environment import console, is_unicode
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
 from ablations.errors import InputError
+from ablations.sweeps.server import masked
 
 app = typer.Typer(
     help="Why gates? Train recurrent cells and their ablations on long-lag tasks, and compare them statistically.\n\n"
@@ -41,6 +40,7 @@ def sweep(
     only: opt.Only = None,
     dry_run: opt.DryRun = False,
     wait: opt.Wait = False,
+    optuna_storage: opt.OptunaStorage = "",
 ) -> None:
     """Tune and confirm every arm of a study. The same command continues an interrupted sweep."""
     from ablations.commands.dry_run import print_plan
@@ -55,8 +55,9 @@ def sweep(
     if dry_run:
         return print_plan(loaded, arms, engine, workers, console())
     options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
+    options["optuna-storage"] = masked(optuna_storage)
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait))
+    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait, optuna_storage))
 
 
 @app.command()
@@ -167,10 +168,8 @@ def tasks(name: opt.TaskName = "", as_json: opt.Json = False, plugin: opt.Plugin
     from ablations.commands import catalogue
 
     _load(plugin)
-    rows, show = (
-        (catalogue.task_row(name), catalogue.show_task) if name else (catalogue.task_rows(), catalogue.show_tasks)
-    )
-    _print(rows, as_json, show)
+    show = catalogue.show_task if name else catalogue.show_tasks
+    _print(catalogue.task_row(name) if name else catalogue.task_rows(), as_json, show)
 
 
 @app.command()
@@ -181,7 +180,7 @@ def check(file: opt.PluginFile) -> None:
     raise typer.Exit(0 if check_file(file, console()) else 1)
 
 
-def _print(data: Any, as_json: bool, show: Callable[[Any, Console], None]) -> None:
+def _print(data: object, as_json: bool, show: Callable[..., None]) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=not is_unicode())) if as_json else show(data, console())
 
 

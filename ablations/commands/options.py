@@ -124,6 +124,15 @@ Only = Annotated[
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Only print the arms and a time estimate.")]
 Wait = Annotated[bool, Option("--wait", help="Wait for another sweep on the store to end, instead of being refused.")]
+OptunaStorage = Annotated[
+    str,
+    Option(
+        "--optuna-storage",
+        metavar="URL",
+        envvar="WHYGATES_OPTUNA_STORAGE",
+        help="The database of the searches, as in postgresql+psycopg://user@host/name; by default a file in the store.",
+    ),
+]
 Tables = Annotated[
     list[Path] | None,
     Option(

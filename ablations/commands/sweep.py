@@ -44,11 +44,13 @@ def run_sweep(
     out: Console,
     whole: str = "",
     wait: bool = False,
+    optuna_url: str = "",
 ) -> int:
     """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
 
     `resume` is the command line that continues the sweep, and `whole` the one that runs every arm of the study, if that is
-    another. `wait`: whether to wait for another sweep on this store instead of being refused. Raises InputError.
+    another. `wait`: whether to wait for another sweep on this store instead of being refused; `optuna_url`: the
+    database of the searches, by default one in the store. Raises InputError.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcomes = None
@@ -60,6 +62,7 @@ def run_sweep(
         for line in choose_all(engine, _cells_with_sizes(arms)):
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
+        store.optuna_url = optuna_url
         with store.sweeping(wait), Display(arms, out) as display:
             outcomes = _run_arms(study, arms, store, processes, engine, whole or resume, display)
         display.summary(outcomes)

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Callable, Iterable
 from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -11,12 +10,14 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ablations.errors import InputError
+from ablations.errors import InputError, first_line
 from ablations.studies.hashing import digest
 from ablations.studies.schema import Range, Values
 from ablations.studies.study import Arm
+from ablations.sweeps.server import masked
 from ablations.sweeps.store import Store, atomic_file, database_url
 from ablations.training.result import Member
 
@@ -47,24 +48,35 @@ def storage(store: Store) -> BaseStorage:
     :raises InputError: if its database cannot be made or used.
     """
     try:
-        if not store.optuna.exists():
+        where = make_url(store.optuna_url or database_url(store.optuna)).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        raise InputError(
+            f"--optuna-storage {masked(store.optuna_url)}: allowed is the URL of a database, such as "
+            "postgresql+psycopg://user@host/name"
+        ) from None
+    name = f"--optuna-storage {where}" if store.optuna_url else str(store.optuna)
+    try:
+        if not store.optuna_url and not store.optuna.exists():
             with atomic_file(store.optuna) as scratch:
                 optuna.storages.RDBStorage(database_url(scratch)).engine.dispose()
-        return _connect(store.optuna)
+        return _connect(store.optuna_url or database_url(store.optuna))
     except RuntimeError:  # Optuna's own: the tables are of another version
         raise InputError(
-            f"{store.optuna} is of another version of Optuna: upgrade it with `optuna storage upgrade --storage "
-            f"{shlex.quote(database_url(store.optuna))}`, or delete it: the same trials are made again, and none is trained again"
+            f"{name} is of another version of Optuna: upgrade it with `optuna storage upgrade --storage {shlex.quote(where)}`, or "
+            "delete it: the same trials are made again, and none is trained again"
         ) from None
-    except (SQLAlchemyError, OSError) as error:
-        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
-        raise InputError(f"{store.optuna} cannot be used: {reason}") from None
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise InputError(f"{name} cannot be used: {getattr(error, 'strerror', None) or first_line(reason)}") from None
 
 
 @cache
-def _connect(path: Path) -> BaseStorage:
+def _connect(url: str) -> BaseStorage:
     """One connection per process, shared by all arms that it runs."""
-    return optuna.storages.RDBStorage(database_url(path), engine_kwargs={"connect_args": {"timeout": 60}})
+    # A file is locked for a moment by another process; a connection to a server may have been cut.
+    local = url.startswith("sqlite")
+    arguments = {"connect_args": {"timeout": 60}} if local else {"pool_pre_ping": True}
+    return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
 
 
 Results = Callable[[str], dict[str, Any] | None]
@@ -81,7 +93,7 @@ class Search:
         self.arm, self.index = arm, index
         self.distributions = {name: _distribution(values) for name, values in arm.space.items()}
         self.study = optuna.create_study(
-            study_name=_study_name(arm, index),
+            study_name=_study_name(arm, index, storage),
             storage=storage,
             direction="maximize",
             load_if_exists=True,
@@ -154,18 +166,23 @@ class Search:
         return sorted(trials, key=rank, reverse=True)
 
 
-def _study_name(arm: Arm, index: int) -> str:
-    """The name of a search's Optuna study: two arms with the same trials share it."""
+def _study_name(arm: Arm, index: int, storage: BaseStorage) -> str:
+    """The name of a search's Optuna study: two arms with the same trials share it, except on a server, where sweeps of two
+    studies may ask for trials at the same time."""
     space = {name: values.model_dump() if isinstance(values, Range) else values for name, values in arm.space.items()}
     # The proposals of TPE depend on how many trials are planned, those of random search do not.
     plan = [] if arm.tune.sampler == "random" else [arm.tune.trials_per_round, arm.tune.trials]
     identity = digest(arm.content, space, arm.tune.sampler, plan, arm.tune.seeds, arm.seed)
-    return f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}"
+    name = f"{arm.cell.cell} {arm.task.name} lag {arm.lag} size {arm.size} search {index} {identity}"
+    on_server = isinstance(storage, optuna.storages.RDBStorage) and not storage.url.startswith("sqlite")
+    return f"{arm.study}: {name}" if on_server else name
 
 
 def delete_searches(arms: Iterable[Arm], kept: Iterable[Arm], storage: BaseStorage) -> int:
     """Delete the Optuna studies of arms, except those that other arms share; returns how many there were."""
-    mine, others = ({_study_name(arm, k) for arm in group for k in range(arm.tune.searches)} for group in (arms, kept))
+    mine, others = (
+        {_study_name(arm, k, storage) for arm in group for k in range(arm.tune.searches)} for group in (arms, kept)
+    )
     names = (mine - others) & {*optuna.get_all_study_names(storage)}
     for name in sorted(names):
         optuna.delete_study(study_name=name, storage=storage)

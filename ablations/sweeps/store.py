@@ -49,6 +49,8 @@ class Store:
         self.artifacts = self.folder / "artifacts"
 
         self.mlflow, self.optuna = self.folder / "mlflow.db", self.folder / "optuna.db"
+        self.optuna_url = ""
+        """The database of the searches, if it is not `optuna.db`."""
 
     @property
     def local(self) -> bool:

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,38 @@ def test_a_second_sweep_trains_nothing_and_leaves_the_table_unchanged(swept: Pat
     assert whygates("report", "tiny", "--out", "second", cwd=swept).code == 0
     tables = [pd.read_csv(folder / "results.csv") for folder in (reported, swept / "second")]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_searches_may_be_in_a_database_of_ones_own(swept: Path, reported: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_bytes((swept / "tiny.toml").read_bytes())
+    url = f"sqlite:///{tmp_path / 'mine.db'}"
+    outcome = whygates("sweep", "tiny.toml", "--optuna-storage", url, cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    assert not (tmp_path / "whygates-store" / "optuna.db").exists()
+    with closing(sqlite3.connect(tmp_path / "mine.db")) as database:
+        assert database.execute("select count(*) from trials").fetchone() == (16,)
+    assert whygates("report", "tiny", "--out", "report", cwd=tmp_path).code == 0
+    tables = [pd.read_csv(folder / "results.csv").drop(columns="seconds") for folder in (reported, tmp_path / "report")]
+    pd.testing.assert_frame_equal(*tables)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "--optuna-storage nonsense: allowed is the URL of a database, such as postgresql+psycopg://user@host/name"),
+        ("me:secret@host", "--optuna-storage host: allowed is the URL of a database, such as postgresql+psycopg://user@host/name"),
+        ("postgresql+none://me:secret@host/x", "--optuna-storage postgresql+none://me:***@host/x cannot be used: Can't load plugin"),
+        ("sqlite:////no/folder/x.db", "--optuna-storage sqlite:////no/folder/x.db cannot be used: unable to open database file"),
+    ],
+)  # fmt: skip
+def test_a_database_of_searches_that_cannot_be_used_is_named_without_its_password(
+    tiny: Path, url: str, message: str
+) -> None:
+    outcome = whygates("sweep", "tiny.toml", "--engine", "eager", cwd=tiny, WHYGATES_OPTUNA_STORAGE=url)
+    assert outcome.code == 2
+    assert outcome.stderr.startswith(f"whygates: {message}")
+    assert len(outcome.stderr.splitlines()) == 1
+    assert "secret" not in outcome.stdout + outcome.stderr
 
 
 def test_a_cell_is_not_trained_beyond_a_lag_that_none_of_its_networks_solves(tmp_path: Path) -> None:
