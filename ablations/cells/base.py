@@ -37,6 +37,8 @@ class Weight(NamedTuple):
     rows: int
     columns: int
     initialiser: Initialiser
+    trained: bool = True
+    """Whether training changes it. One that is not trained keeps its initial value, which is drawn for each network."""
 
     @property
     def initialiser_name(self) -> str:
@@ -105,7 +107,7 @@ class Cell(ABC):
         return dict.fromkeys(self.state, hidden)
 
     def parameters(self, inputs: int, hidden: int) -> int:
-        """The number of trainable parameters of one layer."""
+        """The number of entries of all weights of one layer; `trained_parameters` counts those that are trained."""
         return sum(weight.rows * weight.columns for weight in self.weights(inputs, hidden).values())
 
     @classmethod
@@ -115,6 +117,11 @@ class Cell(ABC):
         indented = [line.strip() for line in lines if line.startswith("    ")]
         # If every line after the first is an equation, their indentation counts as the docstring's own and is removed.
         return "\n".join(indented or [line for line in lines[1:] if re.match(r"\w+'? *= ", line)])
+
+
+def trained_parameters(weights: dict[str, Weight]) -> int:
+    """The number of trained parameters among weights."""
+    return sum(weight.rows * weight.columns for weight in weights.values() if weight.trained)
 
 
 def check_option(option: str, value: object, valid: bool, allowed: str) -> None:

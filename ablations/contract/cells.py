@@ -1,7 +1,7 @@
 """The contract of a cell: declarations match behaviour, and members and rows are independent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -35,8 +35,14 @@ class Problem:
     state: dict[str, Tensor]
 
     @property
+    def trained(self) -> dict[str, Tensor]:
+        """The weights that are trained."""
+        return {name: weight for name, weight in self.w.items() if weight.requires_grad}
+
+    @property
     def leaves(self) -> list[Tensor]:
-        return [*self.w.values(), self.x, *self.state.values()]
+        """What gradients are computed for."""
+        return [*self.trained.values(), self.x, *self.state.values()]
 
     def scan(self, engine: eager.Scan = eager.scan, **options: Any) -> eager.Scanned:
         return engine(self.cell, self.w, self.x, self.state, **options)
@@ -68,10 +74,14 @@ def draw(cls: type[Cell], K: int = 2, T: int = 4, B: int = 3, I: int = 3, H: int
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
-    w = {n: normal(K, v.rows, v.columns) / max(v.rows, 4) ** 0.5 for n, v in cell.weights(I, H).items()}
+    declared = cell.weights(I, H)
+    w = {n: normal(K, v.rows, v.columns) / max(v.rows, 4) ** 0.5 for n, v in declared.items()}
+    fixed = {n: v for n, v in declared.items() if not v.trained}  # these never have other values than the initial ones
+    for n in fixed:
+        w[n] = torch.stack([initialise(fixed, {}, 10, generator)[n].double() for _ in range(K)])
     state = {n: normal(K, B, size) for n, size in cell.state_sizes(H).items()}
     problem = Problem(cell, w, normal(K, T, B, I), state)
-    for leaf in problem.leaves:
+    for leaf in (*(w[n] for n in declared if n not in fixed), problem.x, *state.values()):
         leaf.requires_grad_()
     return problem
 
@@ -149,8 +159,12 @@ def keeps_float32(cls: type[Cell]) -> None:
 def uses_every_weight(cls: type[Cell]) -> None:
     """The outputs depend on every weight."""
     problem = draw(cls, T=2)
-    gradients = problem.gradients(problem.scan().outputs)
-    unused = [name for name, gradient in zip(problem.w, gradients, strict=False) if (gradient == 0).all()]
+    outputs = problem.scan().outputs
+    gradients = problem.gradients(outputs)
+    unused = [name for name, gradient in zip(problem.trained, gradients, strict=False) if (gradient == 0).all()]
+    for name in problem.w.keys() - problem.trained.keys():  # they need not be differentiable
+        changed = replace(problem, w=problem.w | {name: torch.randn_like(problem.w[name])})
+        unused += [name] if torch.equal(changed.scan().outputs, outputs) else []
     require(not unused, f"the outputs do not depend on the weights {join(unused)}", "weights")
 
 
@@ -184,11 +198,12 @@ def gradients_match_finite_differences(cls: type[Cell]) -> None:
 
     def outputs(*leaves: Tensor) -> Tensor:
         remaining = iter(leaves)
-        w, state = ({name: next(remaining) for name in tensors} for tensors in (problem.w, problem.state))
-        return Problem(problem.cell, w, next(remaining), state).scan().outputs
+        w = {name: next(remaining) for name in problem.trained}
+        x = next(remaining)
+        state = {name: next(remaining) for name in problem.state}
+        return replace(problem, w=problem.w | w, x=x, state=state).scan().outputs
 
-    leaves = [*problem.w.values(), *problem.state.values(), problem.x]
-    equal = gradcheck(outputs, leaves, raise_exception=False)
+    equal = gradcheck(outputs, problem.leaves, raise_exception=False)
     hint = "; if that is intended, as in a straight-through estimator, declare custom_gradient = True"
     require(equal, f"the gradients differ from finite differences{hint}", "step")
     for gate in cls.gates:

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablations.cells import Cell, State, Weight, Weights
+from ablations.cells.base import trained_parameters
 from ablations.cells.initial import initialise
 from ablations.engines import eager
 from ablations.engines.eager import Linear, Scan, Scanned
@@ -44,8 +45,13 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """Number of trainable parameters of one member."""
-        return sum(weight.rows * weight.columns for weight in self.shapes.values())
+        """Number of trained parameters of one member."""
+        return trained_parameters(self.shapes)
+
+    @cached_property
+    def trained(self) -> Float[Tensor, " entries"]:
+        """1 for the entries of a row of `pack` that are trained, 0 for the others."""
+        return torch.cat([torch.full((w.rows * w.columns,), float(w.trained)) for w in self.shapes.values()])
 
     @cached_property
     def flops(self) -> int:
@@ -95,15 +101,15 @@ class Model:
             yield scanned
             x = scanned.outputs
 
-    def pack(self, w: Weights) -> Float[Tensor, "members parameters"]:
+    def pack(self, w: Weights) -> Float[Tensor, "members entries"]:
         """Concatenate all weights of a member into one row."""
         return torch.cat([w[name].flatten(1) for name in self.shapes], 1)
 
-    def unpack(self, flat: Float[Tensor, "members parameters"]) -> Weights:
-        """The inverse of `pack`: weights by name, as views."""
+    def unpack(self, flat: Float[Tensor, "members entries"]) -> Weights:
+        """The inverse of `pack`: weights by name, as views. Those that are not trained are detached."""
         pieces = flat.split([weight.rows * weight.columns for weight in self.shapes.values()], dim=1)
         return {
-            name: piece.unflatten(1, (weight.rows, weight.columns))
+            name: (piece if weight.trained else piece.detach()).unflatten(1, (weight.rows, weight.columns))
             for (name, weight), piece in zip(self.shapes.items(), pieces, strict=True)
         }
 

@@ -146,7 +146,7 @@ def _fine_tuned(clamped: _ClampedNetworks) -> Weights:
         loss = task.loss(outputs, window.targets, window.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         flat = flat.detach()
-        adam.step(flat, gradient)
+        adam.step(flat, gradient, model.trained)
     return model.unpack(flat)
 
 

@@ -75,7 +75,7 @@ def _students(trained: Trained) -> tuple[Model, Weights]:
         (gradient,) = torch.autograd.grad(loss, flat)
         flat = flat.detach()
         adam.learning_rate.fill_(RATE * (1 - step / STEPS))
-        adam.step(flat, gradient)
+        adam.step(flat, gradient, student.trained)
     return student, student.unpack(flat)
 
 

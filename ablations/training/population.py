@@ -127,7 +127,7 @@ class Population:
             {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
             for parts in zip(*(state for _, _, state in chunks), strict=True)
         ]
-        norm = self.optimiser.step(self.weights, gradient)
+        norm = self.optimiser.step(self.weights, gradient, self.model.trained)
         self.step += 1
         return loss, norm
 

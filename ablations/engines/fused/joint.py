@@ -31,7 +31,7 @@ class Joint(NamedTuple):
     joint: GraphModule
     """The new state and all gradients."""
     differentiable: list[bool]
-    """Which of the step's weights depend on the cell's."""
+    """Which of the step's weights depend on trained weights of the cell."""
 
 
 def random_inputs(
@@ -80,7 +80,8 @@ def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
         whole = make_fx(step_of(cell))(w, x, state)
     except Exception as error:  # a cell may raise anything
         raise Untraceable(f"the step cannot be traced: {first_line(error)}") from error
-    hoisted, step, depends = _split(whole, len(w), sizes["B"])
+    trained = [weight.trained for weight in cell.weights(sizes["I"], sizes["H"]).values()]
+    hoisted, step, depends = _split(whole, trained, sizes["B"])
     # torch differentiates a product with a transposed matrix by other operators; the kernel gets contiguous ones too.
     step_weights = tuple(part.contiguous() for part in hoisted(*w))
     differentiable = [d and part.is_floating_point() for d, part in zip(depends, step_weights, strict=True)]
@@ -103,14 +104,14 @@ def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
     return Joint(hoisted, step, traced, differentiable)
 
 
-def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, GraphModule, list[bool]]:
+def _split(whole: GraphModule, trained: list[bool], batch: int) -> tuple[GraphModule, GraphModule, list[bool]]:
     """Split a step into the part that depends on weights and sizes alone, and the rest, whose weights are that part's results.
 
-    The last result says of each of these whether it depends on the weights.
+    The last result says of each of these whether it depends on trained weights.
     """
     nodes = list(whole.graph.nodes)
-    of_weights: set[Node] = set(nodes[:weights])
-    alone = set(of_weights)
+    of_trained = {node for node, is_trained in zip(nodes, trained, strict=False) if is_trained}
+    alone = set(nodes[: len(trained)])
     for node in nodes:
         if node.op == "get_attr":
             if any(
@@ -125,8 +126,8 @@ def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, G
             inputs = node.all_input_nodes
             if all(arg in alone for arg in inputs) and not (not inputs and _is_constant_of_rows(node, batch)):
                 alone.add(node)
-            if any(arg in of_weights for arg in inputs) and node in alone:
-                of_weights.add(node)
+            if any(arg in of_trained for arg in inputs) and node in alone:
+                of_trained.add(node)
             _require_supported(node, alone, batch)
     frontier = [n for n in nodes if n in alone and any(user not in alone for user in n.users)]
     hoisted, step = Graph(), Graph()
@@ -143,7 +144,7 @@ def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, G
     for node in nodes:
         if node not in alone:
             in_step[node] = step.node_copy(node, lambda arg: in_step[arg])
-    return GraphModule(whole, hoisted), GraphModule({}, step), [node in of_weights for node in frontier]
+    return GraphModule(whole, hoisted), GraphModule({}, step), [node in of_trained for node in frontier]
 
 
 def _is_constant_of_rows(node: Node, batch: int) -> bool:

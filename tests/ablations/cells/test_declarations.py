@@ -1,0 +1,121 @@
+"""What a cell may declare beyond the needs of the catalogue: the contract, both engines, training and a sweep."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from ablations.cells import Cell
+from ablations.cells.base import trained_parameters
+from ablations.contract import cells, plugins
+from ablations.engines import Sizes, choose
+from ablations.networks.model import Model
+from ablations.training.population import Finished, Population
+from tasks.adding import Adding
+from tests.ablations.cells.plugin_cells import ECHO_STATE
+from tests.ablations.cli_process import TINY
+from tests.ablations.cli_runner import restored_registries, whygates
+from tests.ablations.contract.example_plugins import failures
+from tests.ablations.training.populations import BUDGET, ShortStream, member
+
+TEXTS = {"echo_state": ECHO_STATE}
+every_cell = pytest.mark.parametrize("name", TEXTS)
+LAG = 5
+
+
+@contextmanager
+def defined(name: str, folder: Path) -> Iterator[type[Cell]]:
+    """The class that a plug-in defines."""
+    (folder / "mine.py").write_text(TEXTS[name], encoding="utf-8")
+    with restored_registries():
+        (kind,) = plugins.defined(folder / "mine.py")
+        yield kind
+
+
+def population(kind: type[Cell], engine: str, task=None, **settings) -> Population:
+    """Three members in training."""
+    task = task or Adding()
+    chosen = choose(engine, kind())
+    assert chosen.name == engine, chosen.reason
+    model = Model(kind(), *task.sizes(LAG), 6, chosen.scan, 2, chosen.linear)
+    members = [member(seed, 0.03, **settings) for seed in (1, 2, 3)]
+    return Population(model, task, LAG, members, BUDGET, save_weights=True)
+
+
+def finished(running: Population) -> dict[int, Finished]:
+    return {event.member: event for event in running.run() if isinstance(event, Finished)}
+
+
+@every_cell
+def test_it_fulfils_the_contract_on_the_fused_engine(name, tmp_path):
+    with defined(name, tmp_path) as kind:
+        assert failures(kind, cells.CHECKS) == {}
+        sizes = [Sizes(3, 16, 8, 20), Sizes(1, 256, 20, 20), Sizes(40, 32, 2, 33)]
+        assert choose("auto", kind(), sizes).name == "fused"
+
+
+@every_cell
+@pytest.mark.parametrize(
+    "task", [Adding(), ShortStream(), ShortStream(reset=True)], ids=["episodic", "continual", "reset"]
+)
+def test_both_engines_train_the_same_networks(name, task, tmp_path):
+    with defined(name, tmp_path) as kind:
+        eager_ones, fused_ones = (finished(population(kind, engine, task)) for engine in ("eager", "fused"))
+    for k, one in eager_ones.items():
+        for weight, value in one.weights.end.items():
+            torch.testing.assert_close(value, fused_ones[k].weights.end[weight], rtol=1e-3, atol=1e-4)
+
+
+@every_cell
+def test_a_sweep_of_it_gives_equal_results_twice(name, tmp_path):
+    (tmp_path / "mine.py").write_text(TEXTS[name], encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    arguments = ["tiny.toml", "--plugin", "mine.py", "--set", f'cells=["{name}"]', "--set", "tune.trials=1"]
+    results = []
+    for store in ("one", "two"):
+        outcome = whygates("sweep", *arguments, "--store", store, "--workers", "1", cwd=tmp_path)
+        assert outcome.code == 0, outcome
+        assert "engine fused" in outcome.stdout
+        records = {file.name: json.loads(file.read_text()) for file in (tmp_path / store / "members").glob("*.json")}
+        for record in records.values():
+            del record["metrics"]["seconds"]
+        results.append(records)
+    assert len(results[0]) == 2 * (2 + 4)
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("engine", ["eager", "fused"])
+def test_a_weight_that_is_not_trained_keeps_its_initial_value_which_is_each_members_own(engine, tmp_path):
+    with defined("echo_state", tmp_path) as kind:
+        running = population(kind, engine, weight_decay=0.5)
+        start = {name: weight.clone() for name, weight in running.model.unpack(running.weights).items()}
+        ended = finished(running)
+    for k, one in ended.items():
+        for name, value in one.weights.end.items():
+            assert torch.equal(value, start[name][k]) == (name.endswith((".W", ".U"))), name
+    assert not torch.equal(start["0.U"][0], start["0.U"][1])
+    assert start["0.U"][0].abs().max() > 0
+
+
+def test_a_weight_that_is_not_trained_has_no_gradient_and_is_no_parameter(tmp_path):
+    with defined("echo_state", tmp_path) as kind:
+        model = Model(kind(), 4, 2, 6)
+        flat = model.pack({n: torch.ones(1, w.rows, w.columns) for n, w in model.shapes.items()}).requires_grad_()
+        outputs, _ = model(model.unpack(flat), torch.ones(1, 3, 2, 4), model.zero_state(1, 2))
+        (gradient,) = torch.autograd.grad(outputs.sum(), flat)
+        assert model.parameters == 6 + (6 * 2 + 2)
+        assert trained_parameters(kind().weights(4, 6)) == 6
+    assert (gradient[:, : 4 * 6 + 6 * 6] == 0).all()
+    assert (gradient[:, 4 * 6 + 6 * 6 :] != 0).all()
+    assert model.trained.tolist() == [0.0] * 60 + [1.0] * 20
+
+
+def test_a_weight_that_is_not_trained_is_listed_as_such(tmp_path):
+    (tmp_path / "mine.py").write_text(ECHO_STATE, encoding="utf-8")
+    outcome = whygates("cells", "echo_state", "--plugin", "mine.py", cwd=tmp_path)
+    assert [line.split()[-2:] == ["not", "trained"] for line in outcome.stdout.splitlines() if "spectral" in line] == [
+        True
+    ]
