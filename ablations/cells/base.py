@@ -71,6 +71,8 @@ class Cell(ABC):
     """The names that `step` passes through its tap, in order."""
     custom_gradient: ClassVar[bool] = False
     """Whether the gradient is meant to differ from the derivative, as a straight-through estimator's does."""
+    initial_state: ClassVar[dict[str, str]] = {}
+    """By part of the state, the weight `[1, size]` that is its value before the first step, and after a reset; 0 for other parts."""
     decay_by: ClassVar[tuple[str, ...]] = ()
     """The weights that determine how fast gradients decay: the bias of the gate on the old state, or the matrices on the
     memory's path. With the setting `decay`, one number per network shifts the bias or scales the matrices (see
@@ -117,6 +119,17 @@ class Cell(ABC):
         indented = [line.strip() for line in lines if line.startswith("    ")]
         # If every line after the first is an equation, their indentation counts as the docstring's own and is removed.
         return "\n".join(indented or [line for line in lines[1:] if re.match(r"\w+'? *= ", line)])
+
+
+def initial_state(cell: Cell, w: Weights, sizes: dict[str, int], batch: int) -> State:
+    """The state before the first step, `[members, batch, size]` each: the weights that `Cell.initial_state` names, else zeros.
+
+    :param w: weights of one layer, with a leading member axis.
+    :param sizes: the size of each part of the state.
+    """
+    members = next(iter(w.values()))
+    zeros = {part: members.new_zeros(len(members), batch, size) for part, size in sizes.items()}
+    return zeros | {part: w[weight].expand(-1, batch, -1) for part, weight in cell.initial_state.items()}
 
 
 def trained_parameters(weights: dict[str, Weight]) -> int:

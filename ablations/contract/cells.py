@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from torch.autograd import gradcheck
 
 from ablations.cells import Cell, Weight
-from ablations.cells.base import registry
+from ablations.cells.base import initial_state, registry
 from ablations.cells.initial import initialise
 from ablations.contract import Check, ContractViolation, join, options_are_keywords, require
 from ablations.contract.equations import equations_define_every_gate, equations_name_every_weight
@@ -44,8 +44,18 @@ class Problem:
         """What gradients are computed for."""
         return [*self.trained.values(), self.x, *self.state.values()]
 
+    @property
+    def start(self) -> dict[str, Tensor]:
+        """The state before the first step: the random one, but for the parts whose initial value is a weight."""
+        sizes = {part: rows.shape[-1] for part, rows in self.state.items()}
+        return self.state | {
+            part: rows
+            for part, rows in initial_state(self.cell, self.w, sizes, self.x.shape[2]).items()
+            if part in self.cell.initial_state
+        }
+
     def scan(self, engine: eager.Scan = eager.scan, **options: Any) -> eager.Scanned:
-        return engine(self.cell, self.w, self.x, self.state, **options)
+        return engine(self.cell, self.w, self.x, self.start, **options)
 
     def gradients(self, outputs: Tensor) -> tuple[Tensor, ...]:
         """The gradients of a fixed random projection of the outputs, by leaf."""
@@ -57,7 +67,7 @@ class Problem:
         outputs, finals = [], []
         for k in range(len(self.x)):
             w = {name: weight[k] for name, weight in self.w.items()}
-            state = {name: part[k] for name, part in self.state.items()}
+            state = {name: part[k] for name, part in self.start.items()}
             steps = []
             for x in self.x[k]:
                 state = self.cell.step(w, self.cell.drive(w, x), state, _unchanged)
@@ -116,8 +126,19 @@ def declares_weights(cls: type[Cell]) -> None:
             initialise(weights, {}, 10, Generator())
         except ValueError as error:
             raise ContractViolation(str(error), "weights") from None
-        parts = tuple(cell.state_sizes(hidden))
-        require(parts == cls.state, f"`state_sizes` names {join(parts)}: expected {join(cls.state)}", "state_sizes")
+        sizes = cell.state_sizes(hidden)
+        require(
+            tuple(sizes) == cls.state, f"`state_sizes` names {join(sizes)}: expected {join(cls.state)}", "state_sizes"
+        )
+        for part, name in cls.initial_state.items():
+            weight = weights.get(name)
+            valid = part in sizes and weight is not None and weight[:2] == (1, sizes[part])
+            shape = f"[1, {sizes.get(part, 'size')}]"
+            require(
+                valid,
+                f"`initial_state` maps {part!r} to {name!r}: expected a part of the state, and the name of a weight {shape}",
+                "initial_state",
+            )
     parameters = [cell.parameters(2, hidden) for hidden in (1, 2, 50)]
     grows = parameters[0] < parameters[1] < parameters[2]
     require(grows, "`weights` does not grow with the hidden size", "weights")

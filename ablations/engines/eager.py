@@ -37,7 +37,7 @@ def scan(
     """Run a cell over a sequence, differentiable with respect to `w`, `x` and the initial `state`.
 
     Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. Where `reset` is
-    true, the state is set to zero before the step (the control of Gers et al. 2000). `record` names gates to return.
+    true, the state is set to its initial value before the step (the control of Gers et al. 2000). `record` names gates to return.
     `override` holds values `[members, time, batch, size]` that replace gates. `after(t, state)` is called after every step
     and returns the state to continue from. Raises ValueError for a gate that the cell does not have.
     """
@@ -55,6 +55,8 @@ def scan(
         tap.time = t
         if not_reset is not None:
             state = {name: part * not_reset[:, t] for name, part in state.items()}
+            for name, weight in cell.initial_state.items():
+                state[name] = state[name] + w[weight] * (1 - not_reset[:, t])
         state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
         if after is not None:
             state = after(t, state)

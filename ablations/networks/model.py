@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablations.cells import Cell, State, Weight, Weights
-from ablations.cells.base import trained_parameters
+from ablations.cells.base import initial_state, trained_parameters
 from ablations.cells.initial import initialise
 from ablations.engines import eager
 from ablations.engines.eager import Linear, Scan, Scanned
@@ -59,7 +59,7 @@ class Model:
         w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in self.shapes.items()}
         eager_model = Model(self.cell, self.inputs, self.outputs, self.hidden, layers=self.layers)
         with FlopCounterMode(display=False) as counter:
-            eager_model(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
+            eager_model(w, torch.zeros(1, 1, 1, self.inputs), eager_model.initial_state(w, 1))
         return counter.get_total_flops()
 
     def initialise(self, settings: Mapping[str, Setting], lag: int, generator: Generator) -> Weights:
@@ -70,10 +70,10 @@ class Model:
             for name, weight in initialise(shapes, settings, lag, generator).items()
         }
 
-    def zero_state(self, members: int, batch: int) -> list[State]:
-        """The initial state, a dictionary per layer of `[members, batch, size]` zeros."""
+    def initial_state(self, w: Weights, batch: int) -> list[State]:
+        """The state before the first step, a dictionary per layer of `[members, batch, size]`."""
         sizes = self.cell.state_sizes(self.hidden)
-        return [{name: torch.zeros(members, batch, size) for name, size in sizes.items()} for _ in range(self.layers)]
+        return [initial_state(self.cell, self.layer_weights(w, layer), sizes, batch) for layer in range(self.layers)]
 
     def __call__(
         self,
@@ -84,7 +84,7 @@ class Model:
     ) -> tuple[Float[Tensor, "members time batch outputs"], list[State]]:
         """Run the network over a window.
 
-        :param reset: where true, the state is set to zero before the step.
+        :param reset: where true, the state is set to its initial value before the step.
         :returns: the outputs, and the detached state after the last step, from which the next window of a stream starts.
         """
         scans = list(self.scans(w, x, state, reset))

@@ -82,7 +82,7 @@ class Population:
         self.optimiser = Adam(self.weights, settings, budget.steps)
         # The data have a generator of their own, so that they do not depend on how the weights are drawn.
         self.streams = [task.stream(Generator().manual_seed(m.seed + 2**48), budget.batch, lag) for m in members]
-        self.state = model.zero_state(len(members), budget.batch)
+        self.state = model.initial_state(self.unpack(self.weights), budget.batch)
         self.active = list(range(len(members)))
         self.streak = [0] * len(members)
         """Consecutive validations that met the criterion, by member."""
@@ -117,8 +117,6 @@ class Population:
     def train_step(self) -> tuple[Float[Tensor, " members"], Float[Tensor, " members"]]:
         """One gradient step of every active member; returns their losses, and gradient norms before clipping."""
         batch = stack(self.task, [stream.next() for stream in self.streams])
-        if not self.task.continual:
-            self.state = self.model.zero_state(len(self.active), self.budget.batch)
         _, steps, sequences, features = batch.inputs.shape
         floats = steps * sequences * (features + SAVED_FLOATS_PER_UNIT * self.model.hidden * self.model.layers)
         chunks = [self._gradient(rows, batch.select(rows)) for rows in member_chunks(len(self.active), floats)]
@@ -134,8 +132,12 @@ class Population:
     def _gradient(self, rows: slice, batch: Stacked) -> tuple[Tensor, Tensor, list[State]]:
         """The losses of a chunk of members, their gradients, and their state after the batch."""
         flat = self.weights[rows].requires_grad_()
-        state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
-        outputs, state = self.model(self.unpack(flat), batch.inputs, state, batch.reset)
+        w = self.unpack(flat)
+        if self.task.continual and self.step > 0:
+            state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
+        else:
+            state = self.model.initial_state(w, self.budget.batch)
+        outputs, state = self.model(w, batch.inputs, state, batch.reset)
         loss = self.task.loss(outputs, batch.targets, batch.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         return loss.detach(), gradient, state

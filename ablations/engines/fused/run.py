@@ -137,11 +137,13 @@ def scan(
     record: Collection[str] = (),
     override: Mapping[str, Tensor] | None = None,
 ) -> Scanned:
-    """Compute `ablations.engines.eager.scan`, without `after`; it runs there if gates are recorded or overridden.
+    """Compute `ablations.engines.eager.scan`, without `after`; it runs there if gates are recorded or overridden, and if
+    the state is reset to a learned initial value.
 
     Raises TypeError or ValueError for tensors that do not match.
     """
-    if record or override or not x.numel():
+    resets_to_weights = reset is not None and cell.initial_state
+    if record or override or resets_to_weights or not x.numel():
         return eager.scan(cell, w, x, state, reset, record, override)
     if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu":
         raise TypeError(

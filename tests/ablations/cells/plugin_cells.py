@@ -39,3 +39,39 @@ class EchoState(Cell):
 '''
 )
 """Its bias is trained, so that the cell has trained and untrained weights."""
+
+LEARNED_START = (
+    HEAD
+    + '''
+
+class LearnedStart(Cell):
+    """A leaky unit, whose memory starts at a learned value, beside a plain one, which starts at 0.
+
+        c(0) = c_0
+        h' = tanh(W x + U c + b)
+        c' = c + (h' − c) / 4
+
+    For tests.
+    """
+
+    name = "learned_start"
+    reference = "for tests"
+    state = ("h", "c")
+    initial_state = {"c": "c_0"}
+
+    def weights(self, inputs, hidden):
+        return {
+            "c_0": Weight(1, hidden, "uniform"),
+            "W": Weight(inputs, hidden, "uniform"),
+            "U": Weight(hidden, hidden, "recurrent_init"),
+            "b": Weight(1, hidden, "zeros"),
+        }
+
+    def drive(self, w, x):
+        return {"h": x @ w["W"] + w["b"]}
+
+    def step(self, w, drive, state, tap):
+        h = torch.tanh(drive["h"] + state["c"] @ w["U"])
+        return {"h": h, "c": state["c"] + (h - state["c"]) / 4}
+'''
+)

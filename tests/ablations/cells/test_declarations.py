@@ -15,13 +15,13 @@ from ablations.engines import Sizes, choose
 from ablations.networks.model import Model
 from ablations.training.population import Finished, Population
 from tasks.adding import Adding
-from tests.ablations.cells.plugin_cells import ECHO_STATE
+from tests.ablations.cells.plugin_cells import ECHO_STATE, LEARNED_START
 from tests.ablations.cli_process import TINY
 from tests.ablations.cli_runner import restored_registries, whygates
 from tests.ablations.contract.example_plugins import failures
 from tests.ablations.training.populations import BUDGET, ShortStream, member
 
-TEXTS = {"echo_state": ECHO_STATE}
+TEXTS = {"echo_state": ECHO_STATE, "learned_start": LEARNED_START}
 every_cell = pytest.mark.parametrize("name", TEXTS)
 LAG = 5
 
@@ -104,7 +104,8 @@ def test_a_weight_that_is_not_trained_has_no_gradient_and_is_no_parameter(tmp_pa
     with defined("echo_state", tmp_path) as kind:
         model = Model(kind(), 4, 2, 6)
         flat = model.pack({n: torch.ones(1, w.rows, w.columns) for n, w in model.shapes.items()}).requires_grad_()
-        outputs, _ = model(model.unpack(flat), torch.ones(1, 3, 2, 4), model.zero_state(1, 2))
+        w = model.unpack(flat)
+        outputs, _ = model(w, torch.ones(1, 3, 2, 4), model.initial_state(w, 2))
         (gradient,) = torch.autograd.grad(outputs.sum(), flat)
         assert model.parameters == 6 + (6 * 2 + 2)
         assert trained_parameters(kind().weights(4, 6)) == 6
@@ -119,3 +120,44 @@ def test_a_weight_that_is_not_trained_is_listed_as_such(tmp_path):
     assert [line.split()[-2:] == ["not", "trained"] for line in outcome.stdout.splitlines() if "spectral" in line] == [
         True
     ]
+
+
+@pytest.mark.parametrize("engine", ["eager", "fused"])
+def test_a_learned_initial_state_is_where_the_scan_starts_and_returns_at_a_reset(engine, tmp_path):
+    """A scan from the learned state, against one whose first input makes that state."""
+    with defined("learned_start", tmp_path) as kind:
+        chosen = choose(engine, kind())
+        model = Model(kind(), 2, 1, 5, chosen.scan)
+        generator = torch.Generator().manual_seed(0)
+        w = {n: torch.randn(3, s.rows, s.columns, generator=generator) for n, s in model.shapes.items()}
+        [start] = model.initial_state(w, 4)
+        assert torch.equal(start["c"], w["0.c_0"].expand(3, 4, 5))
+        assert not start["h"].any()
+        x = torch.randn(3, 6, 4, 2, generator=generator)
+        reset = torch.zeros(3, 6, 4, dtype=torch.bool)
+        reset[:, 3, 1] = True
+        outputs, _ = model(w, x, [start], reset)
+        plain, _ = model(w, x, [start])
+        again, _ = model(w, x[:, 3:], [start])
+    torch.testing.assert_close(outputs[:, 3:, 1], again[:, :, 1])
+    torch.testing.assert_close(outputs[:, :, [0, 2, 3]], plain[:, :, [0, 2, 3]])
+    assert (outputs[:, 3:, 1] != plain[:, 3:, 1]).any()
+
+
+@pytest.mark.parametrize("engine", ["eager", "fused"])
+@pytest.mark.parametrize("continual", [False, True])
+def test_a_learned_initial_state_is_trained(engine, continual, tmp_path):
+    with defined("learned_start", tmp_path) as kind:
+        running = population(kind, engine, ShortStream() if continual else None)
+        start = running.model.unpack(running.weights.clone())["1.c_0"]
+        ended = finished(running)
+    for k, one in ended.items():
+        assert (one.weights.end["1.c_0"] != start[k]).all()
+
+
+def test_an_initial_state_that_is_no_weight_of_its_size_is_refused(tmp_path):
+    for wrong in ('{"c": "W"}', '{"c": "nothing"}', '{"d": "c_0"}'):
+        (tmp_path / "mine.py").write_text(LEARNED_START.replace('{"c": "c_0"}', wrong), encoding="utf-8")
+        outcome = whygates("check", "mine.py", cwd=tmp_path)
+        assert outcome.code == 1
+        assert "expected a part of the state, and the name of a weight [1, " in outcome.stdout
