@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Generator, Tensor
 
+from ablations.cells.noise import Noise
+
 Weights = dict[str, Tensor]
 """Weights by name: matrices `[.., in, out]`, vectors `[.., 1, out]`."""
 
@@ -50,7 +52,7 @@ class Cell(ABC):
     """One recurrent update rule. A subclass that sets `name` is registered when it is defined.
 
     So that every engine can trace a step: matrix products have a weight as right operand; rows do not mix; no in-place
-    operations, no random numbers, no branches on values or on the batch size, no captured tensors.
+    operations, no random numbers but declared ones (`noise`), no branches on values or on the batch size, no captured tensors.
 
     Options are keyword arguments of the constructor, each with a default; it raises ValueError for a value that is not
     allowed. Attributes of an instance are hashable and never change: engines compare cells by them.
@@ -103,6 +105,10 @@ class Cell(ABC):
         Every gate is passed through `tap(name, value)` and replaced by the returned tensor, so that a probe can record
         and override gates.
         """
+
+    def noise(self) -> dict[str, Noise]:
+        """Declare the random numbers that `step` takes, by the name that they have in its `drive` (see `ablations.cells.noise`)."""
+        return {}
 
     def state_sizes(self, hidden: int) -> dict[str, int]:
         """The size of each part of the state."""

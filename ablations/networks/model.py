@@ -13,6 +13,7 @@ from ablations.cells import Cell, State, Weight, Weights
 from ablations.cells.base import initial_state, trained_parameters
 from ablations.cells.initial import initialise
 from ablations.engines import eager
+from ablations.engines import noise as cell_noise
 from ablations.engines.eager import Linear, Scan, Scanned
 from ablations.hyperparameters import Setting
 
@@ -75,29 +76,49 @@ class Model:
         sizes = self.cell.state_sizes(self.hidden)
         return [initial_state(self.cell, self.layer_weights(w, layer), sizes, batch) for layer in range(self.layers)]
 
+    def draw_noise(self, generators: Sequence[Generator], steps: int, batch: int) -> list[Tensor]:
+        """Draw the cell's noise for a window, per layer `[members, time, batch, sizes]`, each member's from its own generator;
+        empty for a cell without noise."""
+        if not self.cell.noise():
+            return []
+        sizes = self.cell.state_sizes(self.hidden)
+        return [
+            torch.stack([cell_noise.draw(self.cell, sizes, steps, batch, generator) for generator in generators])
+            for _ in range(self.layers)
+        ]
+
     def __call__(
         self,
         w: Weights,
         x: Float[Tensor, "members time batch inputs"],
         state: Sequence[State],
         reset: Bool[Tensor, "members time batch"] | None = None,
+        noise: Sequence[Tensor] = (),
     ) -> tuple[Float[Tensor, "members time batch outputs"], list[State]]:
         """Run the network over a window.
 
         :param reset: where true, the state is set to its initial value before the step.
+        :param noise: by layer, as `draw_noise` returns it; by default its mean.
         :returns: the outputs, and the detached state after the last step, from which the next window of a stream starts.
         """
-        scans = list(self.scans(w, x, state, reset))
+        scans = list(self.scans(w, x, state, reset, noise=noise))
         outputs = scans[-1].outputs
         rows = self.linear(outputs.flatten(1, 2), w["readout.V"], w["readout.b"])
         return rows.unflatten(1, outputs.shape[1:3]), [scanned.state for scanned in scans]
 
     def scans(
-        self, w: Weights, x: Tensor, state: Sequence[State], reset: Tensor | None = None, record: Collection[str] = ()
+        self,
+        w: Weights,
+        x: Tensor,
+        state: Sequence[State],
+        reset: Tensor | None = None,
+        record: Collection[str] = (),
+        noise: Sequence[Tensor] = (),
     ) -> Iterator[Scanned]:
         """Yield the scan of each layer, first layer first, with the values of the gates that `record` names."""
         for layer in range(self.layers):
-            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record)
+            drawn = {"noise": noise[layer]} if noise else {}
+            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record, **drawn)
             yield scanned
             x = scanned.outputs
 

@@ -82,6 +82,9 @@ class Population:
         self.optimiser = Adam(self.weights, settings, budget.steps)
         # The data have a generator of their own, so that they do not depend on how the weights are drawn.
         self.streams = [task.stream(Generator().manual_seed(m.seed + 2**48), budget.batch, lag) for m in members]
+        generators = [Generator().manual_seed(m.seed + 2**51) for m in members]  # tests' seeds are 2**50 and more
+        self.noise = generators if model.cell.noise() else []
+        """The generator of each active member's noise, for cells that have any."""
         self.state = model.initial_state(self.unpack(self.weights), budget.batch)
         self.active = list(range(len(members)))
         self.streak = [0] * len(members)
@@ -137,7 +140,8 @@ class Population:
             state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
         else:
             state = self.model.initial_state(w, self.budget.batch)
-        outputs, state = self.model(w, batch.inputs, state, batch.reset)
+        noise = self.model.draw_noise(self.noise[rows], batch.inputs.shape[1], self.budget.batch)
+        outputs, state = self.model(w, batch.inputs, state, batch.reset, noise)
         loss = self.task.loss(outputs, batch.targets, batch.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         return loss.detach(), gradient, state
@@ -238,6 +242,7 @@ class Population:
         self.optimiser.select(index)
         self.state = [{name: part[index] for name, part in layer.items()} for layer in self.state]
         self.streams = [self.streams[row] for row in rows]
+        self.noise = [self.noise[row] for row in rows] if self.noise else []
         self.active = [self.active[row] for row in rows]
 
     def save(self) -> dict[str, Any]:
@@ -254,6 +259,7 @@ class Population:
             "optimiser": self.optimiser.save(),
             "state": self.state,
             "streams": [stream.state() for stream in self.streams],
+            "noise": [generator.get_state() for generator in self.noise],
             "results": [asdict(result) for result in self.results],
         }
 
@@ -267,4 +273,6 @@ class Population:
         self.optimiser.load(saved["optimiser"])
         for stream, state in zip(self.streams, saved["streams"], strict=True):
             stream.load(state)
+        for generator, state in zip(self.noise, saved.get("noise", []), strict=True):
+            generator.set_state(state)
         self.results = [Result(**result) for result in saved["results"]]

@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ablations.cells import Cell
 from ablations.engines.fused.graph import RIGHT_OPERAND, SIZES, Untraceable, op
 from ablations.engines.fused.operators import ALIASES, CONSTANTS, decompositions
+from ablations.engines.noise import step_input, widths
 from ablations.errors import first_line
 
 _Tensors = tuple[Tensor, ...]
@@ -37,7 +38,7 @@ class Joint(NamedTuple):
 def random_inputs(
     cell: Cell, sizes: dict[str, int], dtype: torch.dtype, *members: int
 ) -> tuple[_Tensors, Tensor, _Tensors]:
-    """Return random weights, input and state of some sizes; the global random generator is not used."""
+    """Return random weights, input (the cell's noise beside it) and state of some sizes; the global random generator is not used."""
     g = torch.Generator().manual_seed(0)
     B, I, H = sizes["B"], sizes["I"], sizes["H"]  # noqa: E741
 
@@ -45,7 +46,9 @@ def random_inputs(
         return torch.randn(*members, *shape, generator=g, dtype=dtype)
 
     w = tuple(normal(weight.rows, weight.columns) for weight in cell.weights(I, H).values())
-    return w, normal(B, I), tuple(normal(B, cell.state_sizes(H)[part]) for part in cell.state)
+    sizes_of_state = cell.state_sizes(H)
+    x = normal(B, I + sum(widths(cell, sizes_of_state)))
+    return w, x, tuple(normal(B, sizes_of_state[part]) for part in cell.state)
 
 
 def weight_names(cell: Cell) -> list[str]:
@@ -54,12 +57,17 @@ def weight_names(cell: Cell) -> list[str]:
 
 
 def step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
-    """Return the drive and the step of a cell as one function of tuples."""
+    """Return the drive and the step of a cell as one function of tuples; the input has the cell's noise in its last columns."""
     names = weight_names(cell)
 
     def step(w: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
         named = dict(zip(names, w, strict=True))
-        after = cell.step(named, cell.drive(named, x), dict(zip(cell.state, s, strict=True)), lambda _, value: value)
+        state = dict(zip(cell.state, s, strict=True))
+        noise = None
+        if cell.noise():
+            inputs = x.shape[-1] - sum(widths(cell, {part: rows.shape[-1] for part, rows in state.items()}))
+            x, noise = x[..., :inputs], x[..., inputs:]
+        after = cell.step(named, step_input(cell, named, x, state, noise), state, lambda _, value: value)
         for part, before in zip(cell.state, s, strict=True):
             if after[part].shape != before.shape:
                 raise ValueError(
@@ -159,7 +167,7 @@ def _require_supported(node: Node, alone: set[Node], batch: int) -> None:
     if isinstance(target, OpOverload) and target._schema.is_mutable:
         raise Untraceable(f"the operator {name} works in place; use the one that returns a new tensor", node)
     if isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags:
-        raise Untraceable(f"the operator {name} draws random numbers; a step has to be deterministic", node)
+        raise Untraceable(f"the operator {name} draws random numbers; declare them in the cell's `noise`", node)
     if node in alone:
         return
     if name == "mm" and node.args[1] not in alone:

@@ -14,6 +14,7 @@ from ablations.cells import Cell
 from ablations.cells.initial import initialise
 from ablations.engines import Sizes, eager
 from ablations.engines.fused.graph import Untraceable
+from ablations.engines.noise import draw
 from ablations.errors import first_line
 
 STEPS, LAG = 3, 10
@@ -61,13 +62,17 @@ class _Problem(NamedTuple):
     state: Tensors
     d_outputs: Tensor
     """The gradient of the outputs."""
+    noise: Tensor | None
 
     def to(self, dtype: torch.dtype) -> "_Problem":
         named = (
             {name: part.detach().to(dtype) for name, part in tensors.items()}
             for tensors in (self[0], self[1], self.state)
         )
-        return _Problem(next(named), next(named), self.x.detach().to(dtype), next(named), self.d_outputs.to(dtype))
+        noise = None if self.noise is None else self.noise.to(dtype)
+        return _Problem(
+            next(named), next(named), self.x.detach().to(dtype), next(named), self.d_outputs.to(dtype), noise
+        )
 
 
 def _draw(cell: Cell, sizes: Sizes) -> _Problem:
@@ -87,17 +92,21 @@ def _draw(cell: Cell, sizes: Sizes) -> _Problem:
     fixed = {name: w[name] for name in w if name not in trained}
     state = {name: 0.5 * normal(K, B, size) for name, size in cell.state_sizes(sizes.hidden).items()}
     x, d_outputs = normal(K, STEPS, B, sizes.inputs), normal(*(K, STEPS, B), state[cell.output].shape[-1])
-    return _Problem(trained, fixed, x, state, d_outputs)
+    noise = None
+    if cell.noise():
+        sizes_of_state = cell.state_sizes(sizes.hidden)
+        noise = torch.stack([draw(cell, sizes_of_state, STEPS, B, generator).double() for _ in range(K)])
+    return _Problem(trained, fixed, x, state, d_outputs, noise)
 
 
 def _results(scan: Callable[..., eager.Scanned], cell: Cell, problem: _Problem, dtype: torch.dtype) -> Tensors:
     """The outputs, the final state and the gradients of trained weights, input and initial state."""
-    trained, fixed, x, state, d_outputs = problem.to(dtype)
+    trained, fixed, x, state, d_outputs, noise = problem.to(dtype)
     leaves = {f"the gradient of {name}": part for name, part in {**trained, "x": x}.items()}
     leaves |= {f"the gradient of the initial {name}": part for name, part in state.items()}
     for leaf in leaves.values():
         leaf.requires_grad_()
-    scanned = scan(cell, {**trained, **fixed}, x, state)
+    scanned = scan(cell, {**trained, **fixed}, x, state, noise=noise)
     gradients = torch.autograd.grad(
         (scanned.outputs * d_outputs).sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
     )

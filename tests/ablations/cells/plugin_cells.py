@@ -75,3 +75,45 @@ class LearnedStart(Cell):
         return {"h": h, "c": state["c"] + (h - state["c"]) / 4}
 '''
 )
+
+NOISY = (
+    HEAD
+    + '''from ablations.cells.noise import Bernoulli, Gaussian
+
+
+class Noisy(Cell):
+    """Units that keep their value by chance (zoneout), with noise on a candidate some of whose units are dropped.
+
+        n  = tanh(W x + U h + b + e)
+        d  = n ⊙ k / 0.8
+        h' = m ⊙ h + (1 − m) ⊙ d
+
+    Krueger et al. (2017); Srivastava et al. (2014). The means of m, k and e are 0.15, 0.8 and 0.
+    """
+
+    name = "noisy"
+    reference = "Krueger et al. 2017"
+    gates = ("n",)
+
+    def __init__(self, *, rate=0.15):
+        self.rate = rate
+
+    def weights(self, inputs, hidden):
+        return {
+            "W": Weight(inputs, hidden, "uniform"),
+            "U": Weight(hidden, hidden, "recurrent_init"),
+            "b": Weight(1, hidden, "zeros"),
+        }
+
+    def noise(self):
+        return {"m": Bernoulli("h", self.rate), "e": Gaussian("h", 0.1), "k": Bernoulli("h", 0.8)}
+
+    def drive(self, w, x):
+        return {"n": x @ w["W"] + w["b"]}
+
+    def step(self, w, drive, state, tap):
+        h, m = state["h"], drive["m"]
+        n = tap("n", torch.tanh(drive["n"] + h @ w["U"] + drive["e"]))
+        return {"h": m * h + (1 - m) * n * drive["k"] / 0.8}
+'''
+)
