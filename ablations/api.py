@@ -132,7 +132,7 @@ class TrainedPopulation:
         tables = []
         with torch.no_grad():
             for layer, scan in enumerate(
-                self.model.scans(w, x, self.model.zero_state(1, 1), None, self.model.cell.gates)
+                self.model.scans(w, x, self.model.initial_state(w, 1), None, self.model.cell.gates)
             ):
                 for gate, values in scan.recorded.items():
                     steps = values[0, :, 0].expand(len(events), -1)  # a constant gate has one row for all steps

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Generator, Tensor
 
+from ablations.cells.noise import Noise
+
 Weights = dict[str, Tensor]
 """Weights by name: matrices `[.., in, out]`, vectors `[.., 1, out]`."""
 
@@ -37,6 +39,8 @@ class Weight(NamedTuple):
     rows: int
     columns: int
     initialiser: Initialiser
+    trained: bool = True
+    """Whether training changes it. One that is not trained keeps its initial value, which is drawn for each network."""
 
     @property
     def initialiser_name(self) -> str:
@@ -48,7 +52,7 @@ class Cell(ABC):
     """One recurrent update rule. A subclass that sets `name` is registered when it is defined.
 
     So that every engine can trace a step: matrix products have a weight as right operand; rows do not mix; no in-place
-    operations, no random numbers, no branches on values or on the batch size, no captured tensors.
+    operations, no random numbers but declared ones (`noise`), no branches on values or on the batch size, no captured tensors.
 
     Options are keyword arguments of the constructor, each with a default; it raises ValueError for a value that is not
     allowed. Attributes of an instance are hashable and never change: engines compare cells by them.
@@ -69,6 +73,8 @@ class Cell(ABC):
     """The names that `step` passes through its tap, in order."""
     custom_gradient: ClassVar[bool] = False
     """Whether the gradient is meant to differ from the derivative, as a straight-through estimator's does."""
+    initial_state: ClassVar[dict[str, str]] = {}
+    """By part of the state, the weight `[1, size]` that is its value before the first step, and after a reset; 0 for other parts."""
     decay_by: ClassVar[tuple[str, ...]] = ()
     """The weights that determine how fast gradients decay: the bias of the gate on the old state, or the matrices on the
     memory's path. With the setting `decay`, one number per network shifts the bias or scales the matrices (see
@@ -100,12 +106,16 @@ class Cell(ABC):
         and override gates.
         """
 
+    def noise(self) -> dict[str, Noise]:
+        """Declare the random numbers that `step` takes, by the name that they have in its `drive` (see `ablations.cells.noise`)."""
+        return {}
+
     def state_sizes(self, hidden: int) -> dict[str, int]:
         """The size of each part of the state."""
         return dict.fromkeys(self.state, hidden)
 
     def parameters(self, inputs: int, hidden: int) -> int:
-        """The number of trainable parameters of one layer."""
+        """The number of entries of all weights of one layer; `trained_parameters` counts those that are trained."""
         return sum(weight.rows * weight.columns for weight in self.weights(inputs, hidden).values())
 
     @classmethod
@@ -115,6 +125,22 @@ class Cell(ABC):
         indented = [line.strip() for line in lines if line.startswith("    ")]
         # If every line after the first is an equation, their indentation counts as the docstring's own and is removed.
         return "\n".join(indented or [line for line in lines[1:] if re.match(r"\w+'? *= ", line)])
+
+
+def initial_state(cell: Cell, w: Weights, sizes: dict[str, int], batch: int) -> State:
+    """The state before the first step, `[members, batch, size]` each: the weights that `Cell.initial_state` names, else zeros.
+
+    :param w: weights of one layer, with a leading member axis.
+    :param sizes: the size of each part of the state.
+    """
+    members = next(iter(w.values()))
+    zeros = {part: members.new_zeros(len(members), batch, size) for part, size in sizes.items()}
+    return zeros | {part: w[weight].expand(-1, batch, -1) for part, weight in cell.initial_state.items()}
+
+
+def trained_parameters(weights: dict[str, Weight]) -> int:
+    """The number of trained parameters among weights."""
+    return sum(weight.rows * weight.columns for weight in weights.values() if weight.trained)
 
 
 def check_option(option: str, value: object, valid: bool, allowed: str) -> None:

@@ -11,12 +11,13 @@ Searchable, by the name that a `Weight` gives:
   `chrono`: minus the same draw
 
 Chosen by the cell: `zeros`, `ones`, `uniform` (U(−1/√rows, 1/√rows)), `near_zero` (a hundredth of that), `normal`
-(N(0, 1/rows)) and `identity`; a number, which is the value of every element; or a function of the cell's own, which takes the
-shape and the generator and returns the weight, in any floating-point type.
+(N(0, 1/rows)) and `identity`; a number, which is the value of every element; `Normal(std)` and `Uniform(low, high)`; or a function
+of the cell's own, which takes the shape and the generator and returns the weight, in any floating-point type.
 """
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -27,6 +28,25 @@ from ablations.hyperparameters import DEFAULTS, Setting, entering
 
 CHOSEN = ("zeros", "ones", "uniform", "near_zero", "normal", "identity")
 """The names of the initialisers that are not hyperparameters."""
+
+
+class Normal(NamedTuple):
+    """The initialiser N(0, std²)."""
+
+    std: float
+
+    def __call__(self, shape: tuple[int, int], generator: Generator) -> Tensor:
+        return self.std * torch.randn(shape, generator=generator)
+
+
+class Uniform(NamedTuple):
+    """The initialiser U(low, high)."""
+
+    low: float
+    high: float
+
+    def __call__(self, shape: tuple[int, int], generator: Generator) -> Tensor:
+        return self.low + (self.high - self.low) * torch.rand(shape, generator=generator)
 
 
 def searchable_initialisers(cell: Cell) -> tuple[str, ...]:

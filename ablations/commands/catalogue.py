@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 import tasks
 from ablations import cells
+from ablations.cells.base import trained_parameters
 from ablations.cells.initial import searchable_initialisers
 from ablations.errors import lookup
 from ablations.studies.schema import defaults
@@ -46,12 +47,14 @@ def _cell(kind: type[cells.Cell], inputs: int, hidden: int) -> dict[str, Any]:
         "hyperparameters": list(searchable_initialisers(cell)),
         "inputs": inputs,
         "hidden": hidden,
-        "weights": {
-            name: {"rows": weight.rows, "columns": weight.columns, "initialiser": weight.initialiser_name}
-            for name, weight in cell.weights(inputs, hidden).items()
-        },
-        "parameters": cell.parameters(inputs, hidden),
+        "weights": {name: _weight(weight) for name, weight in cell.weights(inputs, hidden).items()},
+        "parameters": trained_parameters(cell.weights(inputs, hidden)),
     }
+
+
+def _weight(weight: cells.Weight) -> dict[str, Any]:
+    """The declaration of a weight as JSON-like data."""
+    return weight._asdict() | {"initialiser": weight.initialiser_name}
 
 
 def show_cells(rows: list[dict[str, Any]], out: Console) -> None:
@@ -74,7 +77,8 @@ def show_cell(row: dict[str, Any], out: Console) -> None:
     """Print one cell in full."""
     weights = Table.grid(padding=(0, 2))
     for name, weight in row["weights"].items():
-        weights.add_row(name, f"[{weight['rows']}, {weight['columns']}]", weight["initialiser"])
+        trained = "" if weight["trained"] else "not trained"
+        weights.add_row(name, f"[{weight['rows']}, {weight['columns']}]", weight["initialiser"], trained)
     fields = {
         "parent": row["parent"],
         "change": row["change"],

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations import cells
+from ablations.cells.base import trained_parameters
 from ablations.errors import lookup
 from reports.format import signed
 
@@ -32,7 +33,7 @@ def diff(first: str, second: str, inputs: int, hidden: int) -> dict[str, Any]:
         "weights": _differences(_weights(one, inputs, hidden), _weights(other, inputs, hidden)),
         "inputs": inputs,
         "hidden": hidden,
-        "parameters": [kind().parameters(inputs, hidden) for kind in (one, other)],
+        "parameters": [trained_parameters(kind().weights(inputs, hidden)) for kind in (one, other)],
     }
 
 
@@ -64,7 +65,8 @@ def _ancestry(kind: type[cells.Cell]) -> list[type[cells.Cell]]:
 
 def _weights(kind: type[cells.Cell], inputs: int, hidden: int) -> list[str]:
     return [
-        f"{name} [{w.rows}, {w.columns}], {w.initialiser_name}" for name, w in kind().weights(inputs, hidden).items()
+        f"{name} [{w.rows}, {w.columns}], {w.initialiser_name}{'' if w.trained else ', not trained'}"
+        for name, w in kind().weights(inputs, hidden).items()
     ]
 
 

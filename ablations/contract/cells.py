@@ -1,7 +1,8 @@
 """The contract of a cell: declarations match behaviour, and members and rows are independent."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,9 +12,12 @@ from torch.autograd import gradcheck
 from ablations.cells import Cell, Weight
 from ablations.cells.base import registry
 from ablations.cells.initial import initialise
+from ablations.cells.noise import Noise
 from ablations.contract import Check, ContractViolation, join, options_are_keywords, require
 from ablations.contract.equations import equations_define_every_gate, equations_name_every_weight
-from ablations.engines import Sizes, choose, eager
+from ablations.contract.problems import draw, unchanged
+from ablations.engines import Sizes, choose
+from ablations.engines.noise import step_input, widths
 from ablations.errors import nearest
 
 SIZES = (
@@ -23,57 +27,6 @@ SIZES = (
     {"K": 4, "T": 2, "B": 1, "I": 1, "H": 4},
     {"K": 1, "T": 1, "B": 4, "I": 4, "H": 1},
 )
-
-
-@dataclass
-class Problem:
-    """The arguments of a scan, random and in double precision. Biases and initial states are not 0."""
-
-    cell: Cell
-    w: dict[str, Tensor]
-    x: Tensor
-    state: dict[str, Tensor]
-
-    @property
-    def leaves(self) -> list[Tensor]:
-        return [*self.w.values(), self.x, *self.state.values()]
-
-    def scan(self, engine: eager.Scan = eager.scan, **options: Any) -> eager.Scanned:
-        return engine(self.cell, self.w, self.x, self.state, **options)
-
-    def gradients(self, outputs: Tensor) -> tuple[Tensor, ...]:
-        """The gradients of a fixed random projection of the outputs, by leaf."""
-        direction = torch.randn(outputs.shape, generator=Generator().manual_seed(99), dtype=outputs.dtype)
-        return torch.autograd.grad((outputs * direction).sum(), self.leaves, materialize_grads=True)
-
-    def loop(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Outputs and final state, computed by a loop over members and steps, without a member axis."""
-        outputs, finals = [], []
-        for k in range(len(self.x)):
-            w = {name: weight[k] for name, weight in self.w.items()}
-            state = {name: part[k] for name, part in self.state.items()}
-            steps = []
-            for x in self.x[k]:
-                state = self.cell.step(w, self.cell.drive(w, x), state, _unchanged)
-                steps.append(state[self.cell.output])
-            outputs.append(torch.stack(steps))
-            finals.append(state)
-        return torch.stack(outputs), {name: torch.stack([f[name].detach() for f in finals]) for name in self.state}
-
-
-def draw(cls: type[Cell], K: int = 2, T: int = 4, B: int = 3, I: int = 3, H: int = 5, seed: int = 0) -> Problem:  # noqa: E741 (inputs)
-    """Draw a problem for a cell; `K`, `T`, `B`, `I`, `H` are the numbers of members, steps, rows, inputs and units."""
-    cell, generator = cls(), Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    w = {n: normal(K, v.rows, v.columns) / max(v.rows, 4) ** 0.5 for n, v in cell.weights(I, H).items()}
-    state = {n: normal(K, B, size) for n, size in cell.state_sizes(H).items()}
-    problem = Problem(cell, w, normal(K, T, B, I), state)
-    for leaf in problem.leaves:
-        leaf.requires_grad_()
-    return problem
 
 
 def declares_metadata(cls: type[Cell]) -> None:
@@ -106,8 +59,22 @@ def declares_weights(cls: type[Cell]) -> None:
             initialise(weights, {}, 10, Generator())
         except ValueError as error:
             raise ContractViolation(str(error), "weights") from None
-        parts = tuple(cell.state_sizes(hidden))
-        require(parts == cls.state, f"`state_sizes` names {join(parts)}: expected {join(cls.state)}", "state_sizes")
+        sizes = cell.state_sizes(hidden)
+        require(
+            tuple(sizes) == cls.state, f"`state_sizes` names {join(sizes)}: expected {join(cls.state)}", "state_sizes"
+        )
+        for part, name in cls.initial_state.items():
+            weight = weights.get(name)
+            valid = part in sizes and weight is not None and weight[:2] == (1, sizes[part])
+            shape = f"[1, {sizes.get(part, 'size')}]"
+            require(
+                valid,
+                f"`initial_state` maps {part!r} to {name!r}: expected a part of the state, and the name of a weight {shape}",
+                "initial_state",
+            )
+    for name, noise in cell.noise().items():
+        valid = isinstance(noise, Noise) and noise.part in cls.state
+        require(valid, f"noise {name!r} is {noise!r}: expected Bernoulli or Gaussian, of a part of the state", "noise")
     parameters = [cell.parameters(2, hidden) for hidden in (1, 2, 50)]
     grows = parameters[0] < parameters[1] < parameters[2]
     require(grows, "`weights` does not grow with the hidden size", "weights")
@@ -125,7 +92,8 @@ def returns_declared_shapes(cls: type[Cell]) -> None:
         require(isinstance(drive, dict), f"`drive` returns {type(drive).__name__}: expected a dict of tensors", "drive")
         for name, value in drive.items():
             _require_tensor(f"`drive` returns {name!r}", value, (*lead, value.shape[-1]), "drive")
-        new = cell.step(problem.w, drive, problem.state, _unchanged)
+        inputs = step_input(cell, problem.w, rows, problem.state)
+        new = cell.step(problem.w, inputs, problem.state, unchanged)
         require(isinstance(new, dict), f"`step` returns {type(new).__name__}: expected a dict of tensors", "step")
         complete = new.keys() == set(cls.state)
         require(complete, f"`step` returns the parts {join(new)}: expected {join(cls.state)}", "step")
@@ -137,8 +105,10 @@ def keeps_float32(cls: type[Cell]) -> None:
     """`drive` and `step` return float32 for float32, the type in which networks are trained."""
     cell, generator = cls(), Generator().manual_seed(0)
     w = initialise(cell.weights(8, 32), {}, 10, generator)
-    drive = cell.drive(w, torch.randn(16, 8, generator=generator))
-    after = cell.step(w, drive, {part: torch.zeros(16, n) for part, n in cell.state_sizes(32).items()}, _unchanged)
+    x = torch.randn(16, 8, generator=generator)
+    drive = cell.drive(w, x)
+    state = {part: torch.zeros(16, n) for part, n in cell.state_sizes(32).items()}
+    after = cell.step(w, step_input(cell, w, x, state), state, unchanged)
     for method, values in (("drive", drive), ("step", after)):
         for name, value in values.items():
             require(
@@ -149,9 +119,30 @@ def keeps_float32(cls: type[Cell]) -> None:
 def uses_every_weight(cls: type[Cell]) -> None:
     """The outputs depend on every weight."""
     problem = draw(cls, T=2)
-    gradients = problem.gradients(problem.scan().outputs)
-    unused = [name for name, gradient in zip(problem.w, gradients, strict=False) if (gradient == 0).all()]
+    outputs = problem.scan().outputs
+    gradients = problem.gradients(outputs)
+    unused = [name for name, gradient in zip(problem.trained, gradients, strict=False) if (gradient == 0).all()]
+    for name in problem.w.keys() - problem.trained.keys():  # they need not be differentiable
+        changed = replace(problem, w=problem.w | {name: torch.randn_like(problem.w[name])})
+        unused += [name] if torch.equal(changed.scan().outputs, outputs) else []
     require(not unused, f"the outputs do not depend on the weights {join(unused)}", "weights")
+
+
+def uses_every_noise(cls: type[Cell]) -> None:
+    """The outputs depend on every declared noise, and `drive` has no term of its name."""
+    problem = draw(cls, T=2)
+    if problem.noise is None:
+        return
+    names = problem.cell.noise()
+    taken = names.keys() & problem.cell.drive(problem.w, problem.x[:, 0]).keys()
+    require(not taken, f"`drive` has terms with the names of noise: {join(sorted(taken))}", "drive")
+    outputs = problem.scan().outputs
+    sizes = widths(problem.cell, {part: rows.shape[-1] for part, rows in problem.state.items()})
+    for name, column, size in zip(names, itertools.accumulate(sizes, initial=0), sizes, strict=False):
+        changed = problem.noise.clone()
+        changed[..., column : column + size] += 0.5
+        used = not torch.equal(replace(problem, noise=changed).scan().outputs, outputs)
+        require(used, f"the outputs do not depend on the noise {name!r}", "noise")
 
 
 def taps_every_gate(cls: type[Cell]) -> None:
@@ -162,7 +153,8 @@ def taps_every_gate(cls: type[Cell]) -> None:
         tapped.append(name)
         return value
 
-    problem.cell.step(problem.w, problem.cell.drive(problem.w, problem.x[:, 0]), problem.state, tap)
+    inputs = step_input(problem.cell, problem.w, problem.x[:, 0], problem.state)
+    problem.cell.step(problem.w, inputs, problem.state, tap)
     require(tuple(tapped) == cls.gates, f"`step` taps {join(tapped)}: expected {join(cls.gates)}", "step")
     free = problem.scan(record=cls.gates)
     for gate in cls.gates:
@@ -184,11 +176,12 @@ def gradients_match_finite_differences(cls: type[Cell]) -> None:
 
     def outputs(*leaves: Tensor) -> Tensor:
         remaining = iter(leaves)
-        w, state = ({name: next(remaining) for name in tensors} for tensors in (problem.w, problem.state))
-        return Problem(problem.cell, w, next(remaining), state).scan().outputs
+        w = {name: next(remaining) for name in problem.trained}
+        x = next(remaining)
+        state = {name: next(remaining) for name in problem.state}
+        return replace(problem, w=problem.w | w, x=x, state=state).scan().outputs
 
-    leaves = [*problem.w.values(), *problem.state.values(), problem.x]
-    equal = gradcheck(outputs, leaves, raise_exception=False)
+    equal = gradcheck(outputs, problem.leaves, raise_exception=False)
     hint = "; if that is intended, as in a straight-through estimator, declare custom_gradient = True"
     require(equal, f"the gradients differ from finite differences{hint}", "step")
     for gate in cls.gates:
@@ -235,7 +228,7 @@ def has_no_side_effects(cls: type[Cell]) -> None:
     random_state = torch.get_rng_state()
     first, second = problem.scan().outputs, problem.scan().outputs
     draws = not torch.equal(random_state, torch.get_rng_state())
-    require(not draws, "the cell draws random numbers, and a step has to be deterministic", "step")
+    require(not draws, "the cell draws random numbers: declare them in `noise`, and take them from `drive`", "step")
     require(torch.equal(first, second), "the same arguments give other outputs the second time", "step")
     unchanged = all(
         torch.equal(value, old) and value._version == version
@@ -269,6 +262,7 @@ BASIC: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (
     *BASIC,
     uses_every_weight,
+    uses_every_noise,
     equations_name_every_weight,
     equations_define_every_gate,
     taps_every_gate,
@@ -277,10 +271,6 @@ CHECKS: tuple[Check, ...] = (
     rows_are_independent,
     engines_agree,
 )
-
-
-def _unchanged(_: str, value: Tensor) -> Tensor:
-    return value
 
 
 def _close(one: Tensor, other: Tensor, tolerance: float = 1e-11) -> bool:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ablations.cells import Cell, State, Weights
+from ablations.engines.noise import step_input
 
 
 class Scanned(NamedTuple):
@@ -33,13 +34,15 @@ def scan(
     record: Collection[str] = (),
     override: Mapping[str, Tensor] | None = None,
     after: Callable[[int, State], State] | None = None,
+    noise: Float[Tensor, "members time batch sizes"] | None = None,
 ) -> Scanned:
     """Run a cell over a sequence, differentiable with respect to `w`, `x` and the initial `state`.
 
     Weights are `[members, in, out]` and `[members, 1, out]`, the state's parts `[members, batch, size]`. Where `reset` is
-    true, the state is set to zero before the step (the control of Gers et al. 2000). `record` names gates to return.
+    true, the state is set to its initial value before the step (the control of Gers et al. 2000). `record` names gates to return.
     `override` holds values `[members, time, batch, size]` that replace gates. `after(t, state)` is called after every step
-    and returns the state to continue from. Raises ValueError for a gate that the cell does not have.
+    and returns the state to continue from. `noise` is the cell's noise, as `ablations.engines.noise.draw` returns it; by default its
+    mean. Raises ValueError for a gate that the cell does not have.
     """
     override = override or {}
     for name in [*record, *override]:
@@ -48,13 +51,16 @@ def scan(
     steps, batch = x.shape[1:3]
     not_reset = None if reset is None else (~reset).to(x.dtype).unsqueeze(-1)
     # Time is folded into the rows: without a time axis, nothing broadcasts against the members by accident.
-    drive = {name: rows.unflatten(1, (steps, batch)).unbind(1) for name, rows in cell.drive(w, x.flatten(1, 2)).items()}
+    rows = step_input(cell, w, x.flatten(1, 2), state, None if noise is None else noise.flatten(1, 2))
+    drive = {name: part.unflatten(1, (steps, batch)).unbind(1) for name, part in rows.items()}
     tap = _Tap(record, override)
     outputs: list[Tensor] = []
     for t in range(steps):
         tap.time = t
         if not_reset is not None:
             state = {name: part * not_reset[:, t] for name, part in state.items()}
+            for name, weight in cell.initial_state.items():
+                state[name] = state[name] + w[weight] * (1 - not_reset[:, t])
         state = cell.step(w, {name: rows[t] for name, rows in drive.items()}, state, tap)
         if after is not None:
             state = after(t, state)

@@ -28,7 +28,7 @@ class Stacked(NamedTuple):
     targets: Tensor
     weight: Tensor
     reset: Tensor | None
-    """Where the state is set to zero before the step; None for tasks that do not reset it."""
+    """Where the state is set to its initial value before the step; None for tasks that do not reset it."""
 
     def select(self, rows: slice) -> "Stacked":
         """The batches of some of the members."""
@@ -88,7 +88,7 @@ def member_chunks(members: int, floats_per_member: int) -> list[slice]:
 
 @torch.no_grad()
 def evaluate(model: Model, w: Weights, task: Task, data: EvaluationSet) -> Evaluation:
-    """Run members over an evaluation set from the zero state, without gradients."""
+    """Run members over an evaluation set from the initial state, without gradients."""
     targets, weight = _targets(data.windows[data.warmup :])
     chunks = []
     for outputs, norms in _run(model, w, data.windows):
@@ -132,7 +132,7 @@ def _run_chunk(model: Model, w: Weights, windows: Sequence[Stacked]) -> tuple[li
     """Run members over successive windows, which all of them share; by window, the outputs `[members, time, batch, outputs]` and
     the norms of the final states `[members]`, means over sequences."""
     members = next(iter(w.values())).shape[0]
-    state = model.zero_state(members, windows[0].inputs.shape[2])
+    state = model.initial_state(w, windows[0].inputs.shape[2])
     outputs, norms = [], []
     for window in windows:
         inputs = window.inputs.expand(members, -1, -1, -1)
@@ -152,7 +152,7 @@ def gate_statistics(model: Model, w: Weights, data: EvaluationSet) -> dict[str, 
     Gates of layers above the first carry the number of their layer, as in `1.f`.
     """
     members = next(iter(w.values())).shape[0]
-    state = model.zero_state(members, min(data.windows[0].inputs.shape[2], GATE_SEQUENCES))
+    state = model.initial_state(w, min(data.windows[0].inputs.shape[2], GATE_SEQUENCES))
     statistics = {}
     for window in data.windows:
         inputs = window.inputs[:, :, :GATE_SEQUENCES].expand(members, -1, -1, -1)

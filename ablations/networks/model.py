@@ -10,8 +10,10 @@ from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablations.cells import Cell, State, Weight, Weights
+from ablations.cells.base import initial_state, trained_parameters
 from ablations.cells.initial import initialise
 from ablations.engines import eager
+from ablations.engines import noise as cell_noise
 from ablations.engines.eager import Linear, Scan, Scanned
 from ablations.hyperparameters import Setting
 
@@ -44,8 +46,13 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """Number of trainable parameters of one member."""
-        return sum(weight.rows * weight.columns for weight in self.shapes.values())
+        """Number of trained parameters of one member."""
+        return trained_parameters(self.shapes)
+
+    @cached_property
+    def trained(self) -> Float[Tensor, " entries"]:
+        """1 for the entries of a row of `pack` that are trained, 0 for the others."""
+        return torch.cat([torch.full((w.rows * w.columns,), float(w.trained)) for w in self.shapes.values()])
 
     @cached_property
     def flops(self) -> int:
@@ -53,7 +60,7 @@ class Model:
         w = {name: torch.zeros(1, weight.rows, weight.columns) for name, weight in self.shapes.items()}
         eager_model = Model(self.cell, self.inputs, self.outputs, self.hidden, layers=self.layers)
         with FlopCounterMode(display=False) as counter:
-            eager_model(w, torch.zeros(1, 1, 1, self.inputs), self.zero_state(1, 1))
+            eager_model(w, torch.zeros(1, 1, 1, self.inputs), eager_model.initial_state(w, 1))
         return counter.get_total_flops()
 
     def initialise(self, settings: Mapping[str, Setting], lag: int, generator: Generator) -> Weights:
@@ -64,10 +71,21 @@ class Model:
             for name, weight in initialise(shapes, settings, lag, generator).items()
         }
 
-    def zero_state(self, members: int, batch: int) -> list[State]:
-        """The initial state, a dictionary per layer of `[members, batch, size]` zeros."""
+    def initial_state(self, w: Weights, batch: int) -> list[State]:
+        """The state before the first step, a dictionary per layer of `[members, batch, size]`."""
         sizes = self.cell.state_sizes(self.hidden)
-        return [{name: torch.zeros(members, batch, size) for name, size in sizes.items()} for _ in range(self.layers)]
+        return [initial_state(self.cell, self.layer_weights(w, layer), sizes, batch) for layer in range(self.layers)]
+
+    def draw_noise(self, generators: Sequence[Generator], steps: int, batch: int) -> list[Tensor]:
+        """Draw the cell's noise for a window, per layer `[members, time, batch, sizes]`, each member's from its own generator;
+        empty for a cell without noise."""
+        if not self.cell.noise():
+            return []
+        sizes = self.cell.state_sizes(self.hidden)
+        return [
+            torch.stack([cell_noise.draw(self.cell, sizes, steps, batch, generator) for generator in generators])
+            for _ in range(self.layers)
+        ]
 
     def __call__(
         self,
@@ -75,35 +93,44 @@ class Model:
         x: Float[Tensor, "members time batch inputs"],
         state: Sequence[State],
         reset: Bool[Tensor, "members time batch"] | None = None,
+        noise: Sequence[Tensor] = (),
     ) -> tuple[Float[Tensor, "members time batch outputs"], list[State]]:
         """Run the network over a window.
 
-        :param reset: where true, the state is set to zero before the step.
+        :param reset: where true, the state is set to its initial value before the step.
+        :param noise: by layer, as `draw_noise` returns it; by default its mean.
         :returns: the outputs, and the detached state after the last step, from which the next window of a stream starts.
         """
-        scans = list(self.scans(w, x, state, reset))
+        scans = list(self.scans(w, x, state, reset, noise=noise))
         outputs = scans[-1].outputs
         rows = self.linear(outputs.flatten(1, 2), w["readout.V"], w["readout.b"])
         return rows.unflatten(1, outputs.shape[1:3]), [scanned.state for scanned in scans]
 
     def scans(
-        self, w: Weights, x: Tensor, state: Sequence[State], reset: Tensor | None = None, record: Collection[str] = ()
+        self,
+        w: Weights,
+        x: Tensor,
+        state: Sequence[State],
+        reset: Tensor | None = None,
+        record: Collection[str] = (),
+        noise: Sequence[Tensor] = (),
     ) -> Iterator[Scanned]:
         """Yield the scan of each layer, first layer first, with the values of the gates that `record` names."""
         for layer in range(self.layers):
-            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record)
+            drawn = {"noise": noise[layer]} if noise else {}
+            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record, **drawn)
             yield scanned
             x = scanned.outputs
 
-    def pack(self, w: Weights) -> Float[Tensor, "members parameters"]:
+    def pack(self, w: Weights) -> Float[Tensor, "members entries"]:
         """Concatenate all weights of a member into one row."""
         return torch.cat([w[name].flatten(1) for name in self.shapes], 1)
 
-    def unpack(self, flat: Float[Tensor, "members parameters"]) -> Weights:
-        """The inverse of `pack`: weights by name, as views."""
+    def unpack(self, flat: Float[Tensor, "members entries"]) -> Weights:
+        """The inverse of `pack`: weights by name, as views. Those that are not trained are detached."""
         pieces = flat.split([weight.rows * weight.columns for weight in self.shapes.values()], dim=1)
         return {
-            name: piece.unflatten(1, (weight.rows, weight.columns))
+            name: (piece if weight.trained else piece.detach()).unflatten(1, (weight.rows, weight.columns))
             for (name, weight), piece in zip(self.shapes.items(), pieces, strict=True)
         }
 

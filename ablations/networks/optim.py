@@ -52,16 +52,21 @@ class Adam:
         self.budget = steps
 
     def step(
-        self, weights: Float[Tensor, "members parameters"], gradient: Float[Tensor, "members parameters"]
+        self,
+        weights: Float[Tensor, "members parameters"],
+        gradient: Float[Tensor, "members parameters"],
+        trained: Float[Tensor, " parameters"],
     ) -> Float[Tensor, " members"]:
         """Update `weights` in place; returns the gradient norms before clipping.
 
         All members have taken equally many steps, so they share the step count.
+
+        :param trained: 0 for entries that are not trained, whose gradient has to be 0; they do not decay. 1 for the others.
         """
         gradient, norm = clip(gradient, self.clip_norm)
         learning_rate = self.learning_rate * self._schedule_factor()
         if self.weight_decay.any():
-            weights.mul_((1 - learning_rate * self.weight_decay).unsqueeze(1))
+            weights.mul_(1 - (learning_rate * self.weight_decay).unsqueeze(1) * trained)
         self.step_count += 1
         self.first_moment.lerp_(gradient, 1 - BETA1)
         self.second_moment.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)

@@ -74,7 +74,7 @@ class Sequences(NamedTuple):
     """Fixed sequences on which all members of an arm are probed: one window, and for continual tasks its warm-up."""
 
     warmup: list[Stacked]
-    """The warm-up windows before the probed one, run from the zero state; none for episodic tasks."""
+    """The warm-up windows before the probed one, run from the initial state; none for episodic tasks."""
     window: Stacked
     events: dict[str, Bool[Tensor, "time batch"]]
     """The events of `window`."""
@@ -192,10 +192,10 @@ def run(
 
 @torch.no_grad()
 def initial_state(model: Model, w: Weights, data: Sequences) -> list[State]:
-    """Return the state at the start of the probed window: zero, or for continual tasks the state after the warm-up."""
+    """Return the state at the start of the probed window: the initial one, or for continual tasks the state after the warm-up."""
     members, batch = next(iter(w.values())).shape[0], data.window.inputs.shape[2]
     plain = Model(model.cell, model.inputs, model.outputs, model.hidden, layers=model.layers)
-    state = [{n: part.to(data.window.inputs) for n, part in s.items()} for s in plain.zero_state(members, batch)]
+    state = plain.initial_state(w, batch)
     for window in data.warmup:
         reset = None if window.reset is None else window.reset.expand(members, -1, -1)
         _, state = plain(w, window.inputs.expand(members, -1, -1, -1), state, reset)

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
-from ablations.cells import Cell, Weights
+from ablations.cells import Cell, State, Weights
 from ablations.engines import eager
 from ablations.networks.evaluation import TEST_SEED, Stacked, member_chunks, stack
 from ablations.networks.optim import Adam
@@ -87,16 +87,17 @@ class _ClampedNetworks:
 
     def __init__(self, trained: Trained, means: _GateMeans, condition: str) -> None:
         self.trained, self.means, self.condition = trained, means, condition
-        self.reset_state(0)
+        self.reset_state()
 
-    def reset_state(self, batch: int) -> None:
-        """Start the next window from the zero state, with `batch` sequences."""
-        self.state = self.trained.model.zero_state(len(self.trained.seeds), batch)
-        self.reference_state = self.state
+    def reset_state(self) -> None:
+        """Start the next window from the initial state."""
+        self.state: list[State] = []
+        self.reference_state: list[State] = []
         """The state of the networks without fine-tuning, whose gates are shuffled."""
 
     def __call__(self, w: Weights, window: Stacked, codes: Int64[Tensor, "#members time batch"]) -> Tensor:
         """Return the outputs with weights `w`; `codes` are the event codes of the window's steps."""
+        self.state = self.state or self.trained.model.initial_state(w, window.inputs.shape[2])
         if self.condition == "none":
             members = len(self.trained.seeds)
             reset = None if window.reset is None else window.reset.expand(members, -1, -1)
@@ -111,8 +112,9 @@ class _ClampedNetworks:
         """Return the values at which gates are clamped."""
         means, kind_index = self.means
         if self.condition == "shuffled":
-            names = list(means[0])
-            result = run(self.trained.model, self.trained.end, window, self.reference_state, names)
+            names, batch = list(means[0]), window.inputs.shape[2]
+            start = self.reference_state or self.trained.model.initial_state(self.trained.end, batch)
+            result = run(self.trained.model, self.trained.end, window, start, names)
             self.reference_state = result.state
             return [{name: values.roll(1, 2) for name, values in layer.items()} for layer in result.gates]
         kind = kind_index[codes] if self.condition == "event" else torch.full_like(codes, -1)
@@ -135,7 +137,7 @@ def _fine_tuned(clamped: _ClampedNetworks) -> Weights:
     streams = [task.stream(Generator().manual_seed(seed + 2**49), BATCH, trained.lag) for seed in trained.seeds]
     for step in range(STEPS):
         if step == 0 or not task.continual:
-            clamped.reset_state(BATCH)
+            clamped.reset_state()
         batches = [stream.next() for stream in streams]
         window, codes = (
             stack(task, batches),
@@ -146,7 +148,7 @@ def _fine_tuned(clamped: _ClampedNetworks) -> Weights:
         loss = task.loss(outputs, window.targets, window.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         flat = flat.detach()
-        adam.step(flat, gradient)
+        adam.step(flat, gradient, model.trained)
     return model.unpack(flat)
 
 
@@ -166,7 +168,6 @@ def _scores(trained: Trained, means: _GateMeans, condition: str, w: Weights) -> 
         members = range(len(trained.seeds))[rows]
         chunk_means = [{name: values[rows] for name, values in layer.items()} for layer in means.means]
         clamped = _ClampedNetworks(trained.select(members), means._replace(means=chunk_means), condition)
-        clamped.reset_state(batch)
         chunk_w = {name: x[rows] for name, x in w.items()}
         outputs = torch.cat([clamped(chunk_w, window, codes) for window, codes in windows][warmup:], 1)
         loss, score = (metric(outputs, targets, weight) for metric in (task.loss, task.score))

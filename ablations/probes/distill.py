@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 
 from ablations.cells import Cell, State, Weights
 from ablations.cells.network import SingleNetwork
+from ablations.engines.noise import step_input
 from ablations.networks.evaluation import TEST_SEED, evaluate, evaluation_set
 from ablations.networks.model import Model
 from ablations.networks.optim import Adam
@@ -75,7 +76,7 @@ def _students(trained: Trained) -> tuple[Model, Weights]:
         (gradient,) = torch.autograd.grad(loss, flat)
         flat = flat.detach()
         adam.learning_rate.fill_(RATE * (1 - step / STEPS))
-        adam.step(flat, gradient)
+        adam.step(flat, gradient, student.trained)
     return student, student.unpack(flat)
 
 
@@ -90,7 +91,7 @@ def transition(
 ) -> dict[str, Float[Tensor, "members rows hidden"]]:
     """Return the state one step after `state`."""
     cell, layer = model.cell, model.layer_weights(w, 0)
-    return cell.step(layer, cell.drive(layer, x), state, lambda _, value: value)
+    return cell.step(layer, step_input(cell, layer, x, state), state, lambda _, value: value)
 
 
 @torch.no_grad()

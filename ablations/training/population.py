@@ -82,7 +82,10 @@ class Population:
         self.optimiser = Adam(self.weights, settings, budget.steps)
         # The data have a generator of their own, so that they do not depend on how the weights are drawn.
         self.streams = [task.stream(Generator().manual_seed(m.seed + 2**48), budget.batch, lag) for m in members]
-        self.state = model.zero_state(len(members), budget.batch)
+        generators = [Generator().manual_seed(m.seed + 2**51) for m in members]  # tests' seeds are 2**50 and more
+        self.noise = generators if model.cell.noise() else []
+        """The generator of each active member's noise, for cells that have any."""
+        self.state = model.initial_state(self.unpack(self.weights), budget.batch)
         self.active = list(range(len(members)))
         self.streak = [0] * len(members)
         """Consecutive validations that met the criterion, by member."""
@@ -117,8 +120,6 @@ class Population:
     def train_step(self) -> tuple[Float[Tensor, " members"], Float[Tensor, " members"]]:
         """One gradient step of every active member; returns their losses, and gradient norms before clipping."""
         batch = stack(self.task, [stream.next() for stream in self.streams])
-        if not self.task.continual:
-            self.state = self.model.zero_state(len(self.active), self.budget.batch)
         _, steps, sequences, features = batch.inputs.shape
         floats = steps * sequences * (features + SAVED_FLOATS_PER_UNIT * self.model.hidden * self.model.layers)
         chunks = [self._gradient(rows, batch.select(rows)) for rows in member_chunks(len(self.active), floats)]
@@ -127,15 +128,20 @@ class Population:
             {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
             for parts in zip(*(state for _, _, state in chunks), strict=True)
         ]
-        norm = self.optimiser.step(self.weights, gradient)
+        norm = self.optimiser.step(self.weights, gradient, self.model.trained)
         self.step += 1
         return loss, norm
 
     def _gradient(self, rows: slice, batch: Stacked) -> tuple[Tensor, Tensor, list[State]]:
         """The losses of a chunk of members, their gradients, and their state after the batch."""
         flat = self.weights[rows].requires_grad_()
-        state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
-        outputs, state = self.model(self.unpack(flat), batch.inputs, state, batch.reset)
+        w = self.unpack(flat)
+        if self.task.continual and self.step > 0:
+            state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
+        else:
+            state = self.model.initial_state(w, self.budget.batch)
+        noise = self.model.draw_noise(self.noise[rows], batch.inputs.shape[1], self.budget.batch)
+        outputs, state = self.model(w, batch.inputs, state, batch.reset, noise)
         loss = self.task.loss(outputs, batch.targets, batch.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         return loss.detach(), gradient, state
@@ -236,6 +242,7 @@ class Population:
         self.optimiser.select(index)
         self.state = [{name: part[index] for name, part in layer.items()} for layer in self.state]
         self.streams = [self.streams[row] for row in rows]
+        self.noise = [self.noise[row] for row in rows] if self.noise else []
         self.active = [self.active[row] for row in rows]
 
     def save(self) -> dict[str, Any]:
@@ -252,6 +259,7 @@ class Population:
             "optimiser": self.optimiser.save(),
             "state": self.state,
             "streams": [stream.state() for stream in self.streams],
+            "noise": [generator.get_state() for generator in self.noise],
             "results": [asdict(result) for result in self.results],
         }
 
@@ -265,4 +273,6 @@ class Population:
         self.optimiser.load(saved["optimiser"])
         for stream, state in zip(self.streams, saved["streams"], strict=True):
             stream.load(state)
+        for generator, state in zip(self.noise, saved.get("noise", []), strict=True):
+            generator.set_state(state)
         self.results = [Result(**result) for result in saved["results"]]

@@ -19,9 +19,9 @@ def _torch_settings():
 @pytest.fixture(scope="session")
 def draw():
     """Draw a problem for a cell class; `K`, `T`, `B`, `I`, `H` are members, time, batch, inputs and units."""
-    from ablations.contract import cells  # here, so that a run with type checks can install its import hook first
+    from ablations.contract import problems  # here, so that a run with type checks can install its import hook first
 
-    return cells.draw
+    return problems.draw
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_gates_are_those_of_the_scan_along_a_sequence(run) -> None:
     batch = stream.next()
     w = {name: weight[1:2] for name, weight in run.weights.items()}
     x = batch.inputs[:, 2:3].unsqueeze(0)
-    state = run.model.zero_state(1, 1)[0]
+    state = run.model.initial_state(w, 1)[0]
     expected = eager.scan(run.model.cell, run.model.layer_weights(w, 0), x, state, record=["f"]).recorded["f"]
     found = gates[gates["gate"] == "f"].pivot_table(index="step", columns="unit", values="value")
     torch.testing.assert_close(torch.tensor(found.to_numpy(dtype="float32")), expected[0, :, 0])

@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ablations.cells import Cell
 from ablations.engines.fused.graph import RIGHT_OPERAND, SIZES, Untraceable, op
 from ablations.engines.fused.operators import ALIASES, CONSTANTS, decompositions
+from ablations.engines.noise import step_input, widths
 from ablations.errors import first_line
 
 _Tensors = tuple[Tensor, ...]
@@ -31,13 +32,13 @@ class Joint(NamedTuple):
     joint: GraphModule
     """The new state and all gradients."""
     differentiable: list[bool]
-    """Which of the step's weights depend on the cell's."""
+    """Which of the step's weights depend on trained weights of the cell."""
 
 
 def random_inputs(
     cell: Cell, sizes: dict[str, int], dtype: torch.dtype, *members: int
 ) -> tuple[_Tensors, Tensor, _Tensors]:
-    """Return random weights, input and state of some sizes; the global random generator is not used."""
+    """Return random weights, input (the cell's noise beside it) and state of some sizes; the global random generator is not used."""
     g = torch.Generator().manual_seed(0)
     B, I, H = sizes["B"], sizes["I"], sizes["H"]  # noqa: E741
 
@@ -45,7 +46,9 @@ def random_inputs(
         return torch.randn(*members, *shape, generator=g, dtype=dtype)
 
     w = tuple(normal(weight.rows, weight.columns) for weight in cell.weights(I, H).values())
-    return w, normal(B, I), tuple(normal(B, cell.state_sizes(H)[part]) for part in cell.state)
+    sizes_of_state = cell.state_sizes(H)
+    x = normal(B, I + sum(widths(cell, sizes_of_state)))
+    return w, x, tuple(normal(B, sizes_of_state[part]) for part in cell.state)
 
 
 def weight_names(cell: Cell) -> list[str]:
@@ -54,12 +57,17 @@ def weight_names(cell: Cell) -> list[str]:
 
 
 def step_of(cell: Cell) -> Callable[[_Tensors, Tensor, _Tensors], _Tensors]:
-    """Return the drive and the step of a cell as one function of tuples."""
+    """Return the drive and the step of a cell as one function of tuples; the input has the cell's noise in its last columns."""
     names = weight_names(cell)
 
     def step(w: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
         named = dict(zip(names, w, strict=True))
-        after = cell.step(named, cell.drive(named, x), dict(zip(cell.state, s, strict=True)), lambda _, value: value)
+        state = dict(zip(cell.state, s, strict=True))
+        noise = None
+        if cell.noise():
+            inputs = x.shape[-1] - sum(widths(cell, {part: rows.shape[-1] for part, rows in state.items()}))
+            x, noise = x[..., :inputs], x[..., inputs:]
+        after = cell.step(named, step_input(cell, named, x, state, noise), state, lambda _, value: value)
         for part, before in zip(cell.state, s, strict=True):
             if after[part].shape != before.shape:
                 raise ValueError(
@@ -80,7 +88,8 @@ def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
         whole = make_fx(step_of(cell))(w, x, state)
     except Exception as error:  # a cell may raise anything
         raise Untraceable(f"the step cannot be traced: {first_line(error)}") from error
-    hoisted, step, depends = _split(whole, len(w), sizes["B"])
+    trained = [weight.trained for weight in cell.weights(sizes["I"], sizes["H"]).values()]
+    hoisted, step, depends = _split(whole, trained, sizes["B"])
     # torch differentiates a product with a transposed matrix by other operators; the kernel gets contiguous ones too.
     step_weights = tuple(part.contiguous() for part in hoisted(*w))
     differentiable = [d and part.is_floating_point() for d, part in zip(depends, step_weights, strict=True)]
@@ -103,14 +112,14 @@ def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
     return Joint(hoisted, step, traced, differentiable)
 
 
-def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, GraphModule, list[bool]]:
+def _split(whole: GraphModule, trained: list[bool], batch: int) -> tuple[GraphModule, GraphModule, list[bool]]:
     """Split a step into the part that depends on weights and sizes alone, and the rest, whose weights are that part's results.
 
-    The last result says of each of these whether it depends on the weights.
+    The last result says of each of these whether it depends on trained weights.
     """
     nodes = list(whole.graph.nodes)
-    of_weights: set[Node] = set(nodes[:weights])
-    alone = set(of_weights)
+    of_trained = {node for node, is_trained in zip(nodes, trained, strict=False) if is_trained}
+    alone = set(nodes[: len(trained)])
     for node in nodes:
         if node.op == "get_attr":
             if any(
@@ -125,8 +134,8 @@ def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, G
             inputs = node.all_input_nodes
             if all(arg in alone for arg in inputs) and not (not inputs and _is_constant_of_rows(node, batch)):
                 alone.add(node)
-            if any(arg in of_weights for arg in inputs) and node in alone:
-                of_weights.add(node)
+            if any(arg in of_trained for arg in inputs) and node in alone:
+                of_trained.add(node)
             _require_supported(node, alone, batch)
     frontier = [n for n in nodes if n in alone and any(user not in alone for user in n.users)]
     hoisted, step = Graph(), Graph()
@@ -143,7 +152,7 @@ def _split(whole: GraphModule, weights: int, batch: int) -> tuple[GraphModule, G
     for node in nodes:
         if node not in alone:
             in_step[node] = step.node_copy(node, lambda arg: in_step[arg])
-    return GraphModule(whole, hoisted), GraphModule({}, step), [node in of_weights for node in frontier]
+    return GraphModule(whole, hoisted), GraphModule({}, step), [node in of_trained for node in frontier]
 
 
 def _is_constant_of_rows(node: Node, batch: int) -> bool:
@@ -158,7 +167,7 @@ def _require_supported(node: Node, alone: set[Node], batch: int) -> None:
     if isinstance(target, OpOverload) and target._schema.is_mutable:
         raise Untraceable(f"the operator {name} works in place; use the one that returns a new tensor", node)
     if isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags:
-        raise Untraceable(f"the operator {name} draws random numbers; a step has to be deterministic", node)
+        raise Untraceable(f"the operator {name} draws random numbers; declare them in the cell's `noise`", node)
     if node in alone:
         return
     if name == "mm" and node.args[1] not in alone:

@@ -23,6 +23,7 @@ from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
 from ablations.engines.fused.trace import AtSizes, at_sizes, trace
 from ablations.engines.fused.verify import require_agreement
+from ablations.engines.noise import mean, widths
 
 TILE = 24
 """Rows per tile. A tile runs through the whole sequence with its state and gates in cache; 12 to 64 rows are equally fast."""
@@ -51,11 +52,12 @@ class Kernel:
             return AtSizes(self.trace.hoisted, {}, [])
         shapes = tuple(tensor.shape for tensor in (x, *state.values(), *w.values()))
         if shapes not in self.traced_at:
-            inputs, widths = x.shape[-1], {part: rows.shape[-1] for part, rows in state.items()}
+            sizes = {part: rows.shape[-1] for part, rows in state.items()}
+            inputs = x.shape[-1] - sum(widths(self.cell, sizes))
             declared = {name: tuple(weight.shape[1:]) for name, weight in w.items()}
-            for hidden in range(1, 1 + max(max(widths.values()), *(max(shape) for shape in declared.values()))):
+            for hidden in range(1, 1 + max(max(sizes.values()), *(max(shape) for shape in declared.values()))):
                 weights = self.cell.weights(inputs, hidden).items()
-                if self.cell.state_sizes(hidden) == widths and declared == {n: (s.rows, s.columns) for n, s in weights}:
+                if self.cell.state_sizes(hidden) == sizes and declared == {n: (s.rows, s.columns) for n, s in weights}:
                     self.traced_at[shapes] = at_sizes(self.cell, self.trace, inputs, hidden, self.dtype)
                     break
             else:
@@ -136,13 +138,16 @@ def scan(
     reset: Bool[Tensor, "members time batch"] | None = None,
     record: Collection[str] = (),
     override: Mapping[str, Tensor] | None = None,
+    noise: Float[Tensor, "members time batch sizes"] | None = None,
 ) -> Scanned:
-    """Compute `ablations.engines.eager.scan`, without `after`; it runs there if gates are recorded or overridden.
+    """Compute `ablations.engines.eager.scan`, without `after`; it runs there if gates are recorded or overridden, and if
+    the state is reset to a learned initial value.
 
     Raises TypeError or ValueError for tensors that do not match.
     """
-    if record or override or not x.numel():
-        return eager.scan(cell, w, x, state, reset, record, override)
+    resets_to_weights = reset is not None and cell.initial_state
+    if record or override or resets_to_weights or not x.numel():
+        return eager.scan(cell, w, x, state, reset, record, override, noise=noise)
     if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu":
         raise TypeError(
             f"the fused engine supports float32 and float64 on the CPU; the input is {x.dtype} on {x.device}"
@@ -154,6 +159,9 @@ def scan(
         raise ValueError(
             f"reset is {reset.dtype} with shape {list(reset.shape)}; it has to be torch.bool with shape {list(x.shape[:3])}"
         )
+    if cell.noise():
+        sizes = {part: rows.shape[-1] for part, rows in state.items()}
+        x = torch.cat([x, mean(cell, sizes, x) if noise is None else noise], -1)
     kernel = _kernel(cell, x.dtype)
     here = kernel.at(x, state, w)
     weights = [w[name] for name in kernel.trace.weight_names]

@@ -5,6 +5,7 @@ at other sizes, which its trace does not show. A kernel is therefore used only a
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -13,6 +14,7 @@ from ablations.cells import Cell
 from ablations.cells.initial import initialise
 from ablations.engines import Sizes, eager
 from ablations.engines.fused.graph import Untraceable
+from ablations.engines.noise import draw
 from ablations.errors import first_line
 
 STEPS, LAG = 3, 10
@@ -30,11 +32,11 @@ def require_agreement(cell: Cell, scan: Callable[..., eager.Scanned], sizes: Siz
 
     :raises Untraceable: if they differ.
     """
-    w, x, state, d_outputs = _draw(cell, sizes)
+    problem = _draw(cell, sizes)
     try:
-        exact = _results(eager.scan, cell, w, x, state, d_outputs, torch.float64)
-        single = _results(eager.scan, cell, w, x, state, d_outputs, torch.float32)
-        fused = _results(scan, cell, w, x, state, d_outputs, torch.float32)
+        exact = _results(eager.scan, cell, problem, torch.float64)
+        single = _results(eager.scan, cell, problem, torch.float32)
+        fused = _results(scan, cell, problem, torch.float32)
     except Exception as error:  # a cell may raise anything
         raise Untraceable(f"the step raises {type(error).__name__} with {sizes}: {first_line(error)}") from error
     for name, expected in exact.items():
@@ -49,8 +51,31 @@ def require_agreement(cell: Cell, scan: Callable[..., eager.Scanned], sizes: Siz
             )
 
 
-def _draw(cell: Cell, sizes: Sizes) -> tuple[Tensors, Tensor, Tensors, Tensor]:
-    """Weights near their initial values, input, state and gradient of the outputs, in float64."""
+class _Problem(NamedTuple):
+    """The tensors of a scan, in float64."""
+
+    trained: Tensors
+    """Weights near their initial values."""
+    fixed: Tensors
+    """The weights that are not trained, at their initial values."""
+    x: Tensor
+    state: Tensors
+    d_outputs: Tensor
+    """The gradient of the outputs."""
+    noise: Tensor | None
+
+    def to(self, dtype: torch.dtype) -> "_Problem":
+        named = (
+            {name: part.detach().to(dtype) for name, part in tensors.items()}
+            for tensors in (self[0], self[1], self.state)
+        )
+        noise = None if self.noise is None else self.noise.to(dtype)
+        return _Problem(
+            next(named), next(named), self.x.detach().to(dtype), next(named), self.d_outputs.to(dtype), noise
+        )
+
+
+def _draw(cell: Cell, sizes: Sizes) -> _Problem:
     generator = Generator().manual_seed(0)
     declared, K, B = cell.weights(sizes.inputs, sizes.hidden), sizes.members, sizes.batch
 
@@ -58,32 +83,32 @@ def _draw(cell: Cell, sizes: Sizes) -> tuple[Tensors, Tensor, Tensors, Tensor]:
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
     drawn = [initialise(declared, {}, LAG, generator) for _ in range(K)]
-    w = {
-        name: torch.stack([one[name].double() for one in drawn])
-        + 0.1 * normal(K, spec.rows, spec.columns) / spec.rows**0.5
+    w = {name: torch.stack([one[name].double() for one in drawn]) for name in declared}
+    trained = {
+        name: w[name] + 0.1 * normal(K, spec.rows, spec.columns) / spec.rows**0.5
         for name, spec in declared.items()
+        if spec.trained
     }
+    fixed = {name: w[name] for name in w if name not in trained}
     state = {name: 0.5 * normal(K, B, size) for name, size in cell.state_sizes(sizes.hidden).items()}
-    return w, normal(K, STEPS, B, sizes.inputs), state, normal(K, STEPS, B, cell.state_sizes(sizes.hidden)[cell.output])
+    x, d_outputs = normal(K, STEPS, B, sizes.inputs), normal(*(K, STEPS, B), state[cell.output].shape[-1])
+    noise = None
+    if cell.noise():
+        sizes_of_state = cell.state_sizes(sizes.hidden)
+        noise = torch.stack([draw(cell, sizes_of_state, STEPS, B, generator).double() for _ in range(K)])
+    return _Problem(trained, fixed, x, state, d_outputs, noise)
 
 
-def _results(
-    scan: Callable[..., eager.Scanned],
-    cell: Cell,
-    w: Tensors,
-    x: Tensor,
-    state: Tensors,
-    d_outputs: Tensor,
-    dtype: torch.dtype,
-) -> Tensors:
-    """The outputs, the final state and the gradients of weights, input and initial state."""
-    leaves = {f"the gradient of {name}": part.to(dtype).requires_grad_() for name, part in {**w, "x": x}.items()}
-    initial = {name: part.to(dtype).requires_grad_() for name, part in state.items()}
-    weights = {name: leaves[f"the gradient of {name}"] for name in w}
-    scanned = scan(cell, weights, leaves["the gradient of x"], initial)
-    leaves |= {f"the gradient of the initial {name}": part for name, part in initial.items()}
+def _results(scan: Callable[..., eager.Scanned], cell: Cell, problem: _Problem, dtype: torch.dtype) -> Tensors:
+    """The outputs, the final state and the gradients of trained weights, input and initial state."""
+    trained, fixed, x, state, d_outputs, noise = problem.to(dtype)
+    leaves = {f"the gradient of {name}": part for name, part in {**trained, "x": x}.items()}
+    leaves |= {f"the gradient of the initial {name}": part for name, part in state.items()}
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+    scanned = scan(cell, {**trained, **fixed}, x, state, noise=noise)
     gradients = torch.autograd.grad(
-        (scanned.outputs * d_outputs.to(dtype)).sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
+        (scanned.outputs * d_outputs).sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
     )
     outputs = {"the output": scanned.outputs.detach()} | {
         f"the final {name}": part for name, part in scanned.state.items()

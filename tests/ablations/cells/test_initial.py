@@ -1,13 +1,14 @@
 """Initialisers: the values of every setting, and which weights a setting changes."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Generator
 
 from ablations.cells import Weight, catalogue
-from ablations.cells.initial import initialise, searchable_initialisers
+from ablations.cells.initial import CHOSEN, Normal, Uniform, initialise, searchable_initialisers
 from ablations.hyperparameters import HYPERPARAMETERS, entering
 
 every_cell = pytest.mark.parametrize("cls", [pytest.param(cell, id=name) for name, cell in catalogue().items()])
@@ -233,6 +234,22 @@ def test_a_function_draws_a_weight_from_the_shape_and_the_generator_of_the_seed(
     assert torch.equal(w["W"], again["W"])
     assert not torch.equal(w["W"], initial_weights(declared, seed=1)["W"])
     assert Weight(2, 3, doubled).initialiser_name == "doubled"
+
+
+def test_distributions_have_their_parameters_and_their_name():
+    w = initial_weights({"N": Weight(25, 4000, Normal(0.3)), "U": Weight(25, 4000, Uniform(-0.1, 0.5))})
+    assert w["N"].std().item() == pytest.approx(0.3, rel=0.02)
+    assert w["N"].mean().item() == pytest.approx(0, abs=0.005)
+    assert w["U"].min().item() == pytest.approx(-0.1, abs=1e-3)
+    assert w["U"].max().item() == pytest.approx(0.5, abs=1e-3)
+    assert w["U"].median().item() == pytest.approx(0.2, abs=0.01)
+    assert Weight(1, 1, Uniform(-0.1, 0.5)).initialiser_name == "Uniform(low=-0.1, high=0.5)"
+
+
+def test_contributing_lists_the_initialisers():
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = text.split("<!-- initialisers -->")[1].split("<!-- initialisers end -->")[0]
+    assert re.findall(r"`(\w+)`", listed) == [*CHOSEN, *entering("initialiser")]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_cells_are_listed_as_json(tmp_path: Path) -> None:
     assert {"rnn", "single_network", "lstm_no_forget", "lstm", "gru"} <= set(listed)
     assert listed["lstm_no_forget"]["parent"] == "lstm"
     assert listed["lstm"]["parameters"] == 4 * (8 * 32 + 32 * 32 + 32)
-    assert listed["lstm"]["weights"]["W_i"] == {"rows": 8, "columns": 32, "initialiser": "uniform"}
+    assert listed["lstm"]["weights"]["W_i"] == {"rows": 8, "columns": 32, "initialiser": "uniform", "trained": True}
     assert "c' = f ⊙ c + i ⊙ z" in listed["lstm"]["equations"]
     assert listed["lstm_no_output"]["equations"] == ["h' = tanh(c')"]
     assert len(listed["lstm_no_output"]["recurrence"]) == 5

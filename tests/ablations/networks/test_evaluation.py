@@ -46,7 +46,8 @@ def test_every_member_is_evaluated_as_if_alone(task, lag):
     evaluated = evaluate(model, w, task, data)
     batch = task.stream(Generator().manual_seed(5), 40, lag).next()
     for k in range(K):
-        outputs, _ = model(member_weights(w, k), batch.inputs.unsqueeze(0), model.zero_state(1, 40))
+        w_k = member_weights(w, k)
+        outputs, _ = model(w_k, batch.inputs.unsqueeze(0), model.initial_state(w_k, 40))
         for function, values in (
             (task.loss, evaluated.loss),
             (task.score, evaluated.score),
@@ -85,7 +86,7 @@ def test_continual_task_is_scored_after_the_warm_up_windows(final):
     stream = task.stream(Generator().manual_seed(5), batch, lag)
     windows = [stream.next() for _ in range(warmup + scored)]
     x, targets, weight = (torch.cat([window[i] for window in windows]) for i in range(3))
-    outputs, state = model(w, x.expand(K, -1, -1, -1), model.zero_state(K, batch))  # one scan over all windows
+    outputs, state = model(w, x.expand(K, -1, -1, -1), model.initial_state(w, batch))  # one scan over all windows
     scored_steps = slice(warmup * 60, None)
     for k in range(K):
         for function, values in ((task.loss, evaluated.loss), (task.score, evaluated.score)):
@@ -103,7 +104,7 @@ def test_state_norm_is_measured_at_the_end_of_every_window():
     evaluated = evaluate(model, w, task, data)
     for n in range(1, len(data.windows) + 1):
         x = torch.cat([window.inputs for window in data.windows[:n]], 1).expand(K, -1, -1, -1)
-        _, [state] = model(w, x, model.zero_state(K, 32))
+        _, [state] = model(w, x, model.initial_state(w, 32))
         expected = (state["h"].square().sum(-1) + state["c"].square().sum(-1)).sqrt().mean(-1)
         torch.testing.assert_close(evaluated.state_norm[:, n - 1], expected)
 
@@ -134,7 +135,7 @@ def test_state_is_reset_where_the_task_requires_it():
     windows = [stream.next() for _ in range(10)]
     x = torch.cat([batch.inputs for batch in windows]).expand(K, -1, -1, -1)
     reset = torch.cat([batch.events["reset"] for batch in windows]).expand(K, -1, -1)
-    outputs, _ = model(w, x, model.zero_state(K, 32), reset)
+    outputs, _ = model(w, x, model.initial_state(w, 32), reset)
     targets, weight = (torch.cat([b[i] for b in windows[5:]]) for i in (1, 2))
     torch.testing.assert_close(losses[1], control.loss(outputs[:, 300:], targets, weight).detach())
 
@@ -161,7 +162,7 @@ def test_extra_tests_run_over_consecutive_windows(reset):
         windows = [stream.next() for _ in range(count)]
         x, targets, weight = (torch.cat([window[i] for window in windows]) for i in range(3))
         where = torch.cat([w.events["reset"] for w in windows]).expand(K, -1, -1) if reset else None
-        outputs, _ = model(w, x.expand(K, -1, -1, -1), model.zero_state(K, 6), where)  # one scan over all windows
+        outputs, _ = model(w, x.expand(K, -1, -1, -1), model.initial_state(w, 6), where)  # one scan over all windows
         torch.testing.assert_close(values[name], task.loss(outputs, targets, weight).detach())
     assert passed.tolist() == [True] * K
     assert run_extra_tests(model, w, task, 11)[0].tolist() == [False] * K  # `three` is not passed
@@ -173,7 +174,8 @@ def test_extra_tests_evaluate_every_member_as_if_alone(monkeypatch):
     passed, values = run_extra_tests(model, w, task, lag)
     (longer,), *_ = task.extra_tests(Generator().manual_seed(EXTRA_TEST_SEED), lag)["error_free_steps"]
     for k in range(K):
-        outputs, _ = model(member_weights(w, k), longer.inputs.unsqueeze(0), model.zero_state(1, 64))
+        w_k = member_weights(w, k)
+        outputs, _ = model(w_k, longer.inputs.unsqueeze(0), model.initial_state(w_k, 64))
         wrong = (outputs[0].argmax(-1) != longer.targets).T.tolist()
         free = sum(sequence.index(True) if True in sequence else 30 for sequence in wrong) / 64
         assert values["error_free_steps"][k].item() == pytest.approx(free)
@@ -242,7 +244,7 @@ def test_gate_statistics_are_computed_over_the_last_window(layer):
     data = evaluation_set(task, lag, 0, seed=5, final=False)
     statistics = gate_statistics(model, w, data)
     x = torch.cat([window.inputs for window in data.windows], 1).expand(K, -1, -1, -1)  # one scan over all windows
-    scans = list(model.scans(w, x, model.zero_state(K, 32), record=model.cell.gates))
+    scans = list(model.scans(w, x, model.initial_state(w, 32), record=model.cell.gates))
     for gate, values in scans[layer].recorded.items():
         last = values[:, -60:].detach().flatten(1)
         name = f"gate/{gate}" if layer == 0 else f"gate/1.{gate}"

@@ -66,8 +66,8 @@ def test_each_layer_scans_the_outputs_of_the_one_below_and_the_readout_those_of_
 
 @every_cell
 def test_initial_state_is_zero(cls):
-    model, _, _, state = random_problem(cls, layers=2)
-    zero = model.zero_state(K, B)
+    model, w, _, state = random_problem(cls, layers=2)
+    zero = model.initial_state(w, B)
     assert [{n: part.shape for n, part in layer.items()} for layer in zero] == [
         {n: part.shape for n, part in layer.items()} for layer in state
     ]

@@ -12,6 +12,8 @@ from ablations.networks.optim import Adam, clip
 LEARNING_RATES = [1e-3, 1e-2, 0.3]
 SHAPE = (3, 7)
 UNCLIPPED = 1e300
+ALL = torch.ones(SHAPE[1])
+"""Every parameter is trained."""
 DIFFERENT_SETTINGS = {"lr_schedule": ["warmup", "constant", "cosine"], "weight_decay": [0.5, 0.0, 0.1]}
 SCHEDULERS = {
     "constant": lambda optimiser, steps: torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1),
@@ -88,7 +90,7 @@ def test_every_member_is_updated_as_with_torch(changed):
     weights, expected = start.clone(), weights_by_torch(start, 50, members)
     adam = Adam(weights, members, 50)
     for gradient, after in zip(gradients(50), expected, strict=True):
-        assert_close(adam.step(weights, gradient), gradient.norm(dim=1))
+        assert_close(adam.step(weights, gradient, ALL), gradient.norm(dim=1))
         assert_close(weights, after)
 
 
@@ -97,9 +99,22 @@ def test_missing_settings_take_their_defaults():
     weights, explicit = start.clone(), start.clone()
     adam, explicit_adam = Adam(weights, [{}] * 3, 5), Adam(explicit, [dict(DEFAULTS)] * 3, 5)
     for gradient in gradients(5):
-        adam.step(weights, gradient)
-        explicit_adam.step(explicit, gradient)
+        adam.step(weights, gradient, ALL)
+        explicit_adam.step(explicit, gradient, ALL)
     assert torch.equal(weights, explicit)
+
+
+def test_what_is_not_trained_does_not_decay():
+    weights = normal(*SHAPE, seed=100)
+    start, members = weights.clone(), member_settings(weight_decay=0.5)
+    expected = weights_by_torch(start, 20, members)
+    trained = ALL.index_fill(0, torch.tensor([4]), 0.0)
+    adam = Adam(weights, members, 20)
+    for gradient in gradients(20):  # zero for the fifth parameter
+        adam.step(weights, gradient, trained)
+    assert torch.equal(weights[:, 4], start[:, 4])
+    others = trained.bool()
+    assert_close(weights[:, others], expected[-1][:, others])
 
 
 @pytest.mark.parametrize("rows", [[0, 2], [1], [0, 1, 2], []])
@@ -108,11 +123,11 @@ def test_selected_members_continue_unchanged(rows):
     weights, expected = start.clone(), weights_by_torch(start, 20, members)
     adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
-        adam.step(weights, gradient)
+        adam.step(weights, gradient, ALL)
     adam.select(torch.tensor(rows, dtype=torch.int64))
     weights = weights[rows]
     for gradient in gradients(20)[8:]:
-        adam.step(weights, gradient[rows])
+        adam.step(weights, gradient[rows], ALL)
     assert_close(weights, expected[-1, rows])
 
 
@@ -121,12 +136,12 @@ def test_saved_optimiser_continues_in_another_one():
     weights, expected = start.clone(), weights_by_torch(start, 20, members)
     adam = Adam(weights, members, 20)
     for gradient in gradients(20)[:8]:
-        adam.step(weights, gradient)
+        adam.step(weights, gradient, ALL)
     saved = copy.deepcopy(adam.save())
     resumed = Adam(weights, [{"learning_rate": 1.0}] * 3, 1)
     resumed.load(saved)
     for gradient in gradients(20)[8:]:
-        resumed.step(weights, gradient)
+        resumed.step(weights, gradient, ALL)
     assert_close(weights, expected[-1])
 
 
@@ -136,7 +151,7 @@ def test_member_with_nan_gradients_does_not_affect_the_others():
     adam = Adam(weights, members, 10)
     for gradient in gradients(10):
         gradient[1] = torch.nan
-        adam.step(weights, gradient)
+        adam.step(weights, gradient, ALL)
     assert_close(weights[::2], expected[-1, ::2])
     assert weights[1].isnan().all()
 

@@ -74,9 +74,8 @@ def test_gates_are_clamped_at_means_and_at_values_of_other_sequences():
     clamped = {}
     for condition in ("mean", "event", "shuffled"):
         networks = clamp._ClampedNetworks(members, means, condition)
-        networks.reset_state(7)
         clamped[condition] = networks._gates(window, codes.unsqueeze(0))
-    unclamped = base.run(members.model, members.end, window, members.model.zero_state(3, 7), ["f"]).gates
+    unclamped = base.run(members.model, members.end, window, members.model.initial_state(members.end, 7), ["f"]).gates
     for layer in range(2):
         values = recorded[layer]["f"]
         for k in range(3):

@@ -51,8 +51,7 @@ def test_gradient_ratios_equal_those_of_a_network_restarted_from_the_state(cell)
     ratios, logs = flow.gradient_ratios(model, members.task, 5, w, data), []
     for b, query in enumerate(data.last_query.tolist()):
         x = data.window.inputs[:, :, b : b + 1].expand(3, -1, -1, -1)
-        state = [{name: part.double() for name, part in layer.items()} for layer in model.zero_state(3, 1)]
-        _, [state] = model(w, x[:, : query - 4], state)
+        _, [state] = model(w, x[:, : query - 4], model.initial_state(w, 1))
         state = {name: part.requires_grad_() for name, part in state.items()}
         outputs, _ = model(w, x[:, query - 4 : query + 1], [state])
         target = data.window.targets[0, query, b]

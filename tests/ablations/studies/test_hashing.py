@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablations.studies.hashing import derive_seed, digest, source_digest
+from ablations.cells import catalogue
+from ablations.studies.hashing import RESULTS_VERSION, derive_seed, digest, source_digest
 
 SOURCES = {
     "plain": "class Cell:\n    def double(self, x):\n        return 2 * x\n",
@@ -105,3 +106,9 @@ def test_digests_and_seeds_are_the_same_on_every_machine() -> None:
     assert digest(content, "é") == "c4ccfe29941a62da"
     assert derive_seed(content, "tune", 0) == 51538219489490
     assert 0 <= derive_seed(content) < 2**48
+
+
+def test_attributes_that_the_contract_gained_change_no_hash():
+    """If this digest changes, no store of version 2 continues: every network that it has is trained again."""
+    assert RESULTS_VERSION == 2
+    assert source_digest(catalogue()["rnn"]) == "55001386290ff3e5"

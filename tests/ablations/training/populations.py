@@ -169,13 +169,14 @@ def train_by_torch(task, lag, member, steps):
     }
     optimiser = torch.optim.Adam(w.values(), lr=member.settings["learning_rate"])
     data = Generator().manual_seed(member.seed + 2**48)
-    stream, zero = task.stream(data, BUDGET.batch, lag), model.zero_state(1, BUDGET.batch)
-    state, losses = zero, []
+    stream = task.stream(data, BUDGET.batch, lag)
+    state, losses = [], []
     for _ in range(steps):
         batch = stream.next()
         reset = task.reset(batch.events)
         reset = reset if reset is None else reset.unsqueeze(0)
-        outputs, state = model(w, batch.inputs.unsqueeze(0), state if task.continual else zero, reset)
+        start = state if state and task.continual else model.initial_state(w, BUDGET.batch)
+        outputs, state = model(w, batch.inputs.unsqueeze(0), start, reset)
         loss = task.loss(outputs[0], batch.targets, batch.weight)
         optimiser.zero_grad()
         loss.backward()
