@@ -1,7 +1,9 @@
 """The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from ablations import __version__
 from ablations.commands import options as opt
 from ablations.commands.environment import console, finish, is_unicode, prepare, unusable
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
-from ablations.errors import InputError
+from ablations.errors import INTERRUPTED, InputError
 
 app = typer.Typer(
     help="Why gates? Train recurrent cells and their ablations on long-lag tasks, and compare them statistically.\n\n"
@@ -193,7 +195,7 @@ def run(arguments: list[str]) -> int:
         if not message:
             raise
     except KeyboardInterrupt:  # sweeps handle it themselves
-        return 130
+        return INTERRUPTED
     for line in message.splitlines():
         print(f"whygates: {line}", file=sys.stderr)
     return 2
@@ -202,4 +204,7 @@ def run(arguments: list[str]) -> int:
 def main() -> None:
     """The entry point of `whygates`."""
     output = prepare()
-    sys.exit(finish(output, run(sys.argv[1:])))
+    code = finish(output, run(sys.argv[1:]))
+    if code == INTERRUPTED and any(not thread.daemon for thread in threading.enumerate()[1:]):
+        os._exit(code)  # a thread in which a cell hangs would keep the process
+    sys.exit(code)
