@@ -1,12 +1,14 @@
 """The entry point of `whygates` and of `python -m ablations`: runs the command line and reports invalid input."""
 
+import os
 import sys
+import threading
 
 import typer
 
 from ablations.cli import app
 from ablations.commands.environment import finish, prepare, unusable
-from ablations.errors import InputError
+from ablations.errors import INTERRUPTED, InputError
 
 
 def run(arguments: list[str]) -> int:
@@ -24,7 +26,7 @@ def run(arguments: list[str]) -> int:
         if not message:
             raise
     except KeyboardInterrupt:  # sweeps handle it themselves
-        return 130
+        return INTERRUPTED
     for line in message.splitlines():
         print(f"whygates: {line}", file=sys.stderr)
     return 2
@@ -33,7 +35,10 @@ def run(arguments: list[str]) -> int:
 def main() -> None:
     """The entry point of `whygates`."""
     output = prepare()
-    sys.exit(finish(output, run(sys.argv[1:])))
+    code = finish(output, run(sys.argv[1:]))
+    if code == INTERRUPTED and any(not thread.daemon for thread in threading.enumerate()[1:]):
+        os._exit(code)  # a thread in which a cell hangs would keep the process
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+INTERRUPTED = 130
+"""The exit code of a command that was interrupted by Ctrl-C or SIGTERM."""
+
 
 class InputError(ValueError):
     """Invalid user input. The message is one plain sentence; the command line prints it and exits with code 2."""

@@ -115,7 +115,7 @@ class Display:
 
     def stopping(self) -> None:
         """Print that the sweep was interrupted and is saving its state."""
-        self._print("Stopping: saving the populations in training")
+        self._print("Stopping: saving the populations in training; interrupt again to stop at once")
 
     def summary(self, outcomes: list[ArmOutcome]) -> None:
         """Print the solve rate of every arm, the errors of failed arms, and the duration."""

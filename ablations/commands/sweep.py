@@ -11,6 +11,7 @@ from ablations.cells import Cell
 from ablations.commands.invocation import shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
+from ablations.errors import INTERRUPTED
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import scan_sizes
@@ -24,7 +25,7 @@ from ablations.tracking.mlflow_db import create_database
 from ablations.tracking.tracker import Tracker
 from reports.format import count
 
-DONE, FAILED, NOT_UPLOADED, INTERRUPTED = 0, 1, 3, 130
+DONE, FAILED, NOT_UPLOADED = 0, 1, 3
 """Exit codes of a sweep. NOT_UPLOADED: every arm is done, but results wait in the queue, as the tracker cannot be reached."""
 
 

@@ -67,8 +67,11 @@ def choose_all(name: str, cells: Mapping[str, tuple[Cell, Iterable[Sizes]]]) -> 
 
     Raises InputError for the first cell that `choose` refuses.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         engines = dict(zip(cells, pool.map(lambda cell: choose(name, *cell), cells.values()), strict=True))
+    finally:  # an interrupt does not wait for a cell that hangs
+        pool.shutdown(wait=False, cancel_futures=True)
     labels_by_outcome: dict[str, list[str]] = {}
     for label, engine in engines.items():
         labels_by_outcome.setdefault(f"engine {engine.name} ({engine.reason})", []).append(label)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
 from ablations.contract import plugins, siblings
@@ -68,7 +68,8 @@ def run_arms(
 ) -> Generator[ArmOutcome]:
     """Run the arms of a schedule on `workers` processes; yields the outcome of each as it ends.
 
-    Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; their arms end as `interrupted`.
+    Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; their arms end as `interrupted`. A second one
+    kills the workers, which continue from their last checkpoints.
 
     :param logged: members that the tracker has, by hash.
     :param on_idle: called several times a second.
@@ -86,6 +87,9 @@ def run_arms(
         if not stop.is_set():
             stop.set()
             on_stop()
+            return
+        for worker in active_children():  # a cell may hang; files are written atomically, so that this is safe
+            worker.kill()
 
     def drain() -> None:
         """Pass on progress for a tenth of a second."""
@@ -112,9 +116,8 @@ def run_arms(
                             yield ArmOutcome(arm, "skipped")
                         # Few at a time, since the end of an arm decides whether others are trained.
                         while not broken and len(pending) < QUEUED * workers and (arm := schedule.next()):
-                            with (
-                                _blocked_signals()
-                            ):  # workers inherit the mask, and unblock once they ignore the signals
+                            # Workers inherit the mask, and unblock once they ignore the signals.
+                            with _blocked_signals():
                                 try:
                                     pending[pool.submit(_work_on, arm, arm.hash, store, engine)] = arm
                                 except BrokenProcessPool:
@@ -137,6 +140,9 @@ def run_arms(
                         with suppress(queue.Empty):  # a worker that reports waits until it is heard
                             progress.get(timeout=0.1)
                     raise
+            if stop.is_set():
+                yield from (ArmOutcome(arm, "interrupted") for arm in [*broken, *schedule.waiting])
+                return
             # A worker died, which breaks the pool. Any arm that had started may be the cause: each gets one more try.
             suspects = [arm for arm in broken if arm.hash in started] or broken[:workers]
             deaths.update(arm.hash for arm in suspects)

@@ -147,3 +147,54 @@ def test_an_error_in_the_sweep_stops_the_workers_and_saves_their_populations(tmp
     with pytest.raises(ArithmeticError, match="in the display"):
         list(local.run_arms(Schedule([endless], [endless]), store, 1, "eager", {}, fail, lambda: None, lambda: None))
     assert list(store.checkpoints.glob(f"{endless.hash}-tune-0.pt"))
+
+
+HANGING_CELL = """
+import multiprocessing, os, threading, time
+
+from ablations.cells.gru import GRU
+
+
+class Mine(GRU):
+    '''Hangs where a file says so.
+
+        z  = σ(W_z x + U_z h + b_z)
+
+    Test.
+    '''
+
+    name, parent, change = "mine", "gru", "it hangs"
+
+    def step(self, w, drive, state, tap):
+        in_worker = multiprocessing.parent_process() is not None
+        in_thread = threading.current_thread() is not threading.main_thread()
+        if (in_worker and os.path.exists("hang-in-worker")) or (in_thread and os.path.exists("hang-in-thread")):
+            open("hangs", "w").close()
+            time.sleep(3600)
+        return super().step(w, drive, state, tap)
+"""
+
+
+@pytest.mark.parametrize(("where", "interrupts"), [("worker", 2), ("thread", 1)])
+def test_a_cell_that_hangs_is_interrupted_and_its_sweep_continues(tiny: Path, where: str, interrupts: int) -> None:
+    (tiny / "mine.py").write_text(HANGING_CELL)
+    (tiny / f"hang-in-{where}").touch()
+    options = ["--plugin", "mine.py", "--set", 'cells=["rnn", "mine"]', "--set", "tune.trials=1", "--workers", "1"]
+    command = [sys.executable, "-m", "ablations", "sweep", "tiny.toml", *options, "--set", "confirm.probes=[]"]
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": tiny}
+    process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not (tiny / "hangs").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for _ in range(interrupts):
+        time.sleep(1)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 130, output
+    assert "Continue with:  whygates sweep tiny.toml --plugin mine.py" in output
+    (tiny / f"hang-in-{where}").unlink()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tiny, timeout=300)
+    assert done.returncode == 0, done
+    assert "4 of 4 arms done" in done.stdout
