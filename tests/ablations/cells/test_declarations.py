@@ -71,23 +71,21 @@ def test_both_engines_train_the_same_networks(name, task, tmp_path):
             torch.testing.assert_close(value, fused_ones[k].weights.end[weight], rtol=1e-3, atol=1e-4)
 
 
-def test_a_sweep_gives_equal_results_twice(tmp_path):
+def test_a_sweep_of_a_noisy_cell_gives_equal_results_twice(tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
-    changes = (f"cells={json.dumps([*TEXTS])}", "task.continual_adding.lags=[3]", "tune.trials=1", "confirm.probes=[]")
-    arguments = ["tiny.toml", *(word for change in changes for word in ("--set", change))]
-    for name, text in TEXTS.items():
-        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
-        arguments += ["--plugin", f"{name}.py"]
+    (tmp_path / "noisy.py").write_text(TEXTS["noisy"], encoding="utf-8")
+    changes = ('cells=["noisy"]', "task.continual_adding.lags=[3]", "tune.trials=1", "confirm.probes=[]")
+    arguments = ["tiny.toml", "--plugin", "noisy.py", *(word for change in changes for word in ("--set", change))]
     results = []
     for store in ("one", "two"):
         outcome = whygates("sweep", *arguments, "--store", store, "--workers", "1", cwd=tmp_path)
         assert outcome.code == 0, outcome
-        assert f"engine fused (compiled from the cell's step): {', '.join(TEXTS)}" in outcome.stdout
+        assert "engine fused (compiled from the cell's step): noisy\n" in outcome.stdout
         records = {file.name: json.loads(file.read_text()) for file in (tmp_path / store / "members").glob("*.json")}
         for record in records.values():
             del record["metrics"]["seconds"]
         results.append(records)
-    assert len(results[0]) == len(TEXTS) * 2 * (2 + 4)
+    assert len(results[0]) == 2 * (2 + 4)
     assert results[0] == results[1]
 
 

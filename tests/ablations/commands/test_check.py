@@ -32,7 +32,7 @@ def test_after_a_failed_basic_check_all_others_are_skipped(tmp_path: Path) -> No
     (tmp_path / "mine.py").write_text(CELL.read_text().replace("reference = ", "source = "))
     outcome = whygates("check", "mine.py", cwd=tmp_path)
     assert outcome.code == 1
-    assert "  the other 12 checks are skipped until this one passes\n" in outcome.stdout
+    assert "  the other 13 checks are skipped until this one passes\n" in outcome.stdout
 
 
 def test_a_gradient_that_is_meant_to_differ_from_the_derivative_is_declared(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from ablations.commands.status import StudyStatus, show_status, study_status
 from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
-from ablations.tracking.tracker import Tracker
+from ablations.tracking.tracked import TrackedStudy
 from tests.ablations.cli_runner import whygates
 
 
@@ -28,7 +28,9 @@ def test_status_counts_every_member(swept: Path) -> None:
 
 
 def test_an_arm_is_running_only_while_a_sweep_is(swept: Path, monkeypatch) -> None:
-    monkeypatch.setattr(Tracker, "status", lambda self, manifest: [{"state": state} for state in ("running", "done")])
+    monkeypatch.setattr(
+        TrackedStudy, "status", lambda self, manifest: [{"state": state} for state in ("running", "done")]
+    )
     folder = swept / "whygates-store"
     assert study_status("tiny", folder)[:2] == ([{"state": "interrupted"}, {"state": "done"}], False)
     with FileLock(Store.open(folder).folder / "sweep.lock"):

@@ -74,7 +74,7 @@ def test_random_search_has_one_round_and_tpe_at_least_four(table: dict[str, obje
         ("lags = [2, 3]", "lags = [1_000_000_000_000]", "task.0.lags.0: Input should be less than or equal to 10000000"),
         ("lags = [2, 3]", "lag = [2, 3]", "unknown key of task recall 'lag'; did you mean 'lags'?"),
         ("lags = [2, 3]", "lags = [2]\nalphabet = 1", "option 'alphabet' is 1"),
-        ("reset = true", "rest = true", "unknown key of task continual_adding 'rest'; did you mean 'reset'? allowed: name, lags, label, reset"),
+        ("reset = true", "rest = true", "unknown key of task continual_adding 'rest'; did you mean 'reset'? allowed: name, lags, label, until_unsolved, reset"),
         ("[tune]", "[train]\nbatch = 1_000_000_000_000\n[tune]", "train.batch: Input should be less than or equal to 100000"),
         ("[tune]", "[train]\ntest = 1\n[tune]", "train.test: Input should be greater than or equal to 2 (it is 1)"),
         ("searches = 2", "serches = 2", "unknown key 'serches'; did you mean 'searches'?"),
