@@ -150,7 +150,7 @@ def _cells_as_columns(cells: list[str], rates: Rates) -> Table:
     for column in ("lag", "size", *cells):
         table.add_column(column, justify="right", overflow="fold")
     for condition, row in rates.items():
-        table.add_row(*map(str, condition), *(row[cell] for cell in cells))
+        table.add_row(*map(str, condition), *(row.get(cell, "") for cell in cells))
     return table
 
 
@@ -165,7 +165,7 @@ def _cells_as_rows(cells: list[str], rates: Rates) -> Group:
         for lag, size in columns:
             table.add_column(f"lag {lag}" + (f", {size}" if several_sizes else ""), justify="right")
         for cell in cells:
-            table.add_row(cell, *(row[cell] for row in columns.values()))
+            table.add_row(cell, *(row.get(cell, "") for row in columns.values()))
         parts.append(table)
     return Group(*parts)
 

@@ -54,3 +54,17 @@ def test_many_cells_are_rows_of_the_summary() -> None:
     assert re.search(r"recall +┃ +lag 2 ┃ +lag 3", text)
     assert re.search(r"cell7 +│\s+2/2 │\s+3/3", text)
     assert re.search(r"adding +┃ +lag 4", text)
+
+
+@pytest.mark.parametrize("cells", [2, MAX_COLUMNS + 1])
+def test_the_summary_leaves_out_what_a_study_of_parts_does_not_have(cells: int) -> None:
+    """Parts: some cells at lag 2, and one more lag for the first of them."""
+    labels = [f"cell{number}" for number in range(cells)]
+    part = {"name": "a", "sizes": [50], "cells": [{"cell": "rnn", "label": label, "init": {"recurrent_init": ["uniform", "identity"][k > 0]}, "layers": k + 1} for k, label in enumerate(labels)]}  # fmt: skip
+    parts = [part | {"task": [{"name": "recall", "lags": [2]}]}, part | {"name": "b", "cells": part["cells"][:1], "task": [{"name": "recall", "lags": [3]}]}]  # fmt: skip
+    study = Study.model_validate({"name": "parts", "parts": parts})
+    file = io.StringIO()
+    display = Display(study.arms(), Console(file=file, width=120, color_system=None))
+    display.add_solved({(arm.hash, "confirm"): [1, 0] for arm in study.arms()})
+    display.summary([])
+    assert file.getvalue().count("1/2") == cells + 1
