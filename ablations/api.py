@@ -121,7 +121,8 @@ class TrainedPopulation:
         """
         if member not in self._weights:
             raise InputError(f"member {member} has no weights; members with weights: {sorted(self._weights)}")
-        batch = self.task.stream(Generator().manual_seed(TEST_SEED), self._sequences(), self.lag).next()
+        generator = Generator().manual_seed(TEST_SEED)
+        batch = self.task.split_stream("test", generator, self._sequences(), self.lag).next()
         if not 0 <= sequence < batch.inputs.shape[1]:
             raise InputError(f"sequence {sequence} does not exist; allowed: 0 to {batch.inputs.shape[1] - 1}")
         w = {name: weight.unsqueeze(0) for name, weight in self._weights[member].items()}

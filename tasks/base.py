@@ -8,6 +8,7 @@ it registers it under its `name`. Its base classes decide how sequences arrive a
     Classification                 cross-entropy over classes: set `chance`, override `solved`
     Regression                     squared error of values: override `solved`
     tasks.prediction.Prediction    sets of symbols that may follow: override `score`
+    tasks.finite.Finite            Episodic on a data set: override `data`
 
 Every task also sets the attributes listed in `Task` and overrides `sizes`, `steps` and `trivial_loss`. Optional are
 `extra_tests` and `reset`. A complete task, but for its documentation:
@@ -24,16 +25,11 @@ Every task also sets the attributes listed in `Task` and overrides `sizes`, `ste
 
         def sample(self, generator, batch, lag):
             symbol = torch.randint(4, (self.steps(lag), batch), generator=generator)
-            query = torch.zeros(symbol.shape, dtype=torch.bool)
-            query[-1] = True
+            query = (torch.arange(lag + 1) == lag).unsqueeze(1).expand(symbol.shape)
             return Batch(one_hot(symbol, 4).float(), symbol[:1].repeat(lag + 1, 1), query.float(), {"query": query})
 
-        def solved(self, outputs, targets, weight):
-            return self.accuracy(outputs, targets, weight) > 0.99
-
+        def solved(self, outputs, targets, weight): return self.accuracy(outputs, targets, weight) > 0.99
         def trivial_loss(self, lag): return math.log(4)
-
-`whygates check FILE` tests a task against the whole contract.
 '''
 
 from abc import ABC, abstractmethod
@@ -144,6 +140,10 @@ class Task(ABC):
     @abstractmethod
     def stream(self, generator: Generator, batch: int, lag: int) -> Stream:
         """Return a source of batches of `batch` sequences that draws from `generator` only. Raises as `steps` does."""
+
+    def split_stream(self, split: str, generator: Generator, batch: int, lag: int) -> Stream:
+        """Return `stream` of a split, "train", "validation" or "test"; they differ for finite data sets only (`tasks.finite`)."""
+        return self.stream(generator, batch, lag)
 
     @abstractmethod
     def evaluation(self, sequences: int, final: bool) -> tuple[int, int, int]:

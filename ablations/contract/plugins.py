@@ -4,9 +4,10 @@ A file is read once, and workers run the text that was read. An edit during a sw
 of a member is the same in every process.
 """
 
+import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
@@ -42,16 +43,17 @@ def load(files: Iterable[Path], complete: bool = False) -> None:
     :param complete: run all checks of the contract, not only the basic ones.
 
     Raises InputError, with file and line, for a file that cannot be read or run, defines neither a cell nor a task, or
-    uses a name that is taken, and for a cell or task that fails a check of its contract.
+    uses a name that is taken, and for a cell or task, also of a file beside a plug-in, that fails a check of its contract.
     """
     for file in files:
-        for kind in defined(file):
-            try:
-                with isolated():
-                    for check in contract(kind).CHECKS if complete else contract(kind).BASIC:
-                        check(kind)
-            except Exception as error:  # user code may raise anything
-                raise InputError(failure_message(kind, error)) from None
+        defined(file)
+    for kind in _kinds({os.path.abspath(path) for path in _loaded} | siblings.texts.keys()):
+        try:
+            with isolated():
+                for check in contract(kind).CHECKS if complete else contract(kind).BASIC:
+                    check(kind)
+        except Exception as error:  # user code may raise anything
+            raise InputError(failure_message(kind, error)) from None
 
 
 def contract(kind: Kind) -> ModuleType:
@@ -73,9 +75,7 @@ def defined(file: Path) -> list[Kind]:
             run(path, text)
         except (Exception, SystemExit) as error:
             raise InputError(plugin_error_message(error) or f"{file}: {first_line(error)}") from None
-    kinds = (*registry.values(), *tasks.registry.values())
-    # Not inspect.getfile: a class of an interactive session has no file, and it raises.
-    found = [kind for kind in kinds if getattr(sys.modules.get(kind.__module__), "__file__", None) == path]
+    found = _kinds({os.path.abspath(path)})
     if not found:
         raise InputError(f"{file}: defines neither a cell nor a task: expected a subclass of one, with a `name`")
     for kind in found:
@@ -86,18 +86,29 @@ def defined(file: Path) -> list[Kind]:
     return found
 
 
+def _kinds(files: Collection[str]) -> list[Kind]:
+    """The registered cells and tasks that are defined in files, given by absolute path."""
+    # Not inspect.getfile: a class of an interactive session has no file, and it raises.
+    kinds: list[Kind] = [*registry.values(), *tasks.registry.values()]
+    found = {kind: getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in kinds}
+    return [kind for kind, file in found.items() if file and os.path.abspath(file) in files]
+
+
 def run(path: str, text: str) -> None:
     """Run the text of a file as a module of its own, which may import the files beside it (`siblings`).
 
-    The global state that it changes is restored (`isolation`).
+    The global state that it changes is restored (`isolation`). A file that another plug-in has imported does not run again.
 
     Propagates any exception of the file; raises GlobalChange if it replaces attributes of other modules.
     """
     tasks.catalogue()  # register the built-in tasks first: their names are taken
-    module = ModuleType(f"plugin_{len(_loaded)}_{Path(path).stem}")  # two files may have the same name
+    file = os.path.abspath(path)
+    _loaded[path] = siblings.texts.get(file, text)
+    if file in siblings.ran:
+        return
+    module = ModuleType(f"plugin_{len(_loaded) - 1}_{Path(path).stem}")  # two files may have the same name
     module.__file__ = path
-    sys.modules[module.__name__] = module
-    _loaded[path] = text
+    sys.modules[module.__name__] = siblings.ran[file] = module
     siblings.remember(path, text)
     with siblings.importable(Path(path)), isolated():  # which restores the list that the finder is removed from
         exec(compile(text, path, "exec"), vars(module))

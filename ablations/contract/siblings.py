@@ -17,6 +17,9 @@ from types import ModuleType
 texts: dict[str, str] = {}
 """The text of every file that was imported from beside a plug-in, by absolute path."""
 
+ran: dict[str, ModuleType] = {}
+"""The module of every plug-in and every file beside one, by absolute path: a file that is both runs once."""
+
 
 def remember(path: str, text: str) -> None:
     """Make a text available to `inspect.getsource` and to tracebacks."""
@@ -58,18 +61,21 @@ class _Finder(MetaPathFinder, Loader):
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         file = str(self.folder / f"{name}.py")
-        if path is None and (file in texts or os.path.isfile(file)):
+        if path is None and (file in texts or file in ran or os.path.isfile(file)):
             return ModuleSpec(name, self, origin=file)
         return None
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None  # an ordinary module
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return ran.get(str(spec.origin))  # None: an ordinary module
 
     def exec_module(self, module: ModuleType) -> None:
         assert module.__spec__ is not None
         file = str(module.__spec__.origin)
+        if file in ran:
+            return
         if file not in texts:
             texts[file] = decode_source(Path(file).read_bytes())
         module.__file__ = file
         remember(file, texts[file])
         exec(compile(texts[file], file, "exec"), vars(module))
+        ran[file] = module

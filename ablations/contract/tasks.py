@@ -21,7 +21,7 @@ from ablations.contract.judging import (
     stream,
     trivial_loss_is_correct,
 )
-from tasks import Task
+from tasks import Batch, Task
 from tasks.base import Classification
 
 
@@ -139,6 +139,27 @@ def streams_are_resumable(cls: type[Task]) -> None:
         require(equal, "a stream that loads a `state` does not continue from it", "stream")
 
 
+def splits_share_no_sequence(cls: type[Task]) -> None:
+    """A task with splits trains on `stream`, and has no training sequence in its validation and test splits."""
+    if cls.split_stream is Task.split_stream:
+        return
+    task, lag = cls(), cls().minimum_lag + 5
+
+    def batches(split: str) -> list[Batch]:
+        source = task.split_stream(split, Generator().manual_seed(7), 64, lag)
+        return [source.next() for _ in range(4)]
+
+    drawn = {split: batches(split) for split in ("train", "validation", "test")}
+    equal = all(map(same, drawn["train"], batches("train")))
+    require(equal, "the split 'train': the same seed gives other batches", "split_stream")
+    source = task.stream(Generator().manual_seed(7), 64, lag)
+    require(all(same(one, source.next()) for one in drawn["train"]), "`stream` is not the split 'train'", "stream")
+    seen = {sequence for batch in drawn["train"] for sequence in _sequences(batch)}
+    for split in ("validation", "test"):
+        shared = any(sequence in seen for batch in drawn[split] for sequence in _sequences(batch))
+        require(not shared, f"the splits 'train' and {split!r} share sequences", "split_stream")
+
+
 def evaluation_has_the_requested_size(cls: type[Task]) -> None:
     """An evaluation has the requested number of sequences; a continual task sets its own, with a warm-up window."""
     for final in (False, True):
@@ -190,6 +211,7 @@ CHECKS: tuple[Check, ...] = (
     refuses_invalid_lags,
     batches_depend_on_the_generator_alone,
     streams_are_resumable,
+    splits_share_no_sequence,
     evaluation_has_the_requested_size,
     perfect_outputs_solve_the_task,
     trivial_loss_is_correct,
@@ -199,6 +221,11 @@ CHECKS: tuple[Check, ...] = (
     does_not_reset_by_default,
     refuses_invalid_options,
 )
+
+
+def _sequences(batch: Batch) -> list[bytes]:
+    """Each sequence of a batch, inputs and targets."""
+    return [b"".join(field[:, k].numpy().tobytes() for field in batch[:2]) for k in range(batch.inputs.shape[1])]
 
 
 def _global_generators() -> tuple[Any, ...]:

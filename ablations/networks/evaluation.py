@@ -76,7 +76,7 @@ def evaluation_set(task: Task, lag: int, sequences: int, seed: int, final: bool)
     :param final: whether it is the test set after training, or the validation set.
     """
     batch, warmup, scored = task.evaluation(sequences, final=final)
-    stream = task.stream(Generator().manual_seed(seed), batch, lag)
+    stream = task.split_stream("test" if final else "validation", Generator().manual_seed(seed), batch, lag)
     return EvaluationSet([stack(task, [stream.next()]) for _ in range(warmup + scored)], warmup)
 
 

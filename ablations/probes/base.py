@@ -112,7 +112,7 @@ def _map(window: Stacked, function: Callable[[Tensor], Tensor]) -> Stacked:
 
 def sequences(task: Task, lag: int, count: int) -> Sequences:
     """Sample `count` sequences with the probes' seed, and drop those without a query in the probed window."""
-    stream = task.stream(Generator().manual_seed(SEED), count, lag)
+    stream = task.split_stream("test", Generator().manual_seed(SEED), count, lag)
     batches = [stream.next() for _ in range(task.evaluation(count, final=False)[1] + 1)]
     events = batches[-1].events
     query = batches[-1].weight > 0

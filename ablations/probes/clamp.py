@@ -134,7 +134,8 @@ def _fine_tuned(clamped: _ClampedNetworks) -> Weights:
     model, task = trained.model, trained.task
     flat = model.pack(trained.end)  # a copy
     adam = Adam(flat, trained.settings, STEPS)
-    streams = [task.stream(Generator().manual_seed(seed + 2**49), BATCH, trained.lag) for seed in trained.seeds]
+    seeds = [Generator().manual_seed(seed + 2**49) for seed in trained.seeds]
+    streams = [task.split_stream("train", seed, BATCH, trained.lag) for seed in seeds]
     for step in range(STEPS):
         if step == 0 or not task.continual:
             clamped.reset_state()
@@ -157,7 +158,7 @@ def _scores(trained: Trained, means: _GateMeans, condition: str, w: Weights) -> 
     """Return the test scores of members with weights `w`; NaN where the loss is not finite."""
     model, task = trained.model, trained.task
     batch, warmup, scored = task.evaluation(TEST_SEQUENCES, final=True)
-    stream = task.stream(Generator().manual_seed(TEST_SEED), batch, trained.lag)
+    stream = task.split_stream("test", Generator().manual_seed(TEST_SEED), batch, trained.lag)
     batches = [stream.next() for _ in range(warmup + scored)]
     windows = [(stack(task, [b]), event_codes(b.weight, b.events).unsqueeze(0)) for b in batches]
     targets = torch.cat([window.targets for window, _ in windows[warmup:]], 1)

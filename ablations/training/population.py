@@ -81,7 +81,8 @@ class Population:
         self.weights = model.pack(initial_weights(model, task, lag, [member.seed for member in members], settings))
         self.optimiser = Adam(self.weights, settings, budget.steps)
         # The data have a generator of their own, so that they do not depend on how the weights are drawn.
-        self.streams = [task.stream(Generator().manual_seed(m.seed + 2**48), budget.batch, lag) for m in members]
+        seeds = [Generator().manual_seed(m.seed + 2**48) for m in members]
+        self.streams = [task.split_stream("train", seed, budget.batch, lag) for seed in seeds]
         generators = [Generator().manual_seed(m.seed + 2**51) for m in members]  # tests' seeds are 2**50 and more
         self.noise = generators if model.cell.noise() else []
         """The generator of each active member's noise, for cells that have any."""

@@ -58,7 +58,8 @@ def restored_registries() -> Iterator[None]:
 
     tasks.catalogue()
     before = [
-        (registry, dict(registry)) for registry in (base.registry, tasks.registry, plugins._loaded, siblings.texts)
+        (registry, dict(registry))
+        for registry in (base.registry, tasks.registry, plugins._loaded, siblings.texts, siblings.ran)
     ]
     try:
         yield

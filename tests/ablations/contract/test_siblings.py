@@ -9,7 +9,8 @@ from ablations.cells import base
 from ablations.contract import plugins, siblings
 from ablations.errors import InputError
 from ablations.studies.hashing import source_digest
-from tests.ablations.cli_runner import restored_registries
+from tests.ablations.cli_process import TINY
+from tests.ablations.cli_runner import restored_registries, whygates
 from tests.ablations.contract.example_plugins import CELL
 
 pytestmark = pytest.mark.usefixtures("registries")
@@ -115,3 +116,82 @@ def test_two_files_of_one_name_beside_different_plugins_are_refused(tmp_path):
 
 def test_an_installed_module_comes_before_a_file_of_its_name(tmp_path):
     plugins.defined(plugin(tmp_path, "from helper import scaled; import colorsys", colorsys="raise RuntimeError\n"))
+
+
+DERIVED = """from first import UGRNN
+
+
+class Derived(UGRNN):
+    '''UGRNN that forgets.
+
+        h' = z ⊙ h + (1 − z) ⊙ n / 2
+
+    Test.
+    '''
+
+    name, parent, change = "derived", "ugrnn", "half the candidate"
+
+    def step(self, w, drive, state, tap):
+        return {"h": super().step(w, drive, state, tap)["h"] / 2}
+"""
+
+
+def derived(folder: Path, text: str | None = None) -> list[Path]:
+    """Two plug-ins, the second of which derives its cell from that of the first."""
+    folder.mkdir(exist_ok=True)
+    (folder / "first.py").write_text(text or CELL.read_text())
+    (folder / "second.py").write_text(DERIVED)
+    return [folder / "first.py", folder / "second.py"]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0], [1]])
+def test_a_cell_may_derive_from_that_of_another_plugin(order, tmp_path):
+    files = derived(tmp_path)
+    plugins.load([files[k] for k in order])
+    first, second = base.registry["ugrnn"], base.registry["derived"]
+    assert second.__bases__ == (first,)
+    assert [kind.name for kind in plugins.defined(files[1])] == ["derived"]
+    assert [kind.name for kind in plugins.defined(files[0])] == ["ugrnn"]
+
+
+def test_the_digest_of_a_derived_cell_depends_on_both_files_in_any_order_and_in_a_worker(tmp_path):
+    def digests(folder: Path, order: list[int], text: str | None = None) -> list[str]:
+        files = derived(folder, text)
+        with restored_registries():
+            for k in order:
+                plugins.defined(files[k])
+            arguments = plugins.loaded(), dict(siblings.texts)
+            here = [source_digest(base.registry[name]) for name in ("ugrnn", "derived")]
+        with restored_registries():
+            plugins.replay(*arguments)
+            assert [source_digest(base.registry[name]) for name in ("ugrnn", "derived")] == here
+        return here
+
+    expected = digests(tmp_path / "a", [0, 1])
+    assert digests(tmp_path / "b", [1, 0]) == expected
+    edited = digests(tmp_path / "c", [0, 1], CELL.read_text().replace("n + z * (h - n)", "n - z * (n - h)"))
+    assert edited[0] != expected[0]
+    assert edited[1] != expected[1]
+
+
+def test_a_cell_beside_a_plugin_is_checked_too(tmp_path):
+    files = derived(tmp_path, CELL.read_text().replace("reference = ", "source = "))
+    with pytest.raises(InputError, match=r"first\.py:\d+: `reference` is missing"):
+        plugins.load(files[1:])
+
+
+def test_two_cells_of_one_file_may_derive_from_each_other(tmp_path):
+    (tmp_path / "both.py").write_text(CELL.read_text() + "\n\n" + DERIVED.partition("\n")[2])
+    plugins.load([tmp_path / "both.py"], complete=True)
+    assert base.registry["derived"].__bases__ == (base.registry["ugrnn"],)
+
+
+def test_a_derived_cell_is_swept_with_its_parent(tmp_path):
+    derived(tmp_path)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    changes = ('cells=["ugrnn", "derived"]', "tune.trials=1", "confirm.probes=[]", "train.steps=5")
+    sets = [word for change in changes for word in ("--set", change)]
+    arguments = ["sweep", "tiny.toml", "--plugin", "first.py", "--plugin", "second.py", *sets, "--engine", "eager"]
+    outcome = whygates(*arguments, cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    assert "4 of 4 arms done" in outcome.stdout

@@ -15,6 +15,7 @@ VIOLATIONS = {
     "refuses_invalid_lags": ("self.checked(lag) + TAIL", "lag + TAIL", "def steps", "at lag 0, `steps` raises no ValueError"),
     "batches_depend_on_the_generator_alone": ("torch.rand(batch, generator=generator)", "torch.rand(batch)", "def sample", "the same seed gives other batches"),
     "streams_are_resumable": ("    def solved", "    def stream(self, *given):\n        made = super().stream(*given)\n        made.state = lambda: {}\n        made.load = lambda _: None\n        return made\n\n    def solved", "def stream", "does not continue from it"),
+    "splits_share_no_sequence": ("    def solved", "    def split_stream(self, split, generator, batch, lag):\n        return self.stream(generator, batch, lag)\n\n    def solved", "def split_stream", "the splits 'train' and 'validation' share sequences"),
     "evaluation_has_the_requested_size": ("    def solved", "    def evaluation(self, sequences, final):\n        return 64, 0, 1\n\n    def solved", "def evaluation", "`evaluation(123, final=False)` is (64, 0, 1): expected (123, 0, 1)"),
     "perfect_outputs_solve_the_task": ("> 0.99", "> 1", "def solved", "perfect outputs do not meet the criterion"),
     "trivial_loss_is_correct": ("math.log(2)", "math.log(3)", "def trivial_loss", "the best constant output has a loss of 0.69"),
