@@ -36,6 +36,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """The tests of kills and hangs that take minutes."""
+    run(session, "pytest", "-n", "logical", "-m", "faults", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The demo, in an empty folder."""
     folder = session.create_tmp()

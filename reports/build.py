@@ -82,6 +82,7 @@ def _files(shown: dict[str, Any]) -> dict[str, str]:
         "level": percent(LEVEL),
         "rule_words": sentences.RULE_WORDS,
         "literature_marks": sentences.LITERATURE_MARKS,
+        "glossary": sentences.GLOSSARY,
     }
     html = _environment(autoescape=True)
     markdown = _environment(autoescape=False, finalize=_escape_markdown)

@@ -109,6 +109,14 @@ def reference_lags(confirm: Table) -> dict[str, float]:
     return {**counts.groupby("task")["lag"].max(), **solvable}
 
 
+def complete_lags(confirm: Table) -> Table:
+    """Return the rows of each task at the lags at which most of its cells were confirmed: in an unfinished study, the finished lags."""
+    if confirm.empty:
+        return confirm
+    cells = confirm.groupby(["task", "lag"])["cell"].transform("nunique")
+    return confirm[cells == cells.groupby(confirm["task"]).transform("max")]
+
+
 def at_lags(table: Table, lags: dict[str, float]) -> Table:
     """Return the rows of each task at its lag in `lags`."""
     return table[table["lag"] == table["task"].map(lags)]

@@ -269,10 +269,15 @@ def _would_change(test: _Test, judged: _Judgement) -> str:
     leaves = _leaves(test.claim, judged)
     if judged.verdict in ("supported", "refuted"):
         names = dict.fromkeys(leaf.contrast for leaf in leaves)
-        distances = {name: thresholds.distance(measurements[name], judged.outcomes[name]) for name in names}
-        name = min(distances, key=distances.__getitem__)
-        opening = f"The weakest of {len(distances)} contrasts: " if len(distances) > 1 else ""
-        return opening + thresholds.inconclusive_if(measurements[name], judged.outcomes[name])
+        described = {
+            name: text
+            for name in names
+            if (text := thresholds.inconclusive_if(measurements[name], judged.outcomes[name]))
+        }
+        if not described:
+            return ""
+        name = min(described, key=lambda name: thresholds.distance(measurements[name], judged.outcomes[name]))
+        return (f"The weakest of {len(names)} contrasts: " if len(names) > 1 else "") + described[name]
     required = [
         thresholds.requirement(measurements[leaf.contrast], leaf.outcomes, judged.alpha) for leaf in leaves[:MAX_LISTED]
     ]

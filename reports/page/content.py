@@ -10,6 +10,7 @@ from reports.aggregates.outcomes import (
     ARM,
     Table,
     at_lags,
+    complete_lags,
     costs,
     group_rates,
     in_order,
@@ -23,15 +24,16 @@ from reports.aggregates.reach import reaches
 from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
+from reports.claims.findings import shown
 from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, tuning
 from reports.figures import style
-from reports.format import count, number, span
+from reports.format import count, span
 from reports.page import methods, mlflow_links, robustness
 from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
-from reports.text import sentences
+from reports.text import by_task, sentences
 from reports.untrained import trained
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not_tested": "–"}
@@ -50,7 +52,9 @@ class Case(NamedTuple):
     origin: str
     rules: list[tuple[str, str]]
     why: tuple[str, str]
-    """The reasons of the verdict: what is shown, and what is folded."""
+    """The reasons of the verdict: those that are shown first, and the others."""
+    comparisons: list[tuple[str, str, str]]
+    """Each comparison with its effect and its outcome."""
     literature: str
     exhibit: Exhibit | None
     runs: list[mlflow_links.Runs]
@@ -78,16 +82,19 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     view, study, curves = _view(tables), tables.study, tables.curves
     confirm, tune, styles = view.confirm, trained(pick(view.results, phase="tune")), view.styles
     rates = solve_rates(confirm)
-    grouped = group_rates(confirm[confirm["group"] != CONTROL])
+    complete = complete_lags(confirm[confirm["group"] != CONTROL])
+    grouped = group_rates(complete)
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
     changes = lattice.effects(nodes, list(view.groups), view.evidence)
     informative = at_lags(confirm, reference_lags(confirm))
     scales = hyperparameters(study, tune)
     appendix = calibration.exhibits(power.FILE)
+    name = study.get("study") or str(view.results["study"].iloc[0])
+    found = by_task.findings(complete, reference_lags(complete), view.cells)
     cases = [_case(verdict, styles, study) for verdict in verdicts]
     return {
-        "name": study.get("study") or str(view.results["study"].iloc[0]),
+        "name": name,
         "scope": _scope(view),
         "unfinished": methods.unfinished(tables.results, study),
         "command": study.get("command", ""),
@@ -95,11 +102,11 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "preliminary": seeds < ENOUGH_SEEDS,
         "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results),
-        "answer": [
-            ("What matters", sentences.what_matters(nodes, changes)),
-            ("Where", sentences.where(nodes, changes, _retention(confirm, nodes))),
-            ("How sure", sentences.how_sure(verdicts, seeds, _searches(confirm))),
-        ],
+        "title": study.get("definition", {}).get("description") or f"Why gates? Study {name}",
+        "findings": found,
+        "findings_by_cell": by_task.rows(found, view.cells),
+        "how_sure": sentences.how_sure(verdicts, seeds, _searches(confirm)),
+        "single_changes": sentences.what_matters(nodes, changes),
         "exhibits": {
             "lattice": effects.lattice_of(nodes, grouped, changes, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
@@ -190,35 +197,6 @@ def _searches(confirm: Table) -> int:
     return int(confirm.groupby(ARM)["search"].nunique().min())
 
 
-def _retention(confirm: Table, nodes: Sequence[lattice.Node]) -> dict[str, str]:
-    """By cell, a remark on the retention of its state and of its parent's, over the lags at which both were probed.
-
-    Only on latch tasks, which demand to hold a value: on others a state may have to forget.
-    """
-    if "retained" not in confirm:
-        return {}
-    wide = (
-        pick(confirm, group="latch")
-        .dropna(subset=["retained"])
-        .pivot_table(index=["task", "lag"], columns="cell", values="retained", aggfunc="median")
-    )
-    remarks = {}
-    for node in nodes:
-        if node.parent in wide and node.cell in wide:
-            both = wide[[node.cell, node.parent]].dropna()
-            if len(both):
-                cell, parent = both.median()
-                remarks[node.cell] = (
-                    f"on latch tasks {node.cell} retains {_share(cell)} of a perturbation of its state over the lag, "
-                    f"{node.parent} {_share(parent)}"
-                )
-    return remarks
-
-
-def _share(retained: float) -> str:
-    return "less than 0.001" if retained < 0.001 else number(retained, 2)
-
-
 def _case(verdict: Verdict, styles: dict[str, style.CellStyle], study: Mapping[str, Any]) -> Case:
     claim = next((claim for claim in CLAIMS if claim.id == verdict.id), None)
     tested = [contrast for contrast in verdict.contrasts if contrast.effect is not None]
@@ -231,6 +209,7 @@ def _case(verdict: Verdict, styles: dict[str, style.CellStyle], study: Mapping[s
         claim.origin if claim else "",
         sentences.rules(claim) if claim else [],
         sentences.opening(verdict.why),
+        [(contrast.question, shown(contrast), contrast.outcome) for contrast in verdict.contrasts],
         claim.literature if claim else "",
         effects.contrasts(tested, styles) if tested else None,
         mlflow_links.of_claim(tested, study),

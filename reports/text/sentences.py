@@ -19,6 +19,10 @@ RULE_WORDS = (
     "Two cells tie when each keeps up with the other. Anything else is undecided. The p values of the claims are corrected for "
     "their number (Holm), so that the probability of a false verdict is at most 5 %."
 )
+GLOSSARY = (
+    "Lag: the number of steps over which a task demands memory, as its row under Results says. Solve rate: the share of networks "
+    "that meet the task's criterion within the budget. Latch tasks demand to hold a value, erase tasks to forget one."
+)
 LITERATURE_MARKS = "[R]: checked in a public copy of the source. [M]: quoted from memory of the paper."
 
 DEMANDS = {
@@ -48,9 +52,7 @@ REMOVED = {
 OPENING_LENGTH = 420
 """Characters of a verdict's reasons that the page shows unfolded."""
 CHANGES_SHOWN = 3
-"""Most changes that the first sentence of the answer names, and most groups of tasks per change in the second."""
-CELLS_SHOWN = 7
-"""Most cells at which the second sentence describes two changes; with more cells, one."""
+"""Most changes that the sentence on single changes names."""
 
 Effects = Mapping[tuple[str, str], Estimate]
 """By (cell, group): the solve rate of the cell minus that of its parent."""
@@ -85,31 +87,6 @@ def what_matters(nodes: Sequence[Node], effects: Effects) -> str:
     others = len(measured) - len(losses)
     rest = f"; {others} of {len(measured)} single changes have no clear loss" if others else ""
     return f"{_capital(listed(described))} clearly {verb} the solve rate{rest}."
-
-
-def where(nodes: Sequence[Node], effects: Effects, probes: Mapping[str, str]) -> str:
-    """One sentence: the groups of tasks on which the worst changes lower, raise, or do not clearly affect the solve rate.
-
-    :param probes: by cell, a remark on its probes beside its parent's, shown in parentheses.
-    """
-    losses = _clear_losses(nodes, effects)
-    if not losses:
-        return "No single change has a clear loss of solve rate in any group of tasks."
-    described = []
-    for node, _, _ in losses[: 2 if len(nodes) <= CELLS_SHOWN else 1]:
-        by_group = {group: estimate for (cell, group), estimate in effects.items() if cell == node.cell}
-        lowered = {
-            group: estimate.effect for group, estimate in by_group.items() if clear(estimate) and estimate.effect < 0
-        }
-        raised = {
-            group: estimate.effect for group, estimate in by_group.items() if clear(estimate) and estimate.effect > 0
-        }
-        unclear = {group: estimate.effect for group, estimate in by_group.items() if not clear(estimate)}
-        parts = [f"{_change(node)} lowers the solve rate on {_tasks(lowered)}"]
-        parts += [f"raises it on {_tasks(raised)}"] if raised else []
-        parts += [f"has no clear effect on {_tasks(unclear)}"] if unclear else []
-        described.append(listed(parts, ", and ") + (f" ({probes[node.cell]})" if node.cell in probes else ""))
-    return f"{_capital('; '.join(described))}."
 
 
 def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
@@ -207,13 +184,6 @@ def _change(node: Node) -> str:
     if node.cell == "single_network":
         return "replacing the gates by one network"
     return f"removing {REMOVED[node.cell]}" if node.cell in REMOVED else f"going from {node.parent} to {node.cell}"
-
-
-def _tasks(effect_by_group: Mapping[str, float]) -> str:
-    """The groups with their effects in points: `erase (−83) and latch (−20) tasks`."""
-    named = [f"{group_name(group)} ({points(effect)})" for group, effect in effect_by_group.items()]
-    more = len(named) - CHANGES_SHOWN
-    return f"{listed([*named[:CHANGES_SHOWN], f'{more} other'] if more > 0 else named)} tasks"
 
 
 def _capital(text: str) -> str:

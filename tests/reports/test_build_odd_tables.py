@@ -76,7 +76,7 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
         (lambda t: t[t["phase"] == "confirm"], "no tuning runs in these tables"),
         (lambda t: t[t["phase"] == "tune"], "There are no confirmation runs"),
         (lambda t: t.assign(diverged=1, solved=0, censored=1, score=0.0), "36 of 36 confirmation networks diverged"),
-        (lambda t: t.drop(columns=["search", "size", "group", "flops_per_step", "learning_rate"]), "What matters"),
+        (lambda t: t.drop(columns=["search", "size", "group", "flops_per_step", "learning_rate"]), "How sure"),
     ],
     ids=[
         "one cell",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from reports.aggregates.outcomes import curve_quartiles, on_grid, time_to_solve
+from reports.aggregates.outcomes import complete_lags, curve_quartiles, on_grid, time_to_solve
 
 
 def test_stopped_members_keep_their_last_score_and_diverged_ones_fall_to_0() -> None:
@@ -31,3 +31,9 @@ def test_unsolved_networks_are_censored_in_the_time_to_solve() -> None:
     assert on_common_steps.iloc[0] == 0
     assert np.isclose(on_common_steps[on_common_steps.index < 200].max(), 0.25)
     assert np.isclose(on_common_steps.iloc[-1], 0.5)
+
+
+def test_lags_that_only_some_cells_have_are_left_out_of_an_unfinished_study() -> None:
+    arms = [("recall", 5, "lstm"), ("recall", 5, "rnn"), ("recall", 10, "lstm"), ("adding", 10, "lstm")]
+    table = pd.DataFrame(arms, columns=["task", "lag", "cell"])
+    assert list(complete_lags(table).index) == [0, 1, 3]

@@ -4,7 +4,7 @@ import pytest
 
 from reports.aggregates.lattice import Node
 from reports.statistics.contrasts import Estimate
-from reports.text.sentences import OPENING_LENGTH, opening, what_matters, where
+from reports.text.sentences import OPENING_LENGTH, opening, what_matters
 
 NO_FORGET = Node("lstm_no_forget", "lstm", "no forget gate", 1)
 NO_INPUT = Node("lstm_no_input", "lstm", "no input gate", 1)
@@ -24,10 +24,6 @@ def test_clear_loss_is_named_with_its_effect_and_interval() -> None:
         what_matters([NO_FORGET], effects)
         == "Removing the forget gate (−83 points on erase tasks, −97 to −60) clearly lowers the solve rate."
     )
-    assert (
-        where([NO_FORGET], effects, {})
-        == "Removing the forget gate lowers the solve rate on erase (−83) tasks, and raises it on count (+50) tasks."
-    )
 
 
 def test_interval_that_includes_zero_is_not_a_clear_loss() -> None:
@@ -36,7 +32,6 @@ def test_interval_that_includes_zero_is_not_a_clear_loss() -> None:
     assert one == "The one single change that was measured has no clear loss of solve rate."
     none = what_matters([NO_FORGET, GRU], effects | {("gru", "erase"): UNCLEAR})
     assert none == "None of the 2 single changes that were measured has a clear loss of solve rate."
-    assert where([NO_FORGET], effects, {}) == "No single change has a clear loss of solve rate in any group of tasks."
 
 
 def test_changes_are_listed_from_the_largest_loss_and_the_others_are_counted() -> None:
@@ -49,10 +44,6 @@ def test_changes_are_listed_from_the_largest_loss_and_the_others_are_counted() -
     assert what_matters([NO_INPUT, NO_FORGET, GRU], effects) == (
         "Removing the forget gate (−83 points on erase tasks, −97 to −60) and removing the input gate "
         "(−30 points on erase tasks, −40 to −20) clearly lower the solve rate; 1 of 3 single changes have no clear loss."
-    )
-    assert where([NO_INPUT, NO_FORGET, GRU], effects, {"lstm_no_input": "a remark"}) == (
-        "Removing the forget gate lowers the solve rate on erase (−83) tasks, and has no clear effect on other (−83) "
-        "tasks; removing the input gate lowers the solve rate on erase (−30) tasks (a remark)."
     )
 
 

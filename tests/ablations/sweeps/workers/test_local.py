@@ -50,6 +50,7 @@ def table(store: Path) -> pd.DataFrame:
     return results.drop(columns="seconds").merge(curves.groupby("hash").value.agg(["size", "sum"]), on="hash")
 
 
+@pytest.mark.faults
 def test_killed_sweep_ends_with_the_table_of_an_uninterrupted_one(tiny: Path) -> None:
     done = start(tiny, "uninterrupted", plugin=True)
     output, errors = done.communicate(timeout=300)
@@ -177,7 +178,7 @@ class Mine(GRU):
 """
 
 
-@pytest.mark.parametrize(("where", "interrupts"), [("worker", 2), ("thread", 1)])
+@pytest.mark.parametrize(("where", "interrupts"), [pytest.param("worker", 2, marks=pytest.mark.faults), ("thread", 1)])
 def test_a_cell_that_hangs_is_interrupted_and_its_sweep_continues(tiny: Path, where: str, interrupts: int) -> None:
     (tiny / "mine.py").write_text(HANGING_CELL)
     (tiny / f"hang-in-{where}").touch()

@@ -1,0 +1,121 @@
+"""One sentence per task, and a table beside them: which cells learn it, which do not, which miss it narrowly."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.aggregates.outcomes import Table, parts
+from reports.format import MISSING, count, listed, number, span
+from reports.text.sentences import DEMANDS
+
+MOST, FEW = 0.75, 0.25
+"""A cell learns a task if at least this share of its networks solves it, and does not if at most this share does."""
+NEAR = 0.8
+"""A near miss: the median score is at least this share of the lowest score of a network that solved the task."""
+NAMED = 6
+"""Most cells that a part of a sentence names; further ones are counted and stand in the table."""
+
+
+class Finding(NamedTuple):
+    """What the confirmation networks show on one task."""
+
+    task: str
+    demand: str
+    """What the task demands, with its name and the lag: `Hold a value (recall, lag 20)`."""
+    sentence: str
+    cells: dict[str, str]
+    """By cell: networks solved of all, and the median score where not all solved: `3/20 (0.87)`."""
+
+
+def findings(confirm: Table, lags: Mapping[str, float], cells: Sequence[str]) -> list[Finding]:
+    """Describe each task at one lag.
+
+    :param confirm: confirmation networks, without controls, in the study's order of tasks.
+    :param lags: by task, the lag: the longest that some cell solves in at least half of its runs.
+    :param cells: all cells, in the study's order.
+    """
+    found = []
+    for (task, group), networks in parts(confirm, ["task", "group"]):
+        at_lag = networks[networks["lag"] == lags[task]]
+        arms = pd.DataFrame(
+            [
+                (cell, int(arm["solved"].sum()), len(arm), arm["score"].median())
+                for cell in cells
+                if len(arm := at_lag[at_lag["cell"] == cell])
+            ],
+            columns=["cell", "solved", "seeds", "score"],
+        )
+        solving = at_lag.loc[at_lag["solved"], "score"]
+        found.append(
+            Finding(
+                task,
+                f"{_demand(group)} ({task}, lag {lags[task]:g})",
+                _sentence(arms, float(solving.min()) if len(solving) else None),
+                {cell: _entry(*counts) for cell, *counts in arms.itertuples(index=False)},
+            )
+        )
+    return found
+
+
+def rows(found: Sequence[Finding], cells: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The table beside the sentences: each cell with its entry for every task; a dash where it was not trained."""
+    return [(cell, [finding.cells.get(cell, MISSING) for finding in found]) for cell in cells]
+
+
+def _demand(group: str) -> str:
+    text = DEMANDS.get(group, "other")
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(arms: Table, threshold: float | None) -> str:
+    """Which cells learn the task, which learn it in some runs, and which do not.
+
+    :param threshold: the lowest score of a network that solved the task; None if none did.
+    """
+    rate = arms["solved"] / arms["seeds"]
+    learned, failed = arms[rate >= MOST], arms[rate <= FEW]
+    between = arms[(rate < MOST) & (rate > FEW)]
+    near = failed.iloc[:0] if threshold is None else failed[failed["score"] >= NEAR * threshold]
+    failed = failed.drop(near.index)
+    clauses = []
+    if len(learned):
+        clauses.append(f"{_names(learned)} {_verb(learned)} it, {_solved(learned)}")
+    if len(between):
+        clauses.append(f"{_names(between)} only in some runs, {_solved(between)}")
+    if len(near):
+        scores = span(*(float(f"{score:.2f}") for score in (near["score"].min(), near["score"].max())))
+        clauses.append(
+            f"{_names(near)} {'misses' if len(near) == 1 else 'miss'} it narrowly, {_solved(near)} "
+            f"(median score {scores}; solved from {number(threshold, 2)})"
+        )
+    if len(failed):
+        clauses.append(f"{_names(failed)} {'does' if len(failed) == 1 else 'do'} not, {_solved(failed)}")
+    text = "; ".join(clauses)
+    return f"{text}." if text else "No network was confirmed."
+
+
+def _names(arms: Table) -> str:
+    names = list(arms["cell"])
+    if len(names) > NAMED + 1:
+        names = [*names[:NAMED], count(len(names) - NAMED, "other cell")]
+    return listed(names)
+
+
+def _verb(arms: Table) -> str:
+    return "learns" if len(arms) == 1 else "learn"
+
+
+def _solved(arms: Table) -> str:
+    """The numbers of networks that solved the task: `6 of 6`, `16 to 20 of 20`."""
+    low, high = int(arms["solved"].min()), int(arms["solved"].max())
+    seeds = span(arms["seeds"].min(), arms["seeds"].max())
+    if low == high == 0:
+        return f"none of {seeds} networks" if len(arms) == 1 else f"none of {seeds} networks each"
+    solved = f"{low}" if low == high else f"{low} to {high}"
+    return f"{solved} of {seeds} networks" if len(arms) == 1 else f"{solved} of {seeds} networks each"
+
+
+def _entry(solved: int, seeds: int, score: float) -> str:
+    shown = "" if solved == seeds or pd.isna(score) else f" ({score:.2f})"
+    return f"{solved}/{seeds}{shown}"
