@@ -17,10 +17,10 @@ from reports.claims import Verdict, decide
 from reports.format import number, percent
 from reports.page.content import contents
 from reports.statistics.contrasts import LEVEL
-from reports.tables import read
+from reports.stored import stored, thinned
+from reports.tables import TABLES, read
 from reports.text import sentences
 
-TABLES = ("results.csv", "curves.csv", "study.json")
 ROBUSTNESS = "robustness"
 """Folder with the tables of robustness studies, a folder each, beside those of the study itself."""
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,9 +31,9 @@ EMBEDDED = 40_000
 
 
 def build(source: Path, out: Path, robustness: Mapping[str, Path] = {}) -> Path:
-    """Write report.html, report.md, verdicts.json, figures/*.svg, their data as figures/*.csv, and a copy of the tables.
+    """Write the files of a report, which `templates/README.md` lists, with the tables that it was made from.
 
-    :param source: a folder with results.csv and optionally curves.csv, study.json and `robustness`, or the path of a results.csv.
+    :param source: a folder with results.csv and optionally the other TABLES and `robustness`, or the path of a results.csv.
     :param out: the folder to write, created if missing. If it is also the source, its tables are not rewritten.
     :param robustness: folders of further robustness studies, by name.
     :returns: the path of report.html.
@@ -44,17 +44,19 @@ def build(source: Path, out: Path, robustness: Mapping[str, Path] = {}) -> Path:
     source, out = Path(source), Path(out)
     folder = source.parent if source.is_file() else source
     others = robustness_of(folder) | dict(robustness)
-    copied = {"results.csv": source} if source.is_file() else {name: source / name for name in TABLES}
-    copied |= {f"{ROBUSTNESS}/{study}/{name}": path / name for study, path in others.items() for name in TABLES}
-    kept = {*TABLES, *copied} if out.is_dir() and folder.is_dir() and out.samefile(folder) else set[str]()
+    sources = {"": source} | {f"{ROBUSTNESS}/{study}/": path for study, path in others.items()}
+    own = {f"{prefix}{name}" for prefix in sources for name in TABLES}
+    kept = own if out.is_dir() and folder.is_dir() and out.samefile(folder) else set[str]()
     output.check(out, kept=kept)  # before the work
-    tables = read(source)
-    beside = {name: read(path) for name, path in others.items()}
-    files: dict[str, str | Path] = {**_files(contents(tables, verdicts := decide(tables.results), beside))}
+    read_from = {prefix: thinned(read(path)) for prefix, path in sources.items()}
+    tables = read_from.pop("")
+    beside = dict(zip(others, read_from.values(), strict=True))
+    files: dict[str, str | bytes | Path] = {**_files(contents(tables, verdicts := decide(tables.results), beside))}
     files["verdicts.json"] = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False) + "\n"
-    files |= {
-        name: path for name, path in copied.items() if path.is_file() and path.resolve() != (out / name).resolve()
-    }
+    files["README.md"] = TEMPLATES / "README.md"
+    for (prefix, path), thin in zip(sources.items(), [tables, *beside.values()], strict=True):
+        if path.resolve() not in ((out / prefix).resolve(), (out / prefix / "results.csv").resolve()):
+            files |= {f"{prefix}{name}": content for name, content in stored(path, thin)}
     output.write(out, files, kept)
     return out / "report.html"
 
