@@ -12,7 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import output
+from reports import latex, output
 from reports.claims import Verdict, decide
 from reports.format import number, percent
 from reports.page.content import contents
@@ -99,6 +99,8 @@ def _files(shown: dict[str, Any]) -> dict[str, str]:
             for i, sheet in enumerate(exhibit.sheets)
         },
         **{f"figures/{name}.csv": exhibit.data for name, exhibit in figures.items()},
+        "tables/verdicts.tex": latex.verdicts(shown["cases"] + shown["untested"]),
+        "tables/results.tex": latex.results(shown["arms"]),
     }
 
 

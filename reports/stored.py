@@ -58,7 +58,7 @@ def _split(results: Path) -> Iterator[tuple[str, str | Path]]:
     mark = separator(results)
     table = pd.read_csv(results, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=mark)
     trials = table["phase"] != "confirm"
-    if not trials.any():
+    if not any(trials):
         yield "results.csv", results
         return
     for name, rows in (("results.csv", table[~trials]), ("trials.csv", table[trials])):

@@ -9,8 +9,8 @@ from reports.aggregates import lattice
 from reports.aggregates.outcomes import (
     ARM,
     Table,
+    arms,
     at_lags,
-    costs,
     group_rates,
     in_order,
     parts,
@@ -78,6 +78,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     view, study, curves = _view(tables), tables.study, tables.curves
     confirm, tune, styles = view.confirm, trained(pick(view.results, phase="tune")), view.styles
     rates = solve_rates(confirm)
+    by_arm = arms(confirm).merge(rates[[*ARM, "rate", "low", "high"]], on=ARM, how="left")
     grouped = group_rates(confirm[confirm["group"] != CONTROL])
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
@@ -123,7 +124,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "untested": [case for case in cases if case.verdict.verdict == "not_tested"],
         "cells": _cells(view, nodes, study),
         "tasks": _tasks(view, study),
-        "costs": costs(confirm).to_dict("records"),
+        "arms": by_arm.to_dict("records"),
+        "costs": at_lags(by_arm, reference_lags(confirm)).to_dict("records"),
         "merged": robustness.merged_verdicts(tables.results, verdicts),
         "robustness": robustness.compared(tables, others),
         "published": beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1)),

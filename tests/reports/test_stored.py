@@ -27,11 +27,11 @@ def members(**phases: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("length", [1, 2, 60, 61, 62, 119, 121, 122, 1000])
 def test_a_curve_keeps_about_sixty_points_with_its_ends_and_thinning_again_changes_nothing(length: int) -> None:
-    tables = Tables(members(a="confirm", b="confirm"), curves_of({"a": length, "b": length // 2 + 1}), {})
-    once = thinned(tables)
+    lengths = {"a": length, "b": length // 2 + 1}
+    once = thinned(Tables(members(a="confirm", b="confirm"), curves_of(lengths), {}))
     assert once.curves is not None
     for name, points in once.curves.groupby("hash"):
-        whole = tables.curves[tables.curves["hash"] == name]["step"]  # pyright: ignore[reportOptionalSubscript]
+        whole = curves_of({name: lengths[name]})["step"]
         assert points["step"].iloc[[0, -1]].tolist() == whole.iloc[[0, -1]].tolist()
         assert len(points) <= GRID + 1
     assert len(once.curves) >= min(length, GRID / 2)
@@ -56,7 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_same_report_from_a_table_of_all_phases_and_from_its_own_folder(tmp_path: Path) -> None:
     made = synthetic_study.study({"recall": [20]}, searches=2, trials=2, confirm=2)
     random = np.random.default_rng(0)
-    long = curves_of({name: 400 for name in made.results["hash"]}, "grad/norm")
+    long = curves_of(dict.fromkeys(made.results["hash"], 400), "grad/norm")
     long["value"] = random.normal(size=len(long))
     folder = synthetic_study.write(tmp_path / "in", made._replace(curves=pd.concat([made.curves, long])))
     out = build(folder, tmp_path / "out").parent
