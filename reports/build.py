@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from reports import latex, output
 from reports.claims import Verdict, decide
+from reports.figures.style import with_dark_mode
 from reports.format import number, percent
 from reports.page.content import contents
 from reports.statistics.contrasts import LEVEL
@@ -74,7 +75,7 @@ def _record(verdict: Verdict) -> dict[str, Any]:
     return record
 
 
-def _files(shown: dict[str, Any]) -> dict[str, str]:
+def _files(shown: dict[str, Any]) -> dict[str, str | bytes]:
     """The text of the two pages, the figures and their data, by file name.
 
     :param shown: the variables of the templates.
@@ -94,9 +95,10 @@ def _files(shown: dict[str, Any]) -> dict[str, str]:
         "report.html": html.get_template("report.html.j2").render(common, css=Markup(css)),
         "report.md": markdown.get_template("report.md.j2").render(common),
         **{
-            sheet_name(name, i): sheet.svg
+            sheet_name(name, i, kind): image
             for name, exhibit in figures.items()
             for i, sheet in enumerate(exhibit.sheets)
+            for kind, image in (("svg", sheet.svg), ("pdf", sheet.pdf))
         },
         **{f"figures/{name}.csv": exhibit.data for name, exhibit in figures.items()},
         "tables/verdicts.tex": latex.verdicts(shown["cases"] + shown["untested"]),
@@ -104,9 +106,9 @@ def _files(shown: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def sheet_name(figure: str, sheet: int) -> str:
+def sheet_name(figure: str, sheet: int, kind: str = "svg") -> str:
     """The file of one sheet of a figure: `figures/scores.svg`, then `figures/scores_2.svg`."""
-    return f"figures/{figure}{f'_{sheet + 1}' if sheet else ''}.svg"
+    return f"figures/{figure}{f'_{sheet + 1}' if sheet else ''}.{kind}"
 
 
 def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None) -> Environment:
@@ -132,7 +134,7 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
 
 def _picture(svg: str) -> Markup:
     """An SVG as a data address for an attribute in double quotes; a quarter shorter than base64."""
-    plain = " ".join(svg.replace('"', "'").split())
+    plain = " ".join(with_dark_mode(svg).replace('"', "'").split())
     return Markup("data:image/svg+xml," + quote(plain, safe=" <>='/():;,.-+*!?@[]{}|~^_$"))
 
 

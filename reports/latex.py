@@ -53,7 +53,7 @@ def results(arms: Iterable[Mapping[str, Any]]) -> str:
 
 def _latex(table: pd.DataFrame, columns: str, caption: str, label: str) -> str:
     named = table.rename(columns=_text)
-    style = named.style.hide(axis="index").format(_text)
+    style: Any = named.style.hide(axis="index").format(_text)
     return style.to_latex(
         column_format=columns, hrules=True, environment="longtable", caption=caption, label=f"tab:{label}"
     )

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
-from reports.figures.style import INK, RULE, WIDTH, CellStyle
+from reports.figures.style import ON_DARK, ON_LIGHT, RULE, WIDTH, CellStyle
 from reports.format import short
 
 SCORE_FLOOR = -0.25
@@ -185,7 +185,7 @@ def series(quartiles: Table, styles: Mapping[str, CellStyle], x: str, scale: Sca
 
 
 def _heat_rows(ax: Axes, rows: Table, styles: Mapping[str, CellStyle], scale: Scale, names: bool) -> AxesImage:
-    """A heat map of `middle`: a row per cell, a column per step, white where there is no value."""
+    """A heat map of `middle`: a row per cell, a column per step, empty where there is no value."""
     wide = rows.pivot_table(index="cell", columns="step", values="middle", aggfunc="last").reindex(list(styles))
     return heat_map(ax, wide.to_numpy(dtype=float), [f"{step:g}" for step in wide.columns], list(styles), scale, names)
 
@@ -193,12 +193,12 @@ def _heat_rows(ax: Axes, rows: Table, styles: Mapping[str, CellStyle], scale: Sc
 def heat_map(
     ax: Axes, values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale, names: bool = True
 ) -> AxesImage:
-    """Draw values [rows, columns] as colours, NaN as white, with labels on at most six columns.
+    """Draw values [rows, columns] as colours, NaN as nothing, with labels on at most six columns.
 
     :param names: label the rows.
     """
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high, clip=True)
-    cmap = colormaps[scale.cmap].with_extremes(bad="white")
+    cmap = colormaps[scale.cmap].with_extremes(bad=(1, 1, 1, 0))
     shown = ax.imshow(values, cmap, norm, aspect="auto", interpolation="none")
     labelled = np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).round().astype(int))
     ax.set_xticks(labelled, [columns[int(i)] for i in labelled])
@@ -253,7 +253,7 @@ def legend(figure: Figure, styles: Mapping[str, CellStyle]) -> None:
 
 def ink_on(shade: float) -> str:
     """Return the colour of text on a background between white (0) and dark (1)."""
-    return "white" if shade > 0.55 else INK
+    return ON_DARK if shade > 0.55 else ON_LIGHT
 
 
 def _bands(ax: Axes, quartiles: Table, styles: Mapping[str, CellStyle], stairs: bool) -> None:

@@ -75,7 +75,11 @@ def test_report_has_all_files(report: Path) -> None:
     } <= names
     figures = {"lattice", "solve_rates", "solving", "scores", "learning_curves", "state_norms", "tuning", "importance"}
     figures |= {"gradient_flow", "retention", "decodability", "gates", "traces", "costs", "best_of"}
-    assert {f"figures/{name}.{kind}" for name in figures for kind in ("svg", "csv")} <= names
+    assert {f"figures/{name}.{kind}" for name in figures for kind in ("svg", "pdf", "csv")} <= names
+    page = Page((report / "report.html").read_text(encoding="utf-8"))
+    images = {name for name in names if name.startswith("figures/") and not name.endswith(".csv")}
+    assert images <= {*page.links}
+    assert all((report / name).read_bytes().startswith(b"%PDF") for name in images if name.endswith(".pdf"))
     assert (report / "report.html").stat().st_size < 10e6
 
 
