@@ -181,7 +181,7 @@ def series(quartiles: Table, styles: Mapping[str, CellStyle], x: str, scale: Sca
             ax.set_ylim(scale.low, scale.high)
             if first:
                 ax.set_ylabel(scale.label)
-            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=rows["step"].max() > 1))
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
         ax.set_xlabel(x)
     if shown is not None:

@@ -24,7 +24,7 @@ from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
 from reports.claims.verdicts import ENOUGH_SEEDS
-from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, tuning
+from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, profiles, tuning
 from reports.figures import style
 from reports.format import count, number, span
 from reports.page import methods, mlflow_links, robustness
@@ -79,7 +79,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     confirm, tune, styles = view.confirm, trained(pick(view.results, phase="tune")), view.styles
     rates = solve_rates(confirm)
     by_arm = arms(confirm).merge(rates[[*ARM, "rate", "low", "high"]], on=ARM, how="left")
-    grouped = group_rates(confirm[confirm["group"] != CONTROL])
+    counted = confirm[confirm["group"] != CONTROL]
+    grouped = group_rates(counted)
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
     changes = lattice.effects(nodes, list(view.groups), view.evidence)
@@ -104,7 +105,10 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "exhibits": {
             "lattice": effects.lattice_of(nodes, grouped, changes, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
+            "profile": profiles.profile(counted, styles),
+            "improvement": profiles.improvement(counted, styles),
             "solving": outcomes.solving(confirm, styles),
+            "speed": profiles.speed(confirm, tune, reference_lags(confirm), styles),
             "scores": outcomes.scores(trained(confirm), styles),
             "learning_curves": outcomes.learning_curves(curves, confirm, styles),
             "state_norms": mechanism.state_norms(curves, confirm, styles),

@@ -74,7 +74,18 @@ def test_report_has_all_files(report: Path) -> None:
         "README.md",
     } <= names
     figures = {"lattice", "solve_rates", "solving", "scores", "learning_curves", "state_norms", "tuning", "importance"}
-    figures |= {"gradient_flow", "retention", "decodability", "gates", "traces", "costs", "best_of"}
+    figures |= {
+        "profile",
+        "improvement",
+        "speed",
+        "gradient_flow",
+        "retention",
+        "decodability",
+        "gates",
+        "traces",
+        "costs",
+        "best_of",
+    }
     assert {f"figures/{name}.{kind}" for name in figures for kind in ("svg", "pdf", "csv")} <= names
     page = Page((report / "report.html").read_text(encoding="utf-8"))
     images = {name for name in names if name.startswith("figures/") and not name.endswith(".csv")}
