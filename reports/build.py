@@ -90,9 +90,9 @@ def _files(shown: dict[str, Any]) -> dict[str, str | bytes]:
     markdown = _environment(autoescape=False, finalize=_escape_markdown)
     figures = {name: exhibit for name, exhibit in shown["exhibits"].items() if exhibit.shown}
     figures |= {f"claim_{case.verdict.id}": case.exhibit for case in shown["cases"] + shown["untested"] if case.exhibit}
-    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    css, js = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
     return {
-        "report.html": html.get_template("report.html.j2").render(common, css=Markup(css)),
+        "report.html": html.get_template("report.html.j2").render(common, css=css, js=js),
         "report.md": markdown.get_template("report.md.j2").render(common),
         **{
             sheet_name(name, i, kind): image
@@ -123,6 +123,7 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
     )
     environment.filters |= {
         "number": number,
+        "percent": percent,
         "picture": _picture,
         "csv_link": _csv_link,
         "sheet_name": sheet_name,

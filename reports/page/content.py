@@ -138,6 +138,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "failures": methods.failures(tables.results, study, curves),
         "threats": methods.threats(tables.results, study, seeds),
         "examples": mlflow_links.with_urls(methods.examples(trained(confirm)).to_dict("records"), study),
+        "has_trials": bool((tables.results["phase"] != "confirm").any()),
         "has_curves": curves is not None,
         "has_study": bool(study),
     }
