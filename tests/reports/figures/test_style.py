@@ -44,7 +44,7 @@ def test_pdf_of_equal_figures_is_equal_and_has_no_date() -> None:
     first = plot()
     assert first == plot()
     assert b"CreationDate" not in first
-    assert b"/Type3" not in first
+    assert b"/FontDescriptor" not in first
 
 
 def test_dark_mode_changes_the_colours_that_a_figure_has() -> None:
