@@ -12,15 +12,16 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import output
+from reports import latex, output
 from reports.claims import Verdict, decide
+from reports.figures.style import with_dark_mode
 from reports.format import number, percent
 from reports.page.content import contents
 from reports.statistics.contrasts import LEVEL
-from reports.tables import read
+from reports.stored import stored, thinned
+from reports.tables import TABLES, read
 from reports.text import sentences
 
-TABLES = ("results.csv", "curves.csv", "study.json")
 ROBUSTNESS = "robustness"
 """Folder with the tables of robustness studies, a folder each, beside those of the study itself."""
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,9 +32,9 @@ EMBEDDED = 40_000
 
 
 def build(source: Path, out: Path, robustness: Mapping[str, Path] = {}) -> Path:
-    """Write report.html, report.md, verdicts.json, figures/*.svg, their data as figures/*.csv, and a copy of the tables.
+    """Write the files of a report, which `templates/README.md` lists, with the tables that it was made from.
 
-    :param source: a folder with results.csv and optionally curves.csv, study.json and `robustness`, or the path of a results.csv.
+    :param source: a folder with results.csv and optionally the other TABLES and `robustness`, or the path of a results.csv.
     :param out: the folder to write, created if missing. If it is also the source, its tables are not rewritten.
     :param robustness: folders of further robustness studies, by name.
     :returns: the path of report.html.
@@ -44,17 +45,19 @@ def build(source: Path, out: Path, robustness: Mapping[str, Path] = {}) -> Path:
     source, out = Path(source), Path(out)
     folder = source.parent if source.is_file() else source
     others = robustness_of(folder) | dict(robustness)
-    copied = {"results.csv": source} if source.is_file() else {name: source / name for name in TABLES}
-    copied |= {f"{ROBUSTNESS}/{study}/{name}": path / name for study, path in others.items() for name in TABLES}
-    kept = {*TABLES, *copied} if out.is_dir() and folder.is_dir() and out.samefile(folder) else set[str]()
+    sources = {"": source} | {f"{ROBUSTNESS}/{study}/": path for study, path in others.items()}
+    own = {f"{prefix}{name}" for prefix in sources for name in TABLES}
+    kept = own if out.is_dir() and folder.is_dir() and out.samefile(folder) else set[str]()
     output.check(out, kept=kept)  # before the work
-    tables = read(source)
-    beside = {name: read(path) for name, path in others.items()}
-    files: dict[str, str | Path] = {**_files(contents(tables, verdicts := decide(tables.results), beside))}
+    read_from = {prefix: thinned(read(path)) for prefix, path in sources.items()}
+    tables = read_from.pop("")
+    beside = dict(zip(others, read_from.values(), strict=True))
+    files: dict[str, str | bytes | Path] = {**_files(contents(tables, verdicts := decide(tables.results), beside))}
     files["verdicts.json"] = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False) + "\n"
-    files |= {
-        name: path for name, path in copied.items() if path.is_file() and path.resolve() != (out / name).resolve()
-    }
+    files["README.md"] = TEMPLATES / "README.md"
+    for (prefix, path), thin in zip(sources.items(), [tables, *beside.values()], strict=True):
+        if path.resolve() not in ((out / prefix).resolve(), (out / prefix / "results.csv").resolve()):
+            files |= {f"{prefix}{name}": content for name, content in stored(path, thin)}
     output.write(out, files, kept)
     return out / "report.html"
 
@@ -72,7 +75,7 @@ def _record(verdict: Verdict) -> dict[str, Any]:
     return record
 
 
-def _files(shown: dict[str, Any]) -> dict[str, str]:
+def _files(shown: dict[str, Any]) -> dict[str, str | bytes]:
     """The text of the two pages, the figures and their data, by file name.
 
     :param shown: the variables of the templates.
@@ -88,22 +91,25 @@ def _files(shown: dict[str, Any]) -> dict[str, str]:
     markdown = _environment(autoescape=False, finalize=_escape_markdown)
     figures = {name: exhibit for name, exhibit in shown["exhibits"].items() if exhibit.shown}
     figures |= {f"claim_{case.verdict.id}": case.exhibit for case in shown["cases"] + shown["untested"] if case.exhibit}
-    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    css, js = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
     return {
-        "report.html": html.get_template("report.html.j2").render(common, css=Markup(css)),
+        "report.html": html.get_template("report.html.j2").render(common, css=css, js=js),
         "report.md": markdown.get_template("report.md.j2").render(common),
         **{
-            sheet_name(name, i): sheet.svg
+            sheet_name(name, i, kind): image
             for name, exhibit in figures.items()
             for i, sheet in enumerate(exhibit.sheets)
+            for kind, image in (("svg", sheet.svg), ("pdf", sheet.pdf))
         },
         **{f"figures/{name}.csv": exhibit.data for name, exhibit in figures.items()},
+        "tables/verdicts.tex": latex.verdicts(shown["cases"] + shown["untested"]),
+        "tables/results.tex": latex.results(shown["arms"]),
     }
 
 
-def sheet_name(figure: str, sheet: int) -> str:
+def sheet_name(figure: str, sheet: int, kind: str = "svg") -> str:
     """The file of one sheet of a figure: `figures/scores.svg`, then `figures/scores_2.svg`."""
-    return f"figures/{figure}{f'_{sheet + 1}' if sheet else ''}.svg"
+    return f"figures/{figure}{f'_{sheet + 1}' if sheet else ''}.{kind}"
 
 
 def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None) -> Environment:
@@ -118,6 +124,7 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
     )
     environment.filters |= {
         "number": number,
+        "percent": percent,
         "picture": _picture,
         "csv_link": _csv_link,
         "sheet_name": sheet_name,
@@ -129,7 +136,7 @@ def _environment(autoescape: bool, finalize: Callable[[Any], Any] | None = None)
 
 def _picture(svg: str) -> Markup:
     """An SVG as a data address for an attribute in double quotes; a quarter shorter than base64."""
-    plain = " ".join(svg.replace('"', "'").split())
+    plain = " ".join(with_dark_mode(svg).replace('"', "'").split())
     return Markup("data:image/svg+xml," + quote(plain, safe=" <>='/():;,.-+*!?@[]{}|~^_$"))
 
 

@@ -32,6 +32,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def thousands(value: float) -> str:
+    """A number in the width of a tick: 150 -> `150`; 1500 -> `1.5k`."""
+    return f"{value:g}" if abs(value) < 1000 else f"{value / 1000:.3g}k"
+
+
 def span(low: float, high: float) -> str:
     """A range of numbers: (33, 66) -> `33 to 66`; (33, 33) -> `33`."""
     return number(low) if low == high else f"{number(low)} to {number(high)}"

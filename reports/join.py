@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.tables import BadTable
+from reports.tables import MEMBERS, BadTable
 
 SHARED = ("seed", "match", "train", "tune", "confirm")
 """What the definitions of joined studies have in common; only the probes of `confirm` may differ."""
@@ -23,13 +23,14 @@ ARM = ["cell", "task", "lag", "size"]
 def join(folders: Sequence[Path], target: Path) -> None:
     """Write the tables of several studies to a folder as those of one.
 
-    :param folders: folders with results.csv and study.json, and curves.csv if every one has it.
+    :param folders: folders with results.csv and study.json, some with trials.csv, and curves.csv if every one has it.
     :raises BadTable: for studies that cannot be joined, or a folder without these tables.
     """
     manifests = [_manifest(folder) for folder in folders]
     for folder, other in zip(folders[1:], manifests[1:], strict=True):
         _refuse_differences(folders[0], manifests[0], folder, other)
-    results = [pd.read_csv(folder / "results.csv", dtype=str, keep_default_na=False) for folder in folders]
+    paths = [folder / name for folder in folders for name in MEMBERS if (folder / name).is_file()]
+    results = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
     joined = pd.concat(results, ignore_index=True).fillna("").drop_duplicates("hash")
     _refuse_versions(folders, joined)
     name = manifests[0]["study"] if len({one["study"] for one in manifests}) == 1 else _named(manifests)

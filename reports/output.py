@@ -62,10 +62,10 @@ def check(folder: Path, names: Iterable[str] = (), kept: Collection[str] = ()) -
             )
 
 
-def write(folder: Path, files: Mapping[str, str | Path], kept: Collection[str] = ()) -> None:
+def write(folder: Path, files: Mapping[str, str | bytes | Path], kept: Collection[str] = ()) -> None:
     """Write files into a folder, and delete those of the list that are not among them. No file is ever incomplete.
 
-    :param files: the text, or the path of a file to copy, by relative path.
+    :param files: the text, the bytes, or the path of a file to copy, by relative path.
     :param kept: files of this folder that stay as they are.
     :raises Occupied: before anything is written, as `check` does.
     """
@@ -79,6 +79,8 @@ def write(folder: Path, files: Mapping[str, str | Path], kept: Collection[str] =
             (staged / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, Path):
                 shutil.copyfile(content, staged / name)
+            elif isinstance(content, bytes):
+                (staged / name).write_bytes(content)
             else:
                 (staged / name).write_text(content, encoding="utf-8", newline="\n")
 

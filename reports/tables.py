@@ -1,12 +1,13 @@
 """Read and validate the tables of a study. An invalid table raises one sentence that names the file, column and row.
 
-`reports/__init__.py` documents the columns.
+`reports/templates/README.md` documents the columns.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from reports.aggregates.outcomes import Table
 from reports.aggregates.tuning import SCALES
 from reports.statistics.strata import group_of
 from reports.untrained import with_untrained
 
+TABLES = ("results.csv", "trials.csv", "curves.csv", "study.json")
+"""The tables of a study, of which only the first must be there."""
+MEMBERS = TABLES[:2]
 TEXT = ("study", "phase", "cell", "task", "hash")
 NUMBERS = ("lag", "seed", "hidden_size", "parameters", "score", "steps_to_solve", "seconds")
 BOOLEANS = ("solved", "censored", "diverged")
@@ -83,24 +88,40 @@ class Tables(NamedTuple):
 
 
 def read(path: Path | str) -> Tables:
-    """Read the tables in a folder, or a single results.csv.
+    """Read the tables in a folder, or a single results.csv. Confirmation networks come first, whichever table has them.
 
     :raises BadTable: if a file is missing or invalid.
     """
     path = Path(path)
     if path.is_file():
-        return Tables(_results(path), None, {})
+        return Tables(_members([path]), None, {})
     if not path.is_dir():
         raise BadTable(f"{path}: there is no such file or folder")
-    results, curves, study = path / "results.csv", path / "curves.csv", path / "study.json"
-    if not results.is_file():
-        raise BadTable(f"{path}: there is no results.csv in this folder")
+    curves, study = path / "curves.csv", path / "study.json"
+    files = [path / name for name in MEMBERS if (path / name).is_file()]
+    if path / MEMBERS[0] not in files:
+        raise BadTable(f"{path}: there is no {MEMBERS[0]} in this folder")
     manifest = _study(study) if study.is_file() else {}
-    return Tables(with_untrained(_results(results), manifest), _curves(curves) if curves.is_file() else None, manifest)
+    return Tables(with_untrained(_members(files), manifest), _curves(curves) if curves.is_file() else None, manifest)
+
+
+def _members(files: Sequence[Path]) -> pd.DataFrame:
+    """The rows of all tables of members."""
+    tables = [table for file in files if len(table := _results(file))]
+    if not tables:
+        raise BadTable(f"{files[0]}: the table has a header but no rows")
+    members: Table = pd.concat(tables, ignore_index=True)
+    for file in files[1:]:
+        twice = members["hash"].duplicated()
+        if twice.any():
+            raise BadTable(f"{file}: the network {members['hash'][twice].iloc[0]!r} is also in {files[0].name}")
+    for column in members.select_dtypes("str"):
+        members[column] = members[column].fillna("")  # a column that one of the tables does not have
+    return members.sort_values("phase", key=lambda phase: phase != "confirm", kind="stable", ignore_index=True)
 
 
 def _results(file: Path) -> pd.DataFrame:
-    table = _csv(file, REQUIRED, limit=LARGEST_TABLE)
+    table = _csv(file, REQUIRED, rows=False, limit=LARGEST_TABLE)
     for column in TEXT:
         _refuse(file, table, column, table[column] == "", "must not be empty")
     _refuse(file, table, "phase", ~table["phase"].isin(PHASES), f"must be one of {', '.join(PHASES)}")
@@ -136,11 +157,11 @@ def _parsed(file: Path) -> pd.DataFrame | None:
     None if a value is invalid; `_csv` then reads the text, so that the error message can name the cell.
     """
     kinds: Any = {"hash": "category", "metric": "category", "step": "float64", "value": "float64"}
-    rows, separator = LARGEST_CURVES + 1, _separator(file)
+    rows, mark = LARGEST_CURVES + 1, separator(file)
     try:
         table = pd.read_csv(
             file, dtype=kinds, usecols=list(CURVES), keep_default_na=False, encoding="utf-8-sig", nrows=rows,
-            sep=separator, decimal="." if separator == "," else ",",
+            sep=mark, decimal="." if mark == "," else ",",
         )  # fmt: skip
     except ValueError:
         return None
@@ -148,7 +169,7 @@ def _parsed(file: Path) -> pd.DataFrame | None:
     return table if good else None
 
 
-def _separator(file: Path) -> str:
+def separator(file: Path) -> str:
     """The separator of a table, which is the most frequent one in its header: spreadsheets also write semicolons and tabs."""
     with open(file, encoding="utf-8-sig", errors="replace") as lines:
         header = lines.readline()
@@ -195,9 +216,9 @@ def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 
     """
     try:
         table = pd.read_csv(
-            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1, sep=_separator(file)
+            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=limit + 1, sep=separator(file)
         )
-        table.attrs["decimal comma"] = _separator(file) != ","
+        table.attrs["decimal comma"] = separator(file) != ","
     except pd.errors.EmptyDataError as error:
         raise BadTable(f"{file}: the file is empty") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:

@@ -20,6 +20,7 @@ COSTS = [
     "parameters",
     "seconds",
     "flops_per_step",
+    "median_score",
     "median_steps",
     "solved",
     "seeds",
@@ -68,10 +69,10 @@ def group_rates(confirm: Table) -> Table:
     return means[means["strata"] == means.groupby("group")["strata"].transform("max")].drop(columns="strata")
 
 
-def costs(confirm: Table) -> Table:
-    """Return the median costs of each cell on each task, at the task's reference lag, with the columns `COSTS`.
+def arms(confirm: Table) -> Table:
+    """Return the outcome and the median costs of each cell on each task and lag, with the columns `COSTS`.
 
-    `median_steps` is the Kaplan-Meier median of the steps to solve: networks that did not solve the task are censored
+    A network that was not trained has the score 0. `median_steps` is the Kaplan-Meier median of the steps to solve: networks that did not solve the task are censored
     at their budget, and the median is NaN where fewer than half solved it.
     """
     rows = []
@@ -86,17 +87,14 @@ def costs(confirm: Table) -> Table:
                 "parameters": members["parameters"].median(),
                 "seconds": members["seconds"].median(),
                 "flops_per_step": members["flops_per_step"].median() if "flops_per_step" in members else np.nan,
+                "median_score": members["score"].fillna(0.0).median(),
                 "median_steps": np.nan if median is None else median,
                 "solved": int(members["solved"].sum()),
                 "seeds": len(members),
                 "diverged": int(members["diverged"].sum()),
             }
         )
-    by_task = [
-        task_rows
-        for _, task_rows in parts(at_lags(pd.DataFrame(rows, columns=COSTS), reference_lags(confirm)), ["task"])
-    ]
-    return pd.concat(by_task) if by_task else pd.DataFrame(columns=COSTS)
+    return pd.DataFrame(rows, columns=COSTS)
 
 
 def reference_lags(confirm: Table) -> dict[str, float]:

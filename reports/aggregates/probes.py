@@ -1,4 +1,4 @@
-"""Aggregate the curves that probes record, for figures and sentences. `reports/__init__.py` documents the metrics."""
+"""Aggregate the curves that probes record, for figures and sentences. `reports/templates/README.md` documents the metrics."""
 
 import re
 from typing import NamedTuple

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from reports.aggregates.outcomes import Table
 from reports.exhibits.csv_data import csv_text
 from reports.figures.panels import TALLEST
-from reports.figures.style import figure_style, svg
+from reports.figures.style import figure_style, pdf, svg
 from reports.format import percent
 from reports.statistics.contrasts import LEVEL
 
@@ -25,6 +25,7 @@ class Sheet(NamedTuple):
     """One image of an exhibit; a figure that is too tall for a page is split into several."""
 
     svg: str
+    pdf: bytes
     about: str
     """The tasks on this sheet; empty if it is the only one."""
 
@@ -46,10 +47,15 @@ class Exhibit(NamedTuple):
         return bool(self.sheets)
 
 
+def sheet(figure: Figure, about: str = "") -> Sheet:
+    """Return a figure as a sheet."""
+    return Sheet(svg(figure), pdf(figure), about)
+
+
 def exhibit(draw: Callable[[], Figure], alt: str, caption: str, data: pd.DataFrame) -> Exhibit:
     """Return an exhibit of one sheet."""
     with figure_style():
-        return Exhibit((Sheet(svg(draw()), ""),), alt, caption, csv_text(data))
+        return Exhibit((sheet(draw()),), alt, caption, csv_text(data))
 
 
 def paged(
@@ -64,8 +70,7 @@ def paged(
     pages = list(_pages(list(dict.fromkeys(table["task"])), max(1, tasks)))
     with figure_style():
         sheets = tuple(
-            Sheet(svg(draw(table[table["task"].isin(page)])), ", ".join(page) if len(pages) > 1 else "")
-            for page in pages
+            sheet(draw(table[table["task"].isin(page)]), ", ".join(page) if len(pages) > 1 else "") for page in pages
         )
     return Exhibit(sheets, alt, caption, csv_text(table if data is None else data))
 

@@ -6,11 +6,11 @@ import pandas as pd
 
 from reports.aggregates import probes
 from reports.aggregates.outcomes import Table, curve_quartiles, end_norms, probe_quartiles
-from reports.exhibits import Exhibit, Sheet, missing, paged, tasks_per_sheet
+from reports.exhibits import Exhibit, missing, paged, sheet, tasks_per_sheet
 from reports.exhibits.csv_data import csv_text
 from reports.figures import mechanism as figures
 from reports.figures.panels import MANY, series_height
-from reports.figures.style import CellStyle, figure_style, svg
+from reports.figures.style import CellStyle, figure_style
 from reports.text import alt_text
 
 AT = "Each task is shown at the longest lag that some cell solves in at least half of its runs."
@@ -103,8 +103,7 @@ def traces(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]
     )
     with figure_style():
         sheets = tuple(
-            Sheet(svg(figures.traces(traces, styles)), f"{task}, lag {lag:g}")
-            for task, (lag, traces) in by_task.items()
+            sheet(figures.traces(traces, styles), f"{task}, lag {lag:g}") for task, (lag, traces) in by_task.items()
         )
     rows = [
         pd.DataFrame({"task": task, "lag": lag, "cell": cell, "kind": kind, "name": name, "value": values}).assign(

@@ -8,9 +8,10 @@ from reports.exhibits import INTERVALS, NO_CONFIRMATION, Exhibit, exhibit, missi
 from reports.figures import outcomes as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
 from reports.figures.style import CellStyle
+from reports.format import listed
 from reports.text import alt_text
 
-SHARE_SOLVED = Scale("share solved", 0, 1.02)
+SHARE_SOLVED = Scale("solved", 0, 1.02, percent=True)
 
 
 def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -70,10 +71,15 @@ def solving(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     if curves.empty:
         return missing(NO_CONFIRMATION)
     caption = (
-        "Share of networks that have solved the task by a training step, with "
-        f"{INTERVALS} (Kaplan–Meier; networks that did not solve it are censored at their budget). Higher and further left "
-        "is better. The median time to solve is where a curve crosses one half."
+        "Share of networks that have solved the task by a training step (Kaplan–Meier; networks that did not solve it are "
+        "censored at their budget). Higher and further left is better. The median time to solve is where a curve crosses one half"
     )
+    if len(styles) > MANY:
+        caption += f". The data file lists {INTERVALS}."
+    else:
+        caption += (
+            f"; the bar there is its {INTERVALS.removesuffix('s')}. The data file lists the intervals of the shares."
+        )
     table = outcomes.on_grid(curves) if len(styles) > MANY else curves
     return paged(
         table,
@@ -115,13 +121,19 @@ def costs(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     :param confirm: confirmation rows at all sizes.
     """
     points = outcomes.costs_by_size(confirm)
-    if points.empty or not points[["parameters", "flops_per_step", "seconds"]].notna().any().any():
+    if points.empty or not points[list(figures.COSTS)].notna().any().any():
         return missing("These tables contain no confirmation runs with a parameter count or a training time above 0.")
+    shown = figures.costs_that_differ(points)
+    if not shown:
+        return missing("All cells have the same costs, so their solve rates are not drawn against them.")
     caption = (
         "Cost against success, for cells that were trained on every task and lag: mean solve rate over all tasks and lags, "
         "against the geometric mean of the cost of a network. Up and to the left is better. Networks stop training once "
         "they have solved their task, so seconds decrease as the solve rate increases."
     )
+    equal = [name for cost, name in figures.COSTS.items() if cost not in shown and points[cost].notna().any()]
+    if equal:
+        caption += f" Not shown, because it is the same for all of these cells within 10 %: {listed(equal)}."
     if points["size"].nunique() > 1:
         caption += " Dotted lines connect the sizes of a cell."
     return exhibit(lambda: figures.costs(points, styles), alt_text.costs(points), caption, points)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -128,17 +128,17 @@ def saturation(gates: Table, styles: Mapping[str, CellStyle]) -> Figure:
 
 
 def _bars(low: np.ndarray, high: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """An RGB image with a bar per row; hundreds of bars as vector shapes would be larger than the rest of the report."""
+    """An RGBA image with a bar per row; hundreds of bars as vector shapes would be larger than the rest of the report."""
     positions = (np.arange(BAR) + 0.5) / BAR
-    image = np.ones((len(low), 6, BAR, 3))  # five lines of pixels per bar, and a white one below it
+    image = np.zeros((len(low), 6, BAR, 4))  # five lines of pixels per bar, and an empty one below it
     for row, (share_low, share_high, center) in enumerate(zip(low, high, mean, strict=True)):
         if not np.isnan(share_low + share_high):
             names = np.select([positions < share_low, positions > 1 - share_high], ["low", "high"], "middle")
-            image[row, :5] = np.array([to_rgb(SHARES[str(name)][1]) for name in names])
+            image[row, :5] = np.array([to_rgba(SHARES[str(name)][1]) for name in names])
         if not np.isnan(center):
             pixel = int(min(center * BAR, BAR - 1))
-            image[row, :5, max(0, pixel - 1) : pixel + 2] = to_rgb(MEAN)
-    return image.reshape(-1, BAR, 3)
+            image[row, :5, max(0, pixel - 1) : pixel + 2] = to_rgba(MEAN)
+    return image.reshape(-1, BAR, 4)
 
 
 def traces(traces: Sequence[Trace], styles: Mapping[str, CellStyle]) -> Figure:

@@ -1,7 +1,7 @@
 """Member figures: the curves of a single network: learning, gradient flow, retention, decodability and traces.
 
 with figure_style():
-    figure = member_figure(curves, "lstm · recall · lag 20")     # (step, value) pairs by metric, see `reports/__init__.py`
+    figure = member_figure(curves, "lstm · recall · lag 20")     # (step, value) pairs by metric, see `reports/templates/README.md`
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
+from reports.figures.labels import LINE, label_points
 from reports.figures.panels import (
     MANY,
     POINTS,
@@ -150,23 +151,26 @@ def scores(confirm: Table, styles: Mapping[str, CellStyle]) -> Figure:
     return figure
 
 
+COSTS = {"parameters": "parameters", "flops_per_step": "FLOPs per training step", "seconds": "seconds of training"}
+EQUAL = 1.1
+"""Costs whose largest and smallest value differ by less than this factor are equal, and tell nothing."""
+
+
+def costs_that_differ(points: Table) -> list[str]:
+    """Return the costs, of those in COSTS, that tell cells apart."""
+    return [cost for cost in COSTS if points[cost].max() > EQUAL * points[cost].min()]  # NaN is not larger
+
+
 def costs(points: Table, styles: Mapping[str, CellStyle]) -> Figure:
-    """Draw the solve rate against each cost: a panel per cost, a point per cell and size, a line joining the sizes.
+    """Draw the solve rate against each cost: a panel per cost that differs, a named point per cell and size.
 
     :param points: cell, size, rate, parameters, flops_per_step, seconds (NaN where unknown).
     """
-    names = {"parameters": "parameters", "flops_per_step": "FLOPs per training step", "seconds": "seconds of training"}
-    names = {column: name for column, name in names.items() if points[column].notna().any()}
-    figure, axes = grid(1, len(names), 2.9)
-    for ax, (column, name) in zip(axes[0], names.items(), strict=True):
-        for (cell,), sizes in parts(points.dropna(subset=[column]), ["cell"]):
-            style, sizes = styles[cell], sizes.sort_values(column)
-            ax.plot(sizes[column], sizes["rate"], color=style.color, linewidth=0.8, linestyle=":")
-            ax.scatter(
-                sizes[column], sizes["rate"], s=46, color=style.color, marker=style.marker, zorder=3, clip_on=False
-            )
+    shown = costs_that_differ(points)
+    figure, axes = grid(1, len(shown), max(2.9, 0.8 + LINE * len(styles)))
+    for ax, cost in zip(axes[0], shown, strict=True):
         ax.set_xscale("log")
-        low, high = points[column].min() / 1.3, points[column].max() * 1.3
+        low, high = points[cost].min() / 1.3, points[cost].max() * 1.3
         ax.set_xlim(low, high)
         ticks = [float(f"{tick:.1e}") for tick in np.geomspace(low * 1.1, high / 1.1, 2)]
         plain_numbers(ax.xaxis)
@@ -174,7 +178,15 @@ def costs(points: Table, styles: Mapping[str, CellStyle]) -> Figure:
         ax.tick_params(axis="x", labelsize=8)
         ax.set_ylim(-0.02, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        ax.set_xlabel(name)
+        ax.set_xlabel(COSTS[cost])
+        ends = {}
+        for (cell,), sizes in parts(points.dropna(subset=[cost]), ["cell"]):
+            style, sizes = styles[cell], sizes.sort_values(cost)
+            ax.plot(sizes[cost], sizes["rate"], color=style.color, linewidth=0.8, linestyle=":")
+            ax.scatter(
+                sizes[cost], sizes["rate"], s=46, color=style.color, marker=style.marker, zorder=3, clip_on=False
+            )
+            ends[cell] = (sizes[cost].iloc[-1], sizes["rate"].iloc[-1])
+        label_points(ax, ends, styles)
     axes[0, 0].set_ylabel("solve rate")
-    legend(figure, styles)
     return figure

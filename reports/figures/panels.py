@@ -1,7 +1,7 @@
 """Building blocks of figures: grids of panels, rows or lines per cell, heat maps and axis formats."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
-from reports.figures.style import INK, RULE, WIDTH, CellStyle
-from reports.format import short
+from reports.figures.style import ON_DARK, ON_LIGHT, RULE, WIDTH, CellStyle
+from reports.format import short, thousands
 
 SCORE_FLOOR = -0.25
 """Lower scores are drawn at this value: regression scores have no lower bound."""
@@ -31,13 +31,14 @@ TALLEST = 9.5
 
 
 class Scale(NamedTuple):
-    """How a quantity is displayed: axis label and limits, logarithmic or not, and the colormap in heat maps."""
+    """How a quantity is displayed: axis label and limits, logarithmic or in percent, and the colormap in heat maps."""
 
     label: str
     low: float
     high: float
     log: bool = False
     cmap: str = "Blues"
+    percent: bool = False
 
 
 class Margins(NamedTuple):
@@ -154,6 +155,8 @@ def series_height(styles: Mapping[str, CellStyle]) -> float:
 def series(quartiles: Table, styles: Mapping[str, CellStyle], x: str, scale: Scale, stairs: bool = False) -> Figure:
     """Draw `middle` against `step` with a band from `low` to `high`, a panel per task and lag.
 
+    Step functions have a bar at one half instead, from where `high` reaches it to where `low` does, since their bands overlap.
+
     A line per cell, or a row of a heat map (without the band) if there are more than MANY cells.
 
     :param quartiles: task, lag, cell, step, low, middle, high.
@@ -172,10 +175,14 @@ def series(quartiles: Table, styles: Mapping[str, CellStyle], x: str, scale: Sca
             if scale.log:
                 ax.set_yscale("log")
                 plain_numbers(ax.yaxis)
+            elif scale.percent:
+                ax.set_yticks([0, 0.5, 1])
+                ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
             ax.set_ylim(scale.low, scale.high)
             if first:
                 ax.set_ylabel(scale.label)
-            ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=rows["step"].max() > 1))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
         ax.set_xlabel(x)
     if shown is not None:
         colorbar(figure, shown, scale)
@@ -185,20 +192,21 @@ def series(quartiles: Table, styles: Mapping[str, CellStyle], x: str, scale: Sca
 
 
 def _heat_rows(ax: Axes, rows: Table, styles: Mapping[str, CellStyle], scale: Scale, names: bool) -> AxesImage:
-    """A heat map of `middle`: a row per cell, a column per step, white where there is no value."""
+    """A heat map of `middle`: a row per cell, a column per step, empty where there is no value."""
     wide = rows.pivot_table(index="cell", columns="step", values="middle", aggfunc="last").reindex(list(styles))
-    return heat_map(ax, wide.to_numpy(dtype=float), [f"{step:g}" for step in wide.columns], list(styles), scale, names)
+    columns = [thousands(step) for step in wide.columns]
+    return heat_map(ax, wide.to_numpy(dtype=float), columns, list(styles), scale, names)
 
 
 def heat_map(
     ax: Axes, values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale, names: bool = True
 ) -> AxesImage:
-    """Draw values [rows, columns] as colours, NaN as white, with labels on at most six columns.
+    """Draw values [rows, columns] as colours, NaN as nothing, with labels on at most six columns.
 
     :param names: label the rows.
     """
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high, clip=True)
-    cmap = colormaps[scale.cmap].with_extremes(bad="white")
+    cmap = colormaps[scale.cmap].with_extremes(bad=(1, 1, 1, 0))
     shown = ax.imshow(values, cmap, norm, aspect="auto", interpolation="none")
     labelled = np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).round().astype(int))
     ax.set_xticks(labelled, [columns[int(i)] for i in labelled])
@@ -221,6 +229,8 @@ def colorbar(figure: Figure, image: AxesImage, scale: Scale) -> None:
     bar.ax.tick_params(length=0, labelsize=8)
     if scale.log:
         plain_numbers(bar.ax.yaxis)
+    elif scale.percent:
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
 def plain_numbers(axis: Axis) -> None:
@@ -253,7 +263,7 @@ def legend(figure: Figure, styles: Mapping[str, CellStyle]) -> None:
 
 def ink_on(shade: float) -> str:
     """Return the colour of text on a background between white (0) and dark (1)."""
-    return "white" if shade > 0.55 else INK
+    return ON_DARK if shade > 0.55 else ON_LIGHT
 
 
 def _bands(ax: Axes, quartiles: Table, styles: Mapping[str, CellStyle], stairs: bool) -> None:
@@ -261,8 +271,10 @@ def _bands(ax: Axes, quartiles: Table, styles: Mapping[str, CellStyle], stairs: 
         rows = pick(quartiles, cell=cell).sort_values("step")
         if rows.empty:
             continue
-        step: Any = "post" if stairs else None
-        ax.fill_between(rows["step"], rows["low"], rows["high"], color=style.color, alpha=0.13, linewidth=0, step=step)
+        if stairs:
+            _median_bar(ax, rows, style, 0.5 + 0.02 * (list(styles).index(cell) - (len(styles) - 1) / 2))
+        else:
+            ax.fill_between(rows["step"], rows["low"], rows["high"], color=style.color, alpha=0.13, linewidth=0)
         ax.plot(
             rows["step"],
             rows["middle"],
@@ -273,4 +285,13 @@ def _bands(ax: Axes, quartiles: Table, styles: Mapping[str, CellStyle], stairs: 
             markersize=4,
             linewidth=1.5,
             drawstyle="steps-post" if stairs else "default",
+            clip_on=not stairs,
         )
+
+
+def _median_bar(ax: Axes, rows: Table, style: CellStyle, y: float) -> None:
+    """The interval of the step at which a curve reaches one half, open at the end of training; none if it does not."""
+    first, last = (rows["step"][rows[bound] >= 0.5].min() for bound in ("high", "low"))
+    if (rows["middle"] >= 0.5).any():
+        last = rows["step"].max() if np.isnan(last) else last
+        ax.hlines(y, first, last, color=style.color, linewidth=3, alpha=0.45)

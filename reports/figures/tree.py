@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from reports.aggregates.lattice import Node, clear
 from reports.aggregates.outcomes import Table
 from reports.figures.panels import MANY
-from reports.figures.style import FAINT, INK, RULE, WIDTH, CellStyle
+from reports.figures.style import FAINT, FAINT_ON_LIGHT, INK, ON_DARK, ON_LIGHT, RULE, WIDTH, CellStyle
 from reports.format import confidence_limits, percent, points, short
 from reports.statistics.contrasts import Estimate
 
@@ -94,12 +94,13 @@ def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Est
         text = "·"
     elif node.parent is None or effect is None:
         color, text = _tint("#8a939c", 0.35 * rate), percent(rate).replace(" ", "")
+        ink = FAINT_ON_LIGHT
     else:
         bold = clear(effect)
         share = min(1.0, abs(effect.effect))
         color = _tint(MORE if effect.effect > 0 else LESS, (0.25 + 0.75 * share) if bold else 0.25 * share)
         text = points(effect.effect) + ("" if bold else "?")
-        ink = ("white" if share > 0.45 else INK) if bold else FAINT
+        ink = (ON_DARK if share > 0.45 else ON_LIGHT) if bold else FAINT_ON_LIGHT
     ax.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, facecolor=color, edgecolor=RULE, linewidth=0.5))
     ax.text(
         x + 0.5, y + 0.52, text, ha="center", va="center", fontsize=8, color=ink, weight="bold" if bold else "normal"

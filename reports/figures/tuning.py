@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator
 
 from reports.aggregates.outcomes import Table, parts, pick
 from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, heat_map, ink_on, networks, plain_numbers
-from reports.figures.style import FAINT, WIDTH, CellStyle
+from reports.figures.style import FAINT_ON_LIGHT, WIDTH, CellStyle
 from reports.format import short
 
 COLUMNS_OF_MANY = 5
@@ -83,7 +83,7 @@ def importance(shares: Table, styles: Mapping[str, CellStyle]) -> Figure:
             if not np.isnan(value):
                 above = value > noise[y, x]
                 ax.text(x, y, f"{100 * value:.0f}" if above else "·", ha="center", va="center", fontsize=7.5,
-                        color=ink_on(value) if above else FAINT)  # fmt: skip
+                        color=ink_on(value) if above else FAINT_ON_LIGHT)  # fmt: skip
         labels = [short(name.replace("_", " "), 16) for name in names]
         ax.set_xticks(range(len(names)), labels, rotation=40, ha="right", fontsize=7.5)
         ax.set_title(short(task))

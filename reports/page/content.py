@@ -9,9 +9,9 @@ from reports.aggregates import lattice
 from reports.aggregates.outcomes import (
     ARM,
     Table,
+    arms,
     at_lags,
     complete_lags,
-    costs,
     group_rates,
     in_order,
     parts,
@@ -26,7 +26,7 @@ from reports.calibration import power
 from reports.claims import CLAIMS, Verdict
 from reports.claims.findings import shown
 from reports.claims.verdicts import ENOUGH_SEEDS
-from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, tuning
+from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, profiles, tuning
 from reports.figures import style
 from reports.format import count, span
 from reports.page import methods, mlflow_links, robustness
@@ -82,7 +82,9 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     view, study, curves = _view(tables), tables.study, tables.curves
     confirm, tune, styles = view.confirm, trained(pick(view.results, phase="tune")), view.styles
     rates = solve_rates(confirm)
-    complete = complete_lags(confirm[confirm["group"] != CONTROL])
+    by_arm = arms(confirm).merge(rates[[*ARM, "rate", "low", "high"]], on=ARM, how="left")
+    counted = confirm[confirm["group"] != CONTROL]
+    complete = complete_lags(counted)
     grouped = group_rates(complete)
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
@@ -110,7 +112,10 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "exhibits": {
             "lattice": effects.lattice_of(nodes, grouped, changes, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
+            "profile": profiles.profile(counted, styles),
+            "improvement": profiles.improvement(counted, styles),
             "solving": outcomes.solving(confirm, styles),
+            "speed": profiles.speed(confirm, tune, reference_lags(confirm), styles),
             "scores": outcomes.scores(trained(confirm), styles),
             "learning_curves": outcomes.learning_curves(curves, confirm, styles),
             "state_norms": mechanism.state_norms(curves, confirm, styles),
@@ -130,7 +135,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "untested": [case for case in cases if case.verdict.verdict == "not_tested"],
         "cells": _cells(view, nodes, study),
         "tasks": _tasks(view, study),
-        "costs": costs(confirm).to_dict("records"),
+        "arms": by_arm.to_dict("records"),
+        "costs": at_lags(by_arm, reference_lags(confirm)).to_dict("records"),
         "merged": robustness.merged_verdicts(tables.results, verdicts),
         "robustness": robustness.compared(tables, others),
         "published": beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1)),
@@ -139,6 +145,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "failures": methods.failures(tables.results, study, curves),
         "threats": methods.threats(tables.results, study, seeds),
         "examples": mlflow_links.with_urls(methods.examples(trained(confirm)).to_dict("records"), study),
+        "has_trials": bool((tables.results["phase"] != "confirm").any()),
         "has_curves": curves is not None,
         "has_study": bool(study),
     }

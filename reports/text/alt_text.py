@@ -132,6 +132,31 @@ def costs(networks: Table) -> str:
     return f"Cost and solve rate. {_joined(entries)}."
 
 
+def profiles(found: Table) -> str:
+    """The share of networks of each cell above two scores, in each group of tasks."""
+    shares = {score: found[(found["step"] - score).abs() < 1e-9] for score in (0.5, 0.9)}
+    entries = [
+        f"{half.cell} on {half.task} tasks {percent(half.middle)} and {percent(most)}"
+        for half, most in zip(shares[0.5].itertuples(), shares[0.9]["middle"], strict=True)
+    ]
+    return f"Share of networks with a score above 0.5 and above 0.9. {_joined(entries)}."
+
+
+def improvements(found: Table, over: str) -> str:
+    """The probability of improvement of each cell in each group of tasks."""
+    entries = [f"{row.cell} on {row.task} tasks {percent(row.probability)}" for row in found.itertuples()]
+    return f"Probability of a higher score than {over}. {_joined(entries)}."
+
+
+def speeds(found: Table) -> str:
+    """The share of confirmation networks that solved each task, and their median step."""
+    entries = [
+        f"{row.cell} on {row.task}: {percent(row.share)}" + ("" if isnan(row.step) else f" in {row.step:,.0f} steps")
+        for row in pick(found, phase="confirm").itertuples()
+    ]
+    return f"Confirmation networks that solved their task, and their median steps. {_joined(entries)}."
+
+
 def _joined(entries: Sequence[str]) -> str:
     """`a; b; c`, at most MOST entries."""
     more = f"; and {len(entries) - MOST:,} more, in the figure's data" if len(entries) > MOST else ""

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 TINY = """
 name = "tiny"
 cells = ["rnn", "gru"]
@@ -30,6 +32,11 @@ rerank = 0
 [confirm]
 seeds = 4
 """
+
+
+def networks(report: Path) -> pd.DataFrame:
+    """The networks of a report: of its confirmation and of its tuning."""
+    return pd.concat([pd.read_csv(report / name) for name in ("results.csv", "trials.csv")], ignore_index=True)
 
 
 def whygates_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

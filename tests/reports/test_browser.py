@@ -1,10 +1,13 @@
 """The report in a browser: it loads without errors, fits the window, and works by keyboard, in dark mode and in print."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.image import imread
 
 from reports.build import build
 from tests.reports import synthetic_study
@@ -123,6 +126,14 @@ def test_text_has_enough_contrast(page, scheme: str) -> None:
     assert worst["ratio"] >= 4.5, worst
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     assert dark == (scheme == "dark")
+
+
+@pytest.mark.parametrize(("scheme", "media"), [("light", "screen"), ("dark", "screen"), ("dark", "print")])
+def test_figures_are_dark_where_the_page_is(page, scheme: Any, media: Any) -> None:
+    page.emulate_media(color_scheme=scheme, media=media)
+    pixels = imread(io.BytesIO(page.locator("#answer ~ figure img").first.screenshot()))
+    dark = pixels[2, 2, :3].mean() < 0.2
+    assert dark == (scheme == "dark" and media == "screen")
 
 
 def test_print_unfolds_what_was_tested(page) -> None:

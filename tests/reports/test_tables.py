@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -215,7 +216,7 @@ def test_invalid_curve_value_is_named_with_its_row(write, tmp_path, cell):
 
 @pytest.mark.parametrize("column", sorted({*REQUIRED, *NUMBERS_OR_EMPTY, *CURVES, "group"}))
 def test_every_column_is_documented(column):
-    assert re.search(rf"\b{column}\b", reports.__doc__ or "")
+    assert f"`{column}`" in (Path(reports.__file__).parent / "templates" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("separator", [";", "\t", ","])
@@ -255,3 +256,28 @@ def test_the_state_of_a_study_has_its_types(write, tmp_path, key):
     write({})
     (tmp_path / "study.json").write_text(json.dumps({key: {}}))
     assert f"{key} must be a" in error_message(tmp_path)
+
+
+def test_trials_may_have_a_table_of_their_own(write, tmp_path):
+    """Confirmation networks come first, wherever they are, and a column that one table lacks is empty."""
+    whole = read(write({"phase": "tune", "hash": "t"}, {}, engine="eager"))
+    table = pd.read_csv(tmp_path / "results.csv", dtype=str)
+    table[table["phase"] == "confirm"].to_csv(tmp_path / "results.csv", index=False)
+    trials = table[table["phase"] == "tune"]
+    trials.to_csv(tmp_path / "trials.csv", index=False)
+    pd.testing.assert_frame_equal(read(tmp_path).results, whole.results)
+    assert whole.results["hash"].tolist() == ["h1", "t"]
+    trials.drop(columns="engine").to_csv(tmp_path / "trials.csv", index=False)
+    assert read(tmp_path).results["engine"].tolist() == ["eager", ""]
+    trials.assign(hash="h1").to_csv(tmp_path / "trials.csv", index=False)
+    assert "trials.csv: the network 'h1' is also in results.csv" in error_message(tmp_path)
+    trials.assign(score="x").to_csv(tmp_path / "trials.csv", index=False)
+    assert "trials.csv: column score, row 2: 'x' must be a finite number" in error_message(tmp_path)
+
+
+def test_a_study_that_is_only_tuned_has_no_confirmation_networks(write, tmp_path):
+    table = pd.read_csv(write({"phase": "tune"}), dtype=str)
+    table.to_csv(tmp_path / "trials.csv", index=False)
+    table.iloc[:0].to_csv(tmp_path / "results.csv", index=False)
+    assert read(tmp_path).results["phase"].tolist() == ["tune"]
+    assert "results.csv: the table has a header but no rows" in error_message(tmp_path / "results.csv")

@@ -67,7 +67,7 @@ def test_its_report_is_that_of_the_original_and_is_not_attached_to_a_run(
     outcome = run("report", "tiny", "--out", "report")
     assert (outcome.code, outcome.stderr) == (0, "")
     assert "could not be attached to the study's run in MLflow: the store was moved or copied, and" in outcome.stdout
-    for name in ("results.csv", "curves.csv", "verdicts.json"):
+    for name in ("results.csv", "trials.csv", "curves.csv", "verdicts.json"):
         assert (tmp_path / "report" / name).read_bytes() == (reported / name).read_bytes()
     assert digests(swept / "whygates-store") == original
     results = unprivileged(lambda: ablations.load_results(archive, "tiny"))

@@ -3,20 +3,19 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import digests
+from tests.ablations.cli_process import digests, networks
 from tests.ablations.cli_runner import whygates
 
 
 def test_a_report_has_all_files_and_one_row_per_member(reported: Path) -> None:
-    for name in ("report.html", "report.md", "verdicts.json", "results.csv", "curves.csv", "study.json"):
+    for name in ("report.html", "report.md", "verdicts.json", "results.csv", "trials.csv", "curves.csv", "study.json"):
         assert (reported / name).stat().st_size > 0
     assert list((reported / "figures").glob("*.svg"))
-    table = pd.read_csv(reported / "results.csv")
+    table = networks(reported)
     assert len(table) == 32
     assert table.hash.is_unique
     verdicts = json.loads((reported / "verdicts.json").read_text())
@@ -89,7 +88,7 @@ def test_a_report_that_cannot_be_attached_is_written_and_says_so(
 
 
 def test_tables_of_parts_of_a_study_make_the_report_of_the_whole(reported: Path, tmp_path: Path) -> None:
-    whole, sources = pd.read_csv(reported / "results.csv", dtype=str), list[str]()
+    whole, sources = networks(reported), list[str]()
     for task, rows in whole.groupby("task"):
         (part := tmp_path / str(task)).mkdir()
         rows.to_csv(part / "results.csv", index=False)
@@ -98,7 +97,7 @@ def test_tables_of_parts_of_a_study_make_the_report_of_the_whole(reported: Path,
         sources += ["--from", str(part)]
     outcome = whygates("report", *sources, "--out", "joined", cwd=tmp_path)
     assert outcome.code == 0, outcome
-    joined = pd.read_csv(tmp_path / "joined" / "results.csv", dtype=str)
+    joined = networks(tmp_path / "joined")
     assert set(joined["hash"]) == set(whole["hash"])
     assert (tmp_path / "joined" / "verdicts.json").read_text() == (reported / "verdicts.json").read_text()
 

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from ablations.studies.loading import load, presets
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
+from tests.ablations.cli_process import networks
 from tests.ablations.cli_runner import Outcome, whygates
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -56,7 +57,7 @@ def test_a_second_sweep_trains_nothing_and_leaves_the_table_unchanged(swept: Pat
     assert re.search(r"recall +│ +2 │ +60 │ +\d/4 │ +\d/4 ", outcome.stdout)  # includes members of the first sweep
     assert {path.name: path.stat().st_mtime_ns for path in members.glob("*.json")} == before
     assert whygates("report", "tiny", "--out", "second", cwd=swept).code == 0
-    tables = [pd.read_csv(folder / "results.csv") for folder in (reported, swept / "second")]
+    tables = [networks(folder) for folder in (reported, swept / "second")]
     pd.testing.assert_frame_equal(*tables)
 
 
@@ -69,7 +70,7 @@ def test_searches_may_be_in_a_database_of_ones_own(swept: Path, reported: Path, 
     with closing(sqlite3.connect(tmp_path / "mine.db")) as database:
         assert database.execute("select count(*) from trials").fetchone() == (16,)
     assert whygates("report", "tiny", "--out", "report", cwd=tmp_path).code == 0
-    tables = [pd.read_csv(folder / "results.csv").drop(columns="seconds") for folder in (reported, tmp_path / "report")]
+    tables = [networks(folder).drop(columns="seconds") for folder in (reported, tmp_path / "report")]
     pd.testing.assert_frame_equal(*tables)
 
 
@@ -106,7 +107,7 @@ def test_a_cell_is_not_trained_beyond_a_lag_that_none_of_its_networks_solves(tmp
     assert "8 of 8 members finished" in status.stdout
     assert states("short", tmp_path) == {("rnn", "recall"): "skipped"}
     assert whygates("report", "short", "--out", "report", cwd=tmp_path).code == 0
-    assert len(pd.read_csv(tmp_path / "report" / "results.csv")) == 8
+    assert len(networks(tmp_path / "report")) == 8
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "8 networks of 1 arm count as unsolved without having been trained" in page
     assert "Every network that the study defines is in these tables." in page
@@ -151,7 +152,7 @@ def swept_plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
 def test_the_report_of_plugins_contains_their_results_and_their_source(swept_plugins: tuple[Path, list[str]]) -> None:
     folder, _ = swept_plugins
     assert whygates("report", STUDY, *PLUGINS, "--out", "report", cwd=folder).code == 0
-    table = pd.read_csv(folder / "report" / "results.csv")
+    table = networks(folder / "report")
     assert table.groupby(["cell", "task"]).size().to_dict() == {
         (cell, "delayed_match"): 4 for cell in ("gru", "lstm", "ugrnn")
     }

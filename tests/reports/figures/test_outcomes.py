@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.aggregates.outcomes import pick
+from reports.aggregates.outcomes import costs_by_size, pick, time_to_solve
 from reports.aggregates.outcomes import solve_rates as aggregate_rates
 from reports.aggregates.reach import reaches
-from reports.figures.outcomes import scores, solve_rates
+from reports.exhibits import outcomes as exhibits
+from reports.figures.outcomes import costs, costs_that_differ, scores, solve_rates
+from reports.figures.panels import series
 from reports.figures.style import cell_styles, figure_style
 from reports.statistics.arms import evidence
 from tests.reports import synthetic_study
@@ -43,3 +45,26 @@ def test_every_network_has_one_marker(confirm: pd.DataFrame) -> None:
         figure = scores(confirm, STYLES)
     markers = sum(len(np.asarray(markers.get_offsets())) for ax in figure.axes for markers in ax.collections)
     assert markers == len(confirm)
+
+
+def test_a_cost_that_is_equal_for_all_cells_has_no_panel(confirm: pd.DataFrame) -> None:
+    points = costs_by_size(
+        confirm.assign(seconds=confirm["cell"].map({cell: 2.0 + i for i, cell in enumerate(STYLES)}))
+    )
+    assert costs_that_differ(points) == ["seconds"]
+    with figure_style():
+        figure = costs(points, STYLES)
+    assert [ax.get_xlabel() for ax in figure.axes] == ["seconds of training"]
+    assert {text.get_text() for text in figure.axes[0].texts} == set(points["cell"])
+
+
+def test_time_to_solve_shows_shares_in_percent_and_the_interval_of_each_median(confirm: pd.DataFrame) -> None:
+    exhibit = exhibits.solving(confirm, STYLES)
+    curves = time_to_solve(confirm)
+    with figure_style():
+        figure = series(curves, STYLES, "training step", exhibits.SHARE_SOLVED, stairs=True)
+        figure.draw_without_rendering()
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0 %", "50 %", "100 %"]
+    reached = curves[curves["middle"] >= 0.5].groupby(["task", "lag", "cell"]).ngroups
+    assert 0 < reached == sum(len(ax.collections) for ax in figure.axes)
+    assert "interval" in exhibit.caption

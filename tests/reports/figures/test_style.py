@@ -4,7 +4,7 @@ import matplotlib.colors
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figures.style import cell_styles, figure_style, svg
+from reports.figures.style import COLORS, DARK, cell_styles, figure_style, pdf, svg, with_dark_mode
 
 
 def luminance(color: str) -> float:
@@ -30,4 +30,37 @@ def test_svg_of_equal_figures_is_equal_and_has_no_date() -> None:
 
     first = plot()
     assert first == plot()
-    assert "<dc:date>" not in first
+    assert "date" not in first
+
+
+def test_pdf_of_equal_figures_is_equal_and_has_no_date() -> None:
+    def plot() -> bytes:
+        with figure_style():
+            figure = Figure(layout="constrained")
+            figure.subplots().set_title("score")
+            svg(figure)
+            return pdf(figure)
+
+    first = plot()
+    assert first == plot()
+    assert b"CreationDate" not in first
+    assert b"/FontDescriptor" not in first
+
+
+def test_dark_mode_changes_the_colours_that_a_figure_has() -> None:
+    with figure_style():
+        figure = Figure()
+        figure.subplots().plot([0, 1], [1, 0], color=COLORS[0])
+        image = svg(figure)
+    dark = with_dark_mode(image)
+    rules = dark.split("<style>")[1].split("</style>")[0]
+    assert rules.startswith("@media (prefers-color-scheme:dark){")
+    assert f'[style*="stroke: {COLORS[0].lower()}"]{{stroke:{DARK[COLORS[0].lower()]}!important}}' in rules
+    assert COLORS[1].lower() not in rules
+    assert dark.replace(f"<style>{rules}</style>", "") == image
+    assert {color.lower() for color in COLORS} <= {*DARK}
+    assert all(
+        luminance(color) > luminance(DARK["#ffffff"]) + 0.2
+        for name, color in DARK.items()
+        if name in map(str.lower, COLORS)
+    )
