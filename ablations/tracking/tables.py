@@ -32,6 +32,9 @@ FIRST_COLUMNS = [
 ]
 """The first columns of results.csv; the others follow in alphabetical order."""
 
+POSITION = ("cell", "task", "lag", "size", "phase", "network")
+"""Params that repeat what the tags and the manifest have, for MLflow's comparison of runs."""
+
 Curves = dict[str, list[tuple[int, float]]]
 """(step, value) pairs by metric."""
 
@@ -103,7 +106,7 @@ def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> d
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     row: dict[str, Any] = {"study": study, "phase": tags["phase"]}
     row |= {key: arm[key] for key in ("cell", "task", "lag", "size")}
-    row |= {key: _value(text) for key, text in params.items() if key != "size"}
+    row |= {key: _value(text) for key, text in params.items() if key not in POSITION}
     row |= {key: value for key, value in metrics.items() if not _is_curve(key) and not key.startswith(LOG10)}
     row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
     for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "finished_at", "flops_per_step"):
