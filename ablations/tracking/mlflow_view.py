@@ -15,7 +15,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from ablations.hyperparameters import HYPERPARAMETERS
-from ablations.tracking.tables import LOG10
+from ablations.tracking.tables import CHOICE, LOG10
 
 KEY = "whygates"
 """Key of the first view, and the start of the keys of the others."""
@@ -37,12 +37,12 @@ def run_link(experiment: str, run: str, page: str = "") -> str:
     return f"#/experiments/{experiment}/runs/{run}{page and '/'}{page}?workflowType=machine_learning"
 
 
-def views(tasks: Sequence[str], hyperparameters: Sequence[str]) -> dict[str, dict[str, Any]]:
+def views(tasks: Sequence[str], space: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The states of views by name, first the one that links open.
 
-    :param hyperparameters: the names of those that the study searches.
+    :param space: what the study searches: a list of values, or a range, by hyperparameter.
     """
-    found = {"Confirmed": _confirmed(""), "Tuning": _tuning(hyperparameters)}
+    found = {"Confirmed": _confirmed(""), "Tuning": _tuning(space)}
     for task in tasks:
         one = f" and params.task = {_quoted(task)}"
         if len(tasks) > 1 and _quoted(task):
@@ -85,19 +85,21 @@ def _confirmed(condition: str) -> dict[str, Any]:
     return _state(f"tags.kind = 'arm'{condition}", "params.`lag`", columns, charts, group=["cell"])
 
 
-def _tuning(hyperparameters: Sequence[str]) -> dict[str, Any]:
+def _tuning(space: dict[str, Any]) -> dict[str, Any]:
     """The trials of the searches: every network of the phases `tune` and `rerank`."""
-    logarithmic = [name for name in hyperparameters if HYPERPARAMETERS[name].scale == "log"]
+    listed = [name for name in sorted(space) if isinstance(space[name], list)]
+    ranges = [name for name in sorted(space) if name not in listed]
+    logarithmic = [name for name in ranges if HYPERPARAMETERS[name].scale == "log"]
     metrics = [f"{LOG10}{name}" for name in logarithmic]
-    others = [name for name in hyperparameters if name not in logarithmic]
+    params = ["cell", *(f"{CHOICE}{name}" for name in listed), *(name for name in ranges if name not in logarithmic)]
     charts = [
-        _chart("PARALLEL", selectedMetrics=[*metrics, SCORE], selectedParams=["cell", *others], showAllRuns=True),
+        _chart("PARALLEL", selectedMetrics=[*metrics, SCORE], selectedParams=params, showAllRuns=True),
         *(
             _chart("SCATTER", xaxis={"key": metric, "type": "METRIC"}, yaxis={"key": SCORE, "type": "METRIC"})
             for metric in metrics
         ),
     ]
-    shown = ("cell", "task", "lag", "phase", "network", *hyperparameters)
+    shown = ("cell", "task", "lag", "phase", "network", *sorted(space))
     columns = [f"metrics.`{SCORE}`", "metrics.`solved`", "metrics.`diverged`", *(f"params.`{name}`" for name in shown)]
     where = "tags.kind = 'member' and tags.phase != 'confirm'"
     return _state(where, "params.`network`", columns, charts, descending=True)
@@ -119,7 +121,7 @@ def _state(
     group: Sequence[str] = (),
     descending: bool = False,
 ) -> dict[str, Any]:
-    section = {"uuid": KEY, "name": "Charts", "display": True}
+    section = {"uuid": KEY, "name": "Charts", "display": True, "columns": 1}
     grouping = {
         "aggregateFunction": "average",
         "groupByKeys": [{"mode": "param", "groupByData": name} for name in group],

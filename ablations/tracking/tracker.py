@@ -61,8 +61,8 @@ class Tracker(TrackedStudy):
             self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
         study_run = self.study_run()
         self.client.log_dict(study_run, manifest | {"experiment": self.experiment}, MANIFEST)
-        space = manifest["definition"]["tune"]["space"]
-        save_views(self.client, self.experiment, views([*manifest["tasks"]], sorted(space)))
+        found = views([*manifest["tasks"]], manifest["definition"]["tune"]["space"])
+        save_views(self.client, self.experiment, found)
         self._describe_experiment(manifest, study_run)
 
     def _check_location(self) -> None:
@@ -136,7 +136,7 @@ class Tracker(TrackedStudy):
         params = {
             key: record[key] for key in (*tables.POSITION, "hidden_size", "parameters", "seed", "search", "trial")
         }
-        params |= record["settings"]
+        params |= record["settings"] | tables.choices(record["settings"], self.planned["definition"]["tune"]["space"])
         metrics = {**record["metrics"], **tables.log10(record["settings"])}
         now = int(time.time() * 1000)
         points = _points(metrics, record["curves"], now)
