@@ -244,6 +244,7 @@ def member_tags(arm: Arm, member: MemberSpec) -> dict[str, Any]:
         "size": arm.size,
         "search": member.search,
         "trial": member.trial,
+        "network": member.position,
     }
 
 

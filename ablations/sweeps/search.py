@@ -36,6 +36,21 @@ class MemberSpec(NamedTuple):
     search: int
     trial: int
     member: Member
+    number: int = 0
+    """Its place among the networks of this phase and trial, which differ by their seed only."""
+
+    @property
+    def position(self) -> str:
+        """The first letter of the phase with the numbers of search, trial and network, as in `t1.3`, `r1.3.0` and `c1.2`: only
+        one trial of a search is confirmed."""
+        match self.phase:
+            case "confirm":
+                numbers = [self.search, self.number]
+            case "rerank":
+                numbers = [self.search, self.trial, self.number]
+            case _:
+                numbers = [self.search, self.trial, *([self.number] if self.number else [])]
+        return self.phase[0] + ".".join(map(str, numbers))
 
     def hash(self, arm: Arm) -> str:
         """The member's content hash."""
@@ -98,6 +113,9 @@ class Search:
             direction="maximize",
             load_if_exists=True,
         )
+        attributes = {"cell": arm.cell.cell, "task": arm.task.name, "lag": arm.lag, "size": arm.size, "search": index}
+        for name in sorted(attributes.keys() - self.study.user_attrs.keys()):
+            self.study.set_user_attr(name, attributes[name])
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.params.keys() != self.distributions.keys():
                 self.study.tell(trial.number, state=TrialState.FAIL)  # the process was killed while asking for it
@@ -150,7 +168,7 @@ class Search:
     def _members(self, phase: Phase, number: int, seeds: Iterable[int], *parts: int) -> list[MemberSpec]:
         settings = self.arm.settings(self.trials()[number].params)
         derived = [self.arm.derive_seed(phase, self.index, *parts, k) for k in seeds]
-        return [MemberSpec(phase, self.index, number, Member(seed, settings)) for seed in derived]
+        return [MemberSpec(phase, self.index, number, Member(seed, settings), k) for k, seed in enumerate(derived)]
 
     def _ranked(
         self, trials: Iterable[int], members_of: Callable[[int], list[MemberSpec]], result: Results

@@ -38,16 +38,18 @@ class Delivery:
         self.work()
 
     def flush(self) -> None:
-        """Make a last attempt."""
-        self._upload()
+        """Make a last attempt, and describe the study."""
+        self._upload(last=True)
 
-    def _upload(self) -> None:
+    def _upload(self, last: bool = False) -> None:
         try:
             for path, record in self.store.queued(self.tracker.study):
                 self._deliver(path, record)
             while self.ended_arms:
                 self.tracker.end_arm(self.ended_arms[0])
                 self.ended_arms.pop(0)
+            if last:
+                self.tracker.describe()
         except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
             self.observer.warn(f"results cannot be uploaded, and stay on disk until they can: {described(error)}")
             self.retry_at = time.monotonic() + RETRY_SECONDS

@@ -15,8 +15,6 @@ from ablations.studies.schema import CellChoice, TaskChoice
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import build_model, flops_per_step, phase_sizes
 
-LONGEST_SUMMARY = 5000
-"""Characters of the tag of an experiment that MLflow servers take; newer ones take more."""
 PACKAGES = ("whygates", "torch", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
@@ -37,19 +35,6 @@ def manifest(study: Study) -> dict[str, Any]:
         "commit": _commit(),
         "plugins": plugins.loaded() | siblings.texts,
     }
-
-
-def markdown_summary(manifest: dict[str, Any]) -> str:
-    """A study's question, cells, tasks and numbers of networks, as Markdown."""
-    definition = manifest["definition"]
-    cells = ", ".join(f"`{label}`" for label in manifest["cells"])
-    names = ", ".join(f"`{label}`" for label in manifest["tasks"])
-    text = (
-        f"{definition['description']}\n\nCells: {cells}. Tasks: {names}. {len(manifest['arms'])} arms, each with "
-        f"{definition['tune']['searches']} searches of {definition['tune']['trials']} trials and "
-        f"{definition['confirm']['seeds']} confirmation seeds. The run `{manifest['study']}: report` has the report as an artifact."
-    ).strip()
-    return text if len(text) <= LONGEST_SUMMARY else text[: LONGEST_SUMMARY - 1] + "…"
 
 
 def _cell(choice: CellChoice) -> dict[str, Any]:

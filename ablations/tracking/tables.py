@@ -32,6 +32,12 @@ FIRST_COLUMNS = [
 ]
 """The first columns of results.csv; the others follow in alphabetical order."""
 
+CHOICE = "choice_"
+"""Prefix of params that repeat a hyperparameter with a list of values as text that is no number: MLflow's parallel coordinates
+leave out numbers where other values of a param are words, or the words, and runs without the param."""
+POSITION = ("cell", "task", "lag", "size", "phase", "network")
+"""Params that repeat what the tags and the manifest have, for MLflow's comparison of runs."""
+
 Curves = dict[str, list[tuple[int, float]]]
 """(step, value) pairs by metric."""
 
@@ -103,7 +109,7 @@ def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> d
     tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
     row: dict[str, Any] = {"study": study, "phase": tags["phase"]}
     row |= {key: arm[key] for key in ("cell", "task", "lag", "size")}
-    row |= {key: _value(text) for key, text in params.items() if key != "size"}
+    row |= {key: _value(text) for key, text in params.items() if key not in POSITION and not key.startswith(CHOICE)}
     row |= {key: value for key, value in metrics.items() if not _is_curve(key) and not key.startswith(LOG10)}
     row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
     for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "finished_at", "flops_per_step"):
@@ -124,6 +130,12 @@ def _value(text: str) -> int | float | str:
 def failed_arms(arms: list[dict[str, Any]]) -> list[str]:
     """The names of the arms whose state is `failed`."""
     return [f"{arm['cell']} on {arm['task']} lag {arm['lag']}" for arm in arms if arm["state"] == "failed"]
+
+
+def choices(settings: dict[str, Setting], space: dict[str, Any]) -> dict[str, str]:
+    """The settings that are searched in a list of values, as text; `none` where the cell does not have them."""
+    names = [name for name, values in space.items() if isinstance(values, list)]
+    return {f"{CHOICE}{name}": f"= {settings[name]}" if name in settings else "none" for name in names}
 
 
 def log10(settings: dict[str, Setting]) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """The tracker: logs finished members, the ends of arms, and reports to MLflow."""
 
+import json
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -9,11 +11,11 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from ablations.sweeps.arm import Logged
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.local import ArmOutcome
-from ablations.tracking import tables
-from ablations.tracking.manifest import markdown_summary
+from ablations.tracking import notes, tables
 from ablations.tracking.mlflow_db import collect_garbage, relocate
-from ablations.tracking.mlflow_view import save_view
+from ablations.tracking.mlflow_view import link, run_link, save_views, views
 from ablations.tracking.runs import using
+from ablations.tracking.summaries import summary
 from ablations.tracking.tracked import MANIFEST, SKIPPED, TrackedStudy
 from reports import output
 
@@ -25,6 +27,8 @@ class Tracker(TrackedStudy):
         """:raises InputError: if the tracking server cannot be used, or the store has no MLflow database yet."""
         super().__init__(store, study)
         self.arms: dict[str, str] = {}
+        self.planned: dict[str, Any] = {}
+        """The manifest of the sweep."""
         self.members: dict[str, tuple[str, Logged]] = {}
         """The run id of every logged member, and what is logged of it."""
         self.unconfirmed: set[str] = set()
@@ -48,15 +52,18 @@ class Tracker(TrackedStudy):
         return {member: logged for member, (_, logged) in self.members.items()}
 
     def _prepare(self, manifest: dict[str, Any]) -> None:
-        """Create the experiment and the study's run unless they exist; log the description, the saved view and the manifest."""
+        """Create the experiment and the study's run unless they exist; log the description, the saved views and the manifest."""
+        self.planned = manifest
         if self.experiment is None:
             location = (self.store.artifacts / self.study).as_uri() if self.store.local else None
             self.experiment = self.client.create_experiment(self.study, artifact_location=location)
-        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", markdown_summary(manifest))
-        save_view(self.client, self.experiment, sorted(manifest["definition"]["tune"]["space"]))
         if not any(self._runs("tags.kind = 'study'")):
             self.client.set_terminated(self._create(f"{self.study}: report", {"kind": "study", "study": self.study}))
-        self.client.log_dict(self.study_run(), manifest | {"experiment": self.experiment}, MANIFEST)
+        study_run = self.study_run()
+        self.client.log_dict(study_run, manifest | {"experiment": self.experiment}, MANIFEST)
+        found = views([*manifest["tasks"]], manifest["definition"]["tune"]["space"])
+        save_views(self.client, self.experiment, found)
+        self._describe_experiment(manifest, study_run)
 
     def _check_location(self) -> None:
         if not self.located:  # artifacts would be logged to the folder that the store was moved or copied from
@@ -71,8 +78,8 @@ class Tracker(TrackedStudy):
             else:
                 tags = {"kind": "arm", "study": self.study, "arm": arm}
                 tags |= {key: str(fields[key]) for key in ("cell", "task", "lag", "size")}
-                name = f"{fields['cell']} {fields['task']} {fields['lag']}"
-                self.arms[arm] = self._create(name, tags, parent=self.study_run())
+                self.arms[arm] = self._create(self._arm_name(fields), tags, parent=self.study_run())
+                self._describe_arm(self.arms[arm], fields)
         return self.arms[arm]
 
     def deliver(self, record: dict[str, Any]) -> bool:
@@ -123,10 +130,13 @@ class Tracker(TrackedStudy):
     def _log_member(self, record: dict[str, Any]) -> str:
         tags = {key: str(record[key]) for key in ("hash", "arm", "phase", "cell", "task", "lag", "engine", "status")}
         tags |= {"kind": "member", "study": self.study}
-        position = f"{record['phase']}{record['search']}.{record['trial']}"
-        name = f"{record['cell']} {position} {record['task']} {record['lag']}"
-        params = {key: record[key] for key in ("size", "hidden_size", "parameters", "seed", "search", "trial")}
-        params |= record["settings"]
+        # Queued by an earlier version, a record has no `network`.
+        record = {"network": f"{record['phase'][0]}{record['search']}.{record['trial']}", **record}
+        name = f"{self._arm_name(record)} · {record['network']}"
+        params = {
+            key: record[key] for key in (*tables.POSITION, "hidden_size", "parameters", "seed", "search", "trial")
+        }
+        params |= record["settings"] | tables.choices(record["settings"], self.planned["definition"]["tune"]["space"])
         metrics = {**record["metrics"], **tables.log10(record["settings"])}
         now = int(time.time() * 1000)
         points = _points(metrics, record["curves"], now)
@@ -148,13 +158,57 @@ class Tracker(TrackedStudy):
             self.client.update_run(run_id, status="SCHEDULED")
         else:
             self.client.set_tag(run_id, SKIPPED, ended.status == "skipped")
+            self._describe_arm(run_id, fields)
+            self._log_summary(run_id, self._runs(f"tags.kind = 'member' and tags.arm = '{arm.hash}'"))
             self.client.set_terminated(run_id, "FAILED" if ended.status == "failed" else "FINISHED")
 
+    def describe(self) -> None:
+        """Log what the study's networks have in common, and links to the report and to its best and worst networks."""
+        manifest, study_run = self.planned or self.manifest(), self.study_run()
+        members = list(self._members(manifest))
+        self._log_summary(study_run, members)
+        for name in ("cell", "task", "lag", "size"):  # not params, which could not follow a changed study file
+            values = dict.fromkeys(str(arm[name]) for arm in manifest["arms"])
+            self.client.set_tag(study_run, f"{name}s", ", ".join(values)[: notes.LONGEST])
+        self._describe_experiment(manifest, study_run, members)
+
+    def _describe_experiment(self, manifest: dict[str, Any], study_run: str, members: Sequence[Run] = ()) -> None:
+        """Log the description of the experiment, with links to the best and the worst of these members."""
+        assert self.experiment is not None  # created by begin()
+        links = {"Confirmed networks": link(self.experiment)}
+        if any(item.path == "report" for item in self.client.list_artifacts(study_run)):
+            links["Report"] = run_link(self.experiment, study_run, "artifacts/report/report.html")
+        if confirmed := [run for run in members if run.data.tags["phase"] == "confirm"]:
+            rank = lambda run: (run.data.metrics["score"], -run.data.metrics["steps_to_solve"])  # noqa: E731
+            for text, run in (("Best", max(confirmed, key=rank)), ("Worst", min(confirmed, key=rank))):
+                links[f"{text} network: {run.info.run_name}"] = run_link(self.experiment, run.info.run_id)
+        self.client.set_experiment_tag(self.experiment, notes.NOTE, notes.of_experiment(manifest, links))
+
+    def _describe_arm(self, run_id: str, fields: dict[str, Any]) -> None:
+        present = self.client.get_run(run_id).data.params  # cannot be changed, also if a label did
+        params = [Param(key, str(fields[key])) for key in ("cell", "task", "lag", "size") if key not in present]
+        note = notes.of_arm(self.planned, fields["cell"], fields["task"])
+        self.client.log_batch(run_id, params=params, tags=[RunTag(notes.NOTE, note)] if note else [])
+
+    def _log_summary(self, run_id: str, members: Iterable[Run]) -> None:
+        """Log those metrics of `summary` that a run does not have yet: MLflow keeps every value that it is given."""
+        present = self.client.get_run(run_id).data.metrics
+        new = {key: value for key, value in summary(members).items() if present.get(key) != value}
+        self.client.log_batch(run_id, _points(new, {}, int(time.time() * 1000)))
+
+    def _arm_name(self, fields: dict[str, Any]) -> str:
+        size = f" · {fields['size']}" if len(self.planned["definition"]["sizes"]) > 1 else ""
+        return f"{fields['cell']} · {fields['task']} {fields['lag']}{size}"
+
     def log_report(self, folder: Path) -> None:
-        """Log the files of a report in `folder` as artifacts of the study's run; other files there are ignored."""
+        """Log the files of a report in `folder` as artifacts of the study's run, and its verdicts as the run's description;
+        other files there are ignored."""
         self._check_location()
         for name in sorted(output.listed(folder)):
             self.client.log_artifact(self.study_run(), str(folder / name), str(PurePosixPath("report", name).parent))
+        verdicts = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))
+        self.client.set_tag(self.study_run(), notes.NOTE, notes.of_study(self.manifest(), verdicts))
+        self.describe()
 
     def _create(self, name: str, tags: dict[str, str], parent: str | None = None, start_time: int | None = None) -> str:
         tags = tags | ({"mlflow.parentRunId": parent} if parent else {})
