@@ -105,11 +105,11 @@ def inspect(
 
 
 @app.command()
-def ui(store: opt.StoreFolder = STORE, port: opt.Port = 5000) -> None:
+def ui(store: opt.StoreFolder = STORE, port: opt.Port = None, open: opt.Open = False) -> None:
     """Browse the runs in the MLflow UI, on this machine only."""
     from ablations.commands.ui import serve
 
-    serve(store, port, console())
+    serve(store, port, open, console())
 
 
 @app.command()

@@ -36,6 +36,7 @@ class Store:
     - `probes/`: the findings of probes about a network, by probe, and its figure
     - `spool/<study>/`: the queue of what is not yet uploaded to the tracker: a member's position in a study
     - `checkpoints/`: populations in training
+    - `ui-port`: the port that `whygates ui` had last
     """
 
     def __init__(self, folder: Path) -> None:

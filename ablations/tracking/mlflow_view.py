@@ -6,6 +6,7 @@ views of networks are sorted so that these have networks of every arm, or of as 
 """
 
 import base64
+import contextlib
 import json
 import uuid
 import zlib
@@ -15,6 +16,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from ablations.hyperparameters import HYPERPARAMETERS
+from ablations.sweeps.store import Store, write
 from ablations.tracking.tables import CHOICE, LOG10
 
 KEY = "whygates"
@@ -23,6 +25,28 @@ PREFIX = "mlflow.sharedViewState."
 MOST = 40
 """Views that the UI lists."""
 SCORE = "score"
+PORT = 5000
+"""The port of the UI of a store that had none yet."""
+
+
+def port_of(store: Store) -> int:
+    """The port that `whygates ui` had last on a store, which links to it carry."""
+    try:
+        return int((store.folder / "ui-port").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return PORT
+
+
+def remember_port(store: Store, port: int) -> None:
+    """Record the port that `whygates ui` has, unless the store can only be read."""
+    if port != port_of(store):
+        with contextlib.suppress(OSError):
+            write(store.folder / "ui-port", str(port))
+
+
+def address(store: Store) -> str:
+    """The address of the UI: that of the server, or the one that `whygates ui` serves."""
+    return f"http://127.0.0.1:{port_of(store)}" if store.local else store.tracking_uri
 
 
 def link(experiment: str, key: str = KEY) -> str:

@@ -15,6 +15,7 @@ from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store, write
 from ablations.tracking import tables
 from ablations.tracking.mlflow_db import artifact_folder
+from ablations.tracking.mlflow_view import address
 from ablations.tracking.runs import connect
 
 MANIFEST = "study.json"
@@ -123,6 +124,7 @@ class TrackedStudy:
         """Write the tables that a report is built from: results.csv, curves.csv and study.json."""
         manifest = self.manifest()
         arms, runs = self.status(manifest), self._finished(manifest)
+        manifest["mlflow"] = address(self.store)
         manifest["queued"] = sum(arm["queued"] for arm in arms)
         manifest["failed"] = tables.failed_arms(arms)
         tables.results(runs, manifest).to_csv(folder / "results.csv", index=False)

@@ -1,4 +1,4 @@
-"""Links to the runs behind a finding: addresses in the MLflow UI that `whygates ui` serves, and filters for its search field."""
+"""Links to the runs behind a finding: addresses in the MLflow UI, and filters for its search field."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from urllib.parse import quote
 from reports.statistics.contrasts import Contrast
 
 SERVER = "http://127.0.0.1:5000"
-"""Default address of `whygates ui`."""
+"""Address of the UI for tables that do not name it."""
 
 
 class Runs(NamedTuple):
@@ -51,8 +51,11 @@ def runs(about: str, tags: Mapping[str, str], study: Mapping[str, Any]) -> Runs:
     experiment = str(study.get("experiment", ""))
     if not re.fullmatch("[0-9]+", experiment):
         return Runs(about, text, "")
-    query = f"searchFilter={quote(text, safe='')}&workflowType=machine_learning"
-    return Runs(about, text, f"{SERVER}/#/experiments/{experiment}/runs?{query}")
+    named = str(study.get("mlflow", SERVER))
+    server = named if re.fullmatch(r"https?://[\w.:\[\]/~%-]+", named) else SERVER
+    order = quote("metrics.`score`", safe="")
+    query = f"searchFilter={quote(text, safe='')}&orderByKey={order}&orderByAsc=false&workflowType=machine_learning"
+    return Runs(about, text, f"{server}/#/experiments/{experiment}/runs?{query}")
 
 
 def _quoted(value: str) -> str:

@@ -1,13 +1,13 @@
 """`whygates ui`: a server process, its address, and how it stops."""
 
 import contextlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
-from threading import Thread
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -16,8 +16,12 @@ import pytest
 from mlflow import MlflowClient
 
 import ablations
+from ablations.sweeps.store import Store
+from ablations.tracking.mlflow_view import KEY, PREFIX, port_of
 from tests.ablations.cli_runner import whygates
 
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 COMMANDS = (("status", "tiny", "--json"), ("report", "tiny"))
 
 
@@ -32,27 +36,25 @@ def test_the_server_serves_the_saved_view_and_the_study_until_it_is_terminated(s
     )
     assert server.stdout
     try:
-        printed = server.stdout.readline() + server.stdout.readline()
-        assert re.search(rf"tiny\s+{re.escape(address)}/#/experiments/\d+/runs\?.*viewStateShareKey=whygates", printed)
-        for _ in range(300):
-            try:
-                with urlopen(f"{address}/") as page:
-                    assert b"<html" in page.read().lower()
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            pytest.fail("the server did not start within 30 s")
+        lines = [server.stdout.readline() for _ in range(3)]
+        view = re.fullmatch(rf"tiny\s+({re.escape(address)}/#/experiments/\d+/runs\?.*)\n", lines[1])
+        assert view, lines
+        assert lines[2] == f"MLflow UI on {address}, Ctrl-C stops it\n"
+        with urlopen(f"{address}/") as page:
+            assert b"<html" in page.read().lower()
+        assert port_of(Store(swept / "whygates-store")) == port
+        if BROWSER:
+            assert_pages_show_runs(address, view[1])
         second = whygates("ui", "--port", str(port), cwd=swept)
         assert second.code == 2
         assert "in use by another program" in second.stderr
         remote = whygates("ui", cwd=swept, MLFLOW_TRACKING_URI=address)
         assert remote.code == 0
         assert re.search(rf"tiny\s+{re.escape(address)}/#/experiments/", remote.stdout)
-        Thread(target=server.stdout.read, daemon=True).start()  # the server waits where nobody reads its log
         assert_a_colleague_without_the_store_reads_the_study(tmp_path, swept, address)
         server.terminate()
         assert server.wait(20) == 0
+        assert server.stdout.read() == ""  # the log of the server is not shown
         with pytest.raises(URLError):
             urlopen(address)
     finally:
@@ -60,6 +62,39 @@ def test_the_server_serves_the_saved_view_and_the_study_until_it_is_terminated(s
             os.killpg(server.pid, 9)
         server.wait(20)
         server.stdout.close()
+
+
+def assert_pages_show_runs(address: str, view: str) -> None:
+    """Each saved view, the report and the links of the description show what they should, in a browser."""
+    from playwright.sync_api import expect, sync_playwright
+
+    client = MlflowClient(address)
+    (experiment,) = [one for one in client.search_experiments() if one.name == "tiny"]
+    views = {
+        key.removeprefix(PREFIX): json.loads(tag)["name"]
+        for key, tag in experiment.tags.items()
+        if key.startswith(PREFIX)
+    }
+    assert {*views.values()} >= {"Confirmed", "Tuning"}
+    best = re.search(r"\[Best network: (.*?)\]\((.*?)\)", experiment.tags["mlflow.note.content"])
+    assert best
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS.split())
+        page = browser.new_page(viewport={"width": 1600, "height": 900})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        expect.set_options(timeout=60_000)
+        for key, name in views.items():
+            page.goto("about:blank")
+            page.goto(view.replace(f"Key={KEY}&", f"Key={key}&"))
+            expect(page.get_by_test_id("saved-views-trigger")).to_contain_text(name)
+            expect(page.get_by_text(re.compile("[1-9][0-9]* matching runs?"))).to_be_visible()
+            expect(page.locator(".js-plotly-plot, .parcoords").first).to_be_visible()
+        page.goto("about:blank")
+        page.goto(f"{address}/{best[2]}")
+        expect(page.get_by_role("heading", name=best[1])).to_be_visible()
+        browser.close()
+    assert not errors
 
 
 def assert_a_colleague_without_the_store_reads_the_study(folder: Path, swept: Path, address: str) -> None:

@@ -49,6 +49,30 @@ def test_reopened_search_proposes_the_same_trials(tmp_path: Path, sampler: str) 
     assert first == second
 
 
+def test_study_of_a_search_says_what_it_searches(store: Store) -> None:
+    arm = small_arm(1)
+    Search(arm, 0, storage(store))
+    study = Search(arm, 0, storage(store)).study
+    expected = {"cell": arm.cell.cell, "task": arm.task.name, "lag": arm.lag, "size": arm.size, "search": 0}
+    assert study.user_attrs == expected
+
+
+def test_positions_tell_the_networks_of_an_arm_apart(store: Store) -> None:
+    settings = {"searches": 2, "trials": 3, "rerank": 2, "rerank_seeds": 2, "seeds": 2}
+    arm = small_arm(1, tune=settings, confirm={"seeds": 4})
+    members = []
+    for index in range(2):
+        search = Search(arm, index, storage(store))
+        for number in range(3):
+            search.ask(number)
+            members += search.trial_members(number)
+        members += search.rerank_members(lambda _: {"metrics": {"solved": 0, "objective": 0.0}})
+        members += search.confirmation_members(lambda _: {"metrics": {"solved": 0, "objective": 0.0}})
+    positions = [member.position for member in members]
+    assert len(set(positions)) == len(positions) == 2 * (6 + 4 + 2)
+    assert {"t1.2", "t1.2.1", "r1.0.1", "c1.0", "c1.1"} <= set(positions)
+
+
 def test_searches_of_an_arm_and_arms_of_a_study_differ(store: Store) -> None:
     sampled = [
         Search(a, index, storage(store)).ask(0).params["learning_rate"]

@@ -30,7 +30,7 @@ def member_record(member: str, arm_index: int = 0, **changes: Any) -> dict[str, 
     metrics = {"score": 0.25, "solved": 0, "diverged": 0, "steps_to_solve": 3000, "censored": 1, "steps": 3000}
     return {
         "hash": member, "study": "tiny", "arm": arm.hash, "phase": "confirm", "cell": arm.cell.label,
-        "task": "recall", "lag": 2, "size": 50, "search": 0, "trial": 4, "seed": 2**47 + 1, "engine": "eager",
+        "task": "recall", "lag": 2, "size": 50, "search": 0, "trial": 4, "network": "c0.3", "seed": 2**47 + 1, "engine": "eager",
         "status": "unsolved", "settings": {"learning_rate": 0.001234567890123, "forget_bias": "chrono"},
         "hidden_size": 5, "parameters": 55,
         "metrics": metrics | {"finished_at": 3000, "objective": 1 / 3, "seconds": 1.5, "flops_per_step": 1234567},

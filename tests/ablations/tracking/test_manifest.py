@@ -6,7 +6,7 @@ from ablations.cells import catalogue
 from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.studies.study import Study
 from ablations.sweeps.arm import build_model
-from ablations.tracking.manifest import manifest, markdown_summary
+from ablations.tracking.manifest import manifest
 from tests.ablations.tracking.member_records import STUDY
 
 
@@ -38,13 +38,3 @@ def test_fixed_initialisers_constructor_options_and_layers_are_options_of_a_cell
     cell = {"cell": "lstm", "layers": 2, "init": {"forget_bias": 3.0}, "options": {"peephole": True}}
     (entry,) = manifest(Study.model_validate(STUDY.model_dump() | {"cells": [cell]}))["cells"].values()
     assert entry["options"] == {"forget_bias": 3.0, "peephole": True, "layers": 2}
-
-
-def test_summary_of_a_study_is_cut_where_mlflow_would_refuse_it() -> None:
-    found = manifest(STUDY)
-    whole = markdown_summary(found)
-    assert whole.startswith("Cells: `rnn`, `lstm`. Tasks: `recall`. 2 arms")
-    for length in (10, 4000, 20_000, 10**6):
-        found["definition"]["description"] = "ü" * length
-        summary = markdown_summary(found)
-        assert summary == (f"{'ü' * length}\n\n{whole}" if length <= 4000 else "ü" * 4999 + "…")

@@ -1,6 +1,8 @@
 """The tracker: what is logged is read back unchanged, and logging it again adds nothing."""
 
+import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ from tests.ablations.tracking.member_records import (
     probed_record,
     started_tracker,
 )
+
+
+def log_report(tracker: Tracker, folder: Path) -> None:
+    """Log the report in a folder, which also has a file that is not part of it."""
+    verdict = {"id": 1, "claim": "it holds", "verdict": "supported", "seeds": 20, "preliminary": False}
+    for name, text in (("report.html", "x"), ("other.bin", "x"), ("verdicts.json", json.dumps([verdict]))):
+        (folder / name).write_text(text)
+    (folder / output.LIST).write_text('["report.html"]')
+    tracker.log_report(folder)
 
 
 def points_per_metric(tracker: Tracker) -> dict[str, int]:
@@ -60,7 +71,79 @@ def test_runs_of_members_are_children_of_arms_and_those_of_the_study(store: Stor
     runs = {run.data.tags["kind"]: run for run in tracker._runs("")}
     assert runs["member"].data.tags["mlflow.parentRunId"] == runs["arm"].info.run_id
     assert runs["arm"].data.tags["mlflow.parentRunId"] == runs["study"].info.run_id
-    assert runs["member"].info.run_name.startswith("rnn confirm0.4")
+    assert runs["member"].info.run_name == "rnn · recall 2 · c0.3"
+    assert runs["arm"].info.run_name == "rnn · recall 2"
+    expected = {"cell": "rnn", "task": "recall", "lag": "2", "size": "50"}
+    assert {name: runs["arm"].data.params[name] for name in expected} == expected
+    assert {name: runs["member"].data.params[name] for name in expected} == expected
+    assert runs["member"].data.params.items() >= {"phase": "confirm", "network": "c0.3"}.items()
+    assert runs["arm"].data.tags["mlflow.note.content"].startswith("```text\n")
+
+
+def test_record_that_an_earlier_version_queued_is_logged(store: Store) -> None:
+    tracker, record = started_tracker(store), member_record("a")
+    del record["network"]
+    assert tracker.deliver(record)
+    (run,) = tracker._runs("tags.kind = 'member'")
+    assert run.info.run_name == "rnn · recall 2 · c0.4"
+
+
+def test_runs_of_a_study_with_several_sizes_have_the_size_in_their_names(store: Store) -> None:
+    tracker = Tracker(store, "tiny")
+    tracker.begin(manifest(STUDY.model_copy(update={"sizes": [50, 100]})))
+    tracker.deliver(member_record("a"))
+    assert "rnn · recall 2 · 50 · c0.3" in {run.info.run_name for run in tracker._runs("")}
+
+
+def test_params_that_repeat_others_are_no_columns_of_results(store: Store) -> None:
+    tracker = started_tracker(store)
+    tracker.deliver(member_record("a"))
+    (run,) = tracker._runs("tags.kind = 'member'")
+    assert run.data.params.items() >= {"choice_forget_bias": "= chrono", "choice_input_bias": "none"}.items()
+    columns = set(tracker.results(tracker.manifest()))
+    assert not columns & {"network", "choice_forget_bias", "choice_input_bias"}
+
+
+def test_runs_of_arm_and_study_have_metrics_of_their_networks(store: Store) -> None:
+    tracker = started_tracker(store)
+    base = member_record("a")["metrics"]
+    solved = base | {"solved": 1, "score": 1.0, "steps_to_solve": 1000}
+    records = [member_record("a", metrics=solved), member_record("b"), member_record("c", phase="tune")]
+    for record in records:
+        tracker.deliver(record)
+    for _ in range(2):
+        tracker.end_arm(ArmOutcome(STUDY.arms()[0], "done", ""))
+        tracker.describe()
+    expected = {"solve_rate": 0.5, "median_score": 0.625, "median_steps_to_solve": 2000, "networks": 3, "seconds": 4.5}
+    for run in tracker._runs("tags.kind != 'member'"):
+        assert run.data.metrics == expected
+        assert len(tracker.client.get_metric_history(run.info.run_id, "seconds")) == 1
+    assert tracker.client.get_run(tracker.study_run()).data.tags.items() >= {"cells": "rnn, lstm", "lags": "2"}.items()
+
+
+def test_description_of_the_experiment_links_its_view_report_best_and_worst_networks(
+    store: Store, tmp_path: Path
+) -> None:
+    tracker = started_tracker(store)
+    tracker.deliver(member_record("a", metrics=member_record("a")["metrics"] | {"score": 1.0}))
+    tracker.deliver(member_record("b", network="c1.0"))
+    log_report(tracker, tmp_path)
+    tags = tracker.client.get_experiment(tracker.experiment).tags
+    ids = {run.data.tags["hash"]: run.info.run_id for run in tracker._runs("tags.kind = 'member'")}
+    links = dict(re.findall(r"\[(.*?)\]\((.*?)\)", tags["mlflow.note.content"]))
+    assert [*links] == [
+        "Confirmed networks",
+        "Report",
+        "Best network: rnn · recall 2 · c0.3",
+        "Worst network: rnn · recall 2 · c1.0",
+    ]
+    for link, expected in zip(
+        links.values(), ("viewStateShareKey=", "/report.html?", f"/{ids['a']}?", f"/{ids['b']}?"), strict=True
+    ):
+        assert link.startswith(f"#/experiments/{tracker.experiment}/runs")
+        assert expected in link
+        assert "workflowType=machine_learning" in link
+    assert "supported" in tracker.client.get_run(tracker.study_run()).data.tags["mlflow.note.content"]
 
 
 def test_results_have_only_members_of_the_current_definition(store: Store) -> None:
@@ -152,10 +235,7 @@ def test_solved_members_are_returned_by_arm_and_phase(store: Store) -> None:
 
 def test_only_the_files_of_a_report_are_attached(store: Store, tmp_path: Path) -> None:
     tracker = started_tracker(store)
-    for name in ("report.html", "other.bin"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / output.LIST).write_text('["report.html"]')
-    tracker.log_report(tmp_path)
+    log_report(tracker, tmp_path)
     assert [path.name for path in store.artifacts.rglob("report/*")] == ["report.html"]
 
 
