@@ -37,8 +37,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """The tests of kills and hangs that take minutes."""
-    run(session, "pytest", "-n", "logical", "-m", "faults", *session.posargs)
+    """The tests that kill sweeps again and again: minutes, one after the other."""
+    run(session, "pytest", "-m", "faults", "-rA", *session.posargs)
 
 
 @nox.session

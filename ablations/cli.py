@@ -62,12 +62,15 @@ def sweep(
 
 @app.command()
 def status(
-    study: opt.Study, store: opt.StoreFolder = STORE, plugin: opt.Plugins = None, as_json: opt.Json = False
+    study: opt.StudyOfStore = "", store: opt.StoreFolder = STORE, plugin: opt.Plugins = None, as_json: opt.Json = False
 ) -> None:
     """Show the progress of a study: its arms, phase by phase."""
-    from ablations.commands.status import show_status, study_status
+    from ablations.commands.status import all_studies, show_status, show_studies, study_status
 
     _load(plugin)
+    if not study:
+        _print(all_studies(store), as_json, show_studies)
+        return
     current = study_status(opt.study_name(study), store)
     _print(current.arms, as_json, lambda _, out: show_status(current, out))
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 INTERRUPTED = 130
-"""The exit code of a command that was interrupted by Ctrl-C or SIGTERM."""
+"""The exit code of a command that was interrupted by Ctrl-C, SIGTERM or a closed terminal."""
 
 
 class InputError(ValueError):

@@ -1,7 +1,8 @@
-"""`whygates sweep --dry-run`: the arms of a study, their sizes, and a time estimate from a few training steps."""
+"""`whygates sweep --dry-run`: what a study would train, and at most how much time and disk that takes on this machine."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -13,42 +14,88 @@ from ablations.sweeps.search import PHASES
 from ablations.training import torch_state
 from ablations.training.population import Population
 from ablations.training.result import Budget, Member
-from reports.format import duration
+from reports.format import count, duration
 
 STEPS = 3
 """Training steps that are timed."""
+CURVES = 4
+"""Curves of a network in training, with a point for each evaluation."""
+STORE_BYTES, POINT_BYTES, NETWORK_BYTES, PROBED_BYTES, WEIGHT_BYTES = 1_000_000, 320, 20_000, 145_000, 16
+"""Disk, as measured, for an empty store; for a point of a curve, in the result and in MLflow's database; for the rest of a network;
+for the findings and the figure of a confirmed one; and for each of its parameters: two snapshots, in the store and as artifact."""
+
+
+class Plan(NamedTuple):
+    """What an arm trains, and what that takes at most."""
+
+    arm: Arm
+    hidden: int
+    parameters: int
+    networks: dict[str, int]
+    """By phase."""
+    seconds: float
+    """On one core, if every network uses all its steps."""
+    bytes: int
 
 
 def print_plan(study: Study, arms: Sequence[Arm], engine: str, workers: int, out: Console) -> None:
-    """Print the arms with their members, hidden sizes and maximal training time, in which every member uses all its steps."""
-    table = Table(title=f"{study.name}: {study.train.steps} steps of {study.train.batch} sequences")
-    for column in ("cell", "task"):
-        table.add_column(column, overflow="fold")
-    for column in ("lag", "size", "hidden", "parameters", *PHASES, "at most"):
-        table.add_column(column, justify="right")
-    seconds_per_time_step: dict[tuple[str, str, int], float] = {}  # of one member, by cell, task and size
-    members, seconds = 0, 0.0
-    for arm in arms:
-        model = build_model(arm)
-        counts = phase_sizes(arm)
-        horizon = arm.task.build().steps(arm.lag)
-        key = (arm.cell.label, arm.task.label, arm.size)
-        if key not in seconds_per_time_step:
-            seconds_per_time_step[key] = _seconds_per_step(arm, engine) / horizon
-        most = sum(counts.values()) * study.train.steps * horizon * seconds_per_time_step[key]
-        table.add_row(
-            arm.cell.label, arm.task.label, str(arm.lag), str(arm.size), str(model.hidden), f"{model.parameters:,}",
-            *(str(counts[phase]) for phase in PHASES), duration(most),
-        )  # fmt: skip
-        members += sum(counts.values())
-        seconds += most
-    out.print(table)
+    """Print a summary of the arms, then a row for each cell and task."""
+    plans = list(_plans(arms, engine, out))
+    networks = sum(sum(plan.networks.values()) for plan in plans)
+    seconds, disk = sum(plan.seconds for plan in plans), STORE_BYTES + sum(plan.bytes for plan in plans)
+    out.print(f"{study.name}: {count(len(arms), 'arm')}, {count(networks, 'network')}", soft_wrap=True)
     out.print(
-        f"{len(arms)} arms, {members} members; training takes at most about {duration(seconds / workers)} on {workers} "
-        "workers. The time of an arm is that of one core. Members stop training when they solve the task; probes and "
-        "start-up take additional time.",
+        f"Training: at most about {duration(seconds / workers)} on {count(workers, 'worker')} ({study.train.steps:,} steps of "
+        f"{study.train.batch} sequences). A network that solves its task stops earlier; start-up and probes come on top.",
         soft_wrap=True,
     )
+    out.print(f"Disk:     at most about {_size(disk)}", soft_wrap=True)
+    table = Table()
+    for column in ("cell", "task"):
+        table.add_column(column, overflow="fold")
+    for column in ("lag", "size", "hidden", "parameters", *PHASES, "on one core"):
+        table.add_column(column, justify="right", overflow="fold")
+    rows: dict[tuple[str, str], list[Plan]] = {}
+    for plan in plans:
+        rows.setdefault((plan.arm.cell.label, plan.arm.task.label), []).append(plan)
+    for names, group in rows.items():
+        table.add_row(
+            *names,
+            *(_values(values) for values in ((p.arm.lag for p in group), (p.arm.size for p in group))),
+            *(_range(values) for values in ([p.hidden for p in group], [p.parameters for p in group])),
+            *(f"{sum(p.networks[phase] for p in group):,}" for phase in PHASES),
+            duration(sum(p.seconds for p in group)),
+        )
+    out.print(table)
+
+
+def _plans(arms: Sequence[Arm], engine: str, out: Console) -> Iterable[Plan]:
+    seconds: dict[tuple[str, str, int], float] = {}  # of one network, per time step of its sequences
+    with out.status("timing training steps") as status:
+        for number, arm in enumerate(arms, 1):
+            status.update(f"timing training steps: {arm.cell.label} · {arm.task.label} ({number} of {len(arms)} arms)")
+            model, networks, horizon = build_model(arm), phase_sizes(arm), arm.task.build().steps(arm.lag)
+            key = (arm.cell.label, arm.task.label, arm.size)
+            if key not in seconds:
+                seconds[key] = _seconds_per_step(arm, engine) / horizon
+            total, steps = sum(networks.values()), arm.train.steps
+            points = total * CURVES * -(-steps // arm.train.eval_every)
+            confirmed = networks["confirm"] * (PROBED_BYTES + WEIGHT_BYTES * model.parameters)
+            disk = POINT_BYTES * points + NETWORK_BYTES * total + confirmed
+            yield Plan(arm, model.hidden, model.parameters, networks, total * steps * horizon * seconds[key], disk)
+
+
+def _values(values: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted({*values})))
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
 
 
 def _seconds_per_step(arm: Arm, engine: str) -> float:

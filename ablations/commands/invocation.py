@@ -7,7 +7,9 @@ from typing import Any
 
 STORE = Path("whygates-store")
 REPORTS = Path("whygates-report")
-DEMO_REPORT = REPORTS / "smoke"
+DEMO = "smoke"
+"""The study of the demo."""
+DEMO_REPORT = REPORTS / DEMO
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 _DEFAULTS = {"store": STORE, "workers": CORES, "engine": "auto", "out": DEMO_REPORT}

@@ -56,6 +56,15 @@ StudyOrList = Annotated[
         autocompletion=complete_study,
     ),
 ]
+StudyOfStore = Annotated[
+    str,
+    Argument(
+        metavar="STUDY",
+        help="A preset's name or a TOML file; without it, the studies of the store are listed.",
+        callback=_checked,
+        autocompletion=complete_study,
+    ),
+]
 CellName = Annotated[str, Argument(metavar="CELL", help="Show only this cell, in full.", autocompletion=complete_cell)]
 TaskName = Annotated[str, Argument(metavar="TASK", help="Show only this task, in full.", autocompletion=complete_task)]
 RunPrefix = Annotated[
@@ -122,7 +131,9 @@ Only = Annotated[
         help="Run only the arms that these claims need, as in claim:1,4, or those of a cell, task, lag or size; repeatable.",
     ),
 ]
-DryRun = Annotated[bool, Option("--dry-run", help="Only print the arms and a time estimate.")]
+DryRun = Annotated[
+    bool, Option("--dry-run", help="Only print what would be trained, and an upper limit of time and disk.")
+]
 Wait = Annotated[bool, Option("--wait", help="Wait for another sweep on the store to end, instead of being refused.")]
 OptunaStorage = Annotated[
     str,

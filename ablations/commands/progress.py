@@ -14,7 +14,7 @@ from rich.text import Text
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Event, ProbeProgress, Warned, phase_sizes
 from ablations.sweeps.workers.local import ArmOutcome
-from reports.format import duration
+from reports.format import count, duration
 
 TITLE = "confirmation seeds with a solved task"
 MAX_COLUMNS = 8
@@ -92,8 +92,12 @@ class Display:
         self.solved.setdefault((record["arm"], record["phase"]), []).append(record["metrics"]["solved"])
 
     def ended(self, outcome: ArmOutcome) -> None:
-        """Print the outcome of an arm; on a terminal, interrupted arms are not printed."""
+        """Print the outcome of an arm, unless it waits; on a terminal, the bars of interrupted arms stay as they are."""
         arm = outcome.arm
+        if outcome.status == "interrupted" and self.live is None:
+            self._print(f"{self._arm_count()}  {arm}: interrupted")
+        if outcome.status in ("interrupted", "waiting"):
+            return
         self.ended_arms += 1
         if arm.hash in self.arm_bars:
             self.by_arm.remove_task(self.arm_bars.pop(arm.hash))
@@ -104,7 +108,7 @@ class Display:
             self._print(Text.assemble(f"{self._arm_count()}  {arm}: ", ("failed", "red"), error))
         elif outcome.status == "skipped":
             self._print(f"{self._arm_count()}  {arm}: not trained, as no network solved the next shorter lag")
-        elif outcome.status == "done" or self.live is None:
+        else:
             solved = self.solved.get((arm.hash, "confirm"))
             rate = f", {sum(solved)} of {len(solved)} confirmation seeds solved" if solved else ""
             self._print(f"{self._arm_count()}  {arm}: {outcome.status}{rate}")
@@ -114,8 +118,9 @@ class Display:
         self._print(Text(message, "yellow"))
 
     def stopping(self) -> None:
-        """Print that the sweep was interrupted and is saving its state."""
-        self._print("Stopping: saving the populations in training; interrupt again to stop at once")
+        """Print that the sweep was interrupted and is saving the populations in training."""
+        saved = count(len(self.arm_bars), "population")
+        self._print(f"Stopping: saving {saved}; interrupt again to stop at once")
 
     def summary(self, outcomes: list[ArmOutcome]) -> None:
         """Print the solve rate of every arm, the errors of failed arms, and the duration."""

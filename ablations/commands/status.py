@@ -1,4 +1,4 @@
-"""`whygates status`: the progress of a study, arm by arm, and what is missing from it."""
+"""`whygates status`: the progress of a study, arm by arm, and what is missing from it; or that of all studies of a store."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from ablations.errors import InputError
 from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
-from ablations.tracking.runs import using
+from ablations.tracking.runs import experiments, using
 from ablations.tracking.tables import failed_arms
 from ablations.tracking.tracked import SKIPPED, TrackedStudy
 from reports.format import count, duration
@@ -23,6 +24,11 @@ class StudyStatus(NamedTuple):
     """Whether a sweep is running on the store; None where only another store knows."""
     command: str
     """The command line that continues the sweep."""
+
+    @property
+    def trained_phases(self) -> list[dict[str, Any]]:
+        """The numbers of each phase of every arm that is trained."""
+        return [arm[phase] for arm in self.arms for phase in PHASES if arm["state"] != SKIPPED]
 
     @property
     def problems(self) -> list[str]:
@@ -93,7 +99,7 @@ def show_status(status: StudyStatus, out: Console) -> None:
             f"{confirm['solved']}/{confirm['done']}", str(sum(arm[phase]["diverged"] for phase in PHASES)), arm["state"],
         )  # fmt: skip
     out.print(table)
-    phases = [arm[phase] for arm in status.arms for phase in PHASES if arm["state"] != SKIPPED]
+    phases = status.trained_phases
     done, total = sum(phase["done"] for phase in phases), sum(phase["of"] for phase in phases)
     remaining, sweep = "", ""
     if status.running is not None:
@@ -104,3 +110,40 @@ def show_status(status: StudyStatus, out: Console) -> None:
     out.print(f"{done} of {total} members finished{remaining}{sweep}")
     for line in status.problems:
         out.print(line, soft_wrap=True)
+
+
+def all_studies(folder: Path) -> list[dict[str, Any]]:
+    """The progress of every study of a store: its name, its arms and networks (those `done`, and `of` how many), how many arms
+    `failed`, how many results are `queued`, and whether the study is `complete`.
+
+    Raises InputError when nothing was swept into the folder.
+    """
+    store = Store.open(folder)
+    rows = []
+    for name in sorted(experiments(store)):
+        with using(store):
+            tracker = TrackedStudy(store, name)
+            try:
+                tracker.study_run()
+            except InputError:  # an experiment of another program on the same server
+                continue
+            status = tracked_status(tracker)
+        row: dict[str, Any] = {"study": name, "complete": not status.problems}
+        row["arms"] = {"done": sum(arm["state"] in ("done", SKIPPED) for arm in status.arms), "of": len(status.arms)}
+        row["networks"] = {key: sum(phase[key] for phase in status.trained_phases) for key in ("done", "of")}
+        row |= {"failed": len(failed_arms(status.arms)), "queued": sum(arm["queued"] for arm in status.arms)}
+        rows.append(row)
+    return rows
+
+
+def show_studies(rows: list[dict[str, Any]], out: Console) -> None:
+    """Print a table of the studies of a store."""
+    table = Table()
+    for column in ("study", "arms done", "networks done", "failed", "to upload", "state"):
+        table.add_column(column, justify="left" if column in ("study", "state") else "right", overflow="fold")
+    for row in rows:
+        done = (f"{row[key]['done']:,}/{row[key]['of']:,}" for key in ("arms", "networks"))
+        state = "complete" if row["complete"] else "unfinished"
+        table.add_row(row["study"], *done, str(row["failed"]), str(row["queued"]), state)
+    out.print(table)
+    out.print("Arm by arm:  whygates status STUDY", soft_wrap=True)

@@ -6,19 +6,20 @@ from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from ablations.cells import Cell
-from ablations.commands.invocation import shell_command
+from ablations.commands.invocation import DEMO, shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
 from ablations.errors import INTERRUPTED
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import scan_sizes
+from ablations.sweeps.arm import phase_sizes, scan_sizes
 from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome, run_arms
+from ablations.sweeps.workers.local import ArmOutcome, handled_signals, run_arms
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
@@ -30,9 +31,20 @@ DONE, FAILED, NOT_UPLOADED = 0, 1, 3
 
 
 def list_studies(out: Console) -> None:
-    """Print the presets with their questions."""
-    for name, path in presets().items():
-        out.print(f"{name}: {load(str(path)).description}", soft_wrap=True)
+    """Print the presets: the question of each, its arms and networks, and which one to start with."""
+    table = Table()
+    for column in ("study", "question", "arms", "networks"):
+        table.add_column(column, justify="right" if column in ("arms", "networks") else "left", overflow="fold")
+    with out.status("reading the presets"):
+        for name, path in sorted(presets().items(), key=lambda preset: preset[0] != DEMO):
+            study = load(str(path))
+            arms = study.arms()
+            networks = sum(sum(phase_sizes(arm).values()) for arm in arms)
+            label = f"{name} (start here)" if name == DEMO else name
+            table.add_row(label, study.description, f"{len(arms):,}", f"{networks:,}")
+    out.print(table)
+    out.print(f"Start with:      whygates sweep {DEMO}   (`whygates demo` also writes its report)", soft_wrap=True)
+    out.print("Time and disk:   whygates sweep STUDY --dry-run", soft_wrap=True)
 
 
 def run_sweep(
@@ -47,20 +59,22 @@ def run_sweep(
     wait: bool = False,
     optuna_url: str = "",
 ) -> int:
-    """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C and SIGTERM stop it.
+    """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C, SIGTERM and a closed
+    terminal stop it.
 
     `resume` is the command line that continues the sweep, and `whole` the one that runs every arm of the study, if that is
     another. `wait`: whether to wait for another sweep on this store instead of being refused; `optuna_url`: the
     database of the searches, by default one in the store. Raises InputError.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in handled_signals():
+        signal.signal(number, signal.default_int_handler)
     outcomes = None
     try:
         every = len(study.arms())
         number = count(every, "arm") if len(arms) == every else f"{len(arms)} of {count(every, 'arm')}"
         out.print(f"{study.name}: {number}, {count(processes, 'worker')}", soft_wrap=True)
         # Before the store is created: a cell that the engine refuses leaves the disk untouched.
-        for line in choose_all(engine, _cells_with_sizes(arms)):
+        for line in _choose_engines(engine, arms, out):
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
         store.optuna_url = optuna_url
@@ -69,7 +83,7 @@ def run_sweep(
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
-    if outcomes is None or any(outcome.status == "interrupted" for outcome in outcomes):
+    if outcomes is None or any(outcome.status in ("interrupted", "waiting") for outcome in outcomes):
         out.print(f"Interrupted; all progress is saved. Continue with:  {resume}", soft_wrap=True)
         return INTERRUPTED
     store = Store(folder)
@@ -78,8 +92,16 @@ def run_sweep(
     out.print(f"Report:      {shell_command('report', study.name, store=folder)}", soft_wrap=True)
     out.print(f"Browse:      {shell_command('ui', store=folder)}", soft_wrap=True)
     if any(outcome.status == "failed" for outcome in outcomes):
+        out.print(f"Try failed arms again with:  {resume}", soft_wrap=True)
         return FAILED
     return NOT_UPLOADED if queued else DONE
+
+
+def _choose_engines(engine: str, arms: Sequence[Arm], out: Console) -> list[str]:
+    """The lines of `choose_all`; a terminal shows how many kernels are ready."""
+    cells, text = _cells_with_sizes(arms), "compiling kernels, or loading those of before ({} of {})"
+    with out.status(text.format(0, len(cells))) as status:
+        return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))))
 
 
 def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]]:

@@ -5,7 +5,7 @@ to a native kernel.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -62,14 +62,20 @@ def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
     return Engine("fused", fused.scan, fused.linear, "compiled from the cell's step")
 
 
-def choose_all(name: str, cells: Mapping[str, tuple[Cell, Iterable[Sizes]]]) -> list[str]:
+def choose_all(
+    name: str, cells: Mapping[str, tuple[Cell, Iterable[Sizes]]], on_ready: Callable[[int], None] = lambda _: None
+) -> list[str]:
     """Return one printable line per outcome of `choose` for several cells by label, compiling their kernels in parallel.
 
+    :param on_ready: called with the number of cells that are ready, after each of them.
     Raises InputError for the first cell that `choose` refuses.
     """
     pool = ThreadPoolExecutor(os.cpu_count())
+    engines: dict[str, Engine] = {}
     try:
-        engines = dict(zip(cells, pool.map(lambda cell: choose(name, *cell), cells.values()), strict=True))
+        for label, engine in zip(cells, pool.map(lambda cell: choose(name, *cell), cells.values()), strict=True):
+            engines[label] = engine
+            on_ready(len(engines))
     finally:  # an interrupt does not wait for a cell that hangs
         pool.shutdown(wait=False, cancel_futures=True)
     labels_by_outcome: dict[str, list[str]] = {}

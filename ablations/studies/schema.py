@@ -131,6 +131,9 @@ class Train(Strict):
     """Consecutive evaluations that must meet the task's criterion before the test set is evaluated."""
     test: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 1000
     """Sequences in the test set."""
+    time_limit: Annotated[FiniteFloat, Field(gt=0, le=MAX_INTEGER)] | None = Field(default=None, exclude=True)
+    """Seconds that a sweep works on an arm before the arm fails; a sweep that is started again gives it as much again. It changes no
+    result, and is left out of hashes and tables."""
 
 
 class Range(Strict):

@@ -148,7 +148,9 @@ class Tracker(TrackedStudy):
 
     def end_arm(self, ended: ArmOutcome) -> None:
         """End an arm's run: FINISHED, with a tag if it was skipped; FAILED with the traceback as artifact; or SCHEDULED if it was
-        interrupted."""
+        interrupted. The run of an arm that waits stays as it is."""
+        if ended.status == "waiting":
+            return
         arm = ended.arm
         fields = {"cell": arm.cell.label, "task": arm.task.label, "lag": arm.lag, "size": arm.size}
         run_id = self.arm_run(arm.hash, fields)

@@ -27,7 +27,8 @@ def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> Outcome:
 
     Plug-ins, signal handlers and torch settings of this process are restored afterwards.
     """
-    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    threads = torch.get_num_threads()
     stdout, stderr = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(cwd),
@@ -43,7 +44,8 @@ def whygates(*arguments: str | Path, cwd: Path, **environment: str) -> Outcome:
         try:
             code = run([str(argument) for argument in arguments])
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             torch.set_num_threads(threads)
             torch.set_flush_denormal(False)
     return Outcome(code, stdout.getvalue(), stderr.getvalue())

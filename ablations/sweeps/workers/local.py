@@ -27,7 +27,15 @@ from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.store import Store
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that stop a sweep; the last is that of a closed terminal."""
+
+
+def handled_signals() -> list[signal.Signals]:
+    """SIGNALS, without that of a closed terminal where it is ignored, as under nohup."""
+    return [one for one in SIGNALS if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
+
+
 MAX_DEATHS = 2
 """Deaths of its worker process after which an arm counts as failed; it is tried again after the first."""
 
@@ -41,11 +49,16 @@ class ArmOutcome(NamedTuple):
 
     arm: Arm
     status: str
-    """`done`, `failed`, `interrupted`, or `skipped`: not trained, as no network solved the task at the next shorter lag."""
+    """`done`, `failed`, `interrupted`, `waiting`: the sweep was interrupted before it began, or `skipped`: not trained, as no
+    network solved the task at the next shorter lag."""
     error: str = ""
     """The traceback of a failure."""
     solved: bool = True
     """Whether any network of the arm solved its task; true where that is not known."""
+
+
+class TimeLimit(BaseException):
+    """Raised in a worker whose arm exceeds its time limit. Not an Exception, so that a cell does not catch it."""
 
 
 class _Worker:
@@ -68,26 +81,32 @@ def run_arms(
 ) -> Generator[ArmOutcome]:
     """Run the arms of a schedule on `workers` processes; yields the outcome of each as it ends.
 
-    Ctrl-C and SIGTERM call `on_stop` and make the workers save their populations; their arms end as `interrupted`. A second one
-    kills the workers, which continue from their last checkpoints.
+    SIGNALS call `on_stop` and make the workers save their populations; their arms end as `interrupted`. A second signal kills
+    the workers, which continue from their last checkpoints.
 
     :param logged: members that the tracker has, by hash.
     :param on_idle: called several times a second.
     """
     context = get_context("spawn")  # torch's thread pools do not survive a fork
     try:
-        progress, stop = context.Queue(), context.Event()
+        with (
+            _blocked_signals()
+        ):  # Python's process that tracks semaphores, which starts here, ignores the others by itself
+            progress, stop = context.Queue(), context.Event()
     except OSError as error:
         raise InputError(
             f"worker processes cannot be started: they need semaphores, as in a writable /dev/shm ({error.strerror})"
         ) from None
     deaths = Counter[str]()
 
-    def request_stop(*_: object) -> None:
+    def request_stop(number: int, _: object) -> None:
         if not stop.is_set():
             stop.set()
             on_stop()
-            return
+        elif number != signal.SIGHUP:  # which a shell and the system may both send for one closed terminal
+            kill_workers()
+
+    def kill_workers() -> None:
         for worker in active_children():  # a cell may hang; files are written atomically, so that this is safe
             worker.kill()
 
@@ -141,7 +160,10 @@ def run_arms(
                             progress.get(timeout=0.1)
                     raise
             if stop.is_set():
-                yield from (ArmOutcome(arm, "interrupted") for arm in [*broken, *schedule.waiting])
+                yield from (
+                    ArmOutcome(arm, "interrupted" if arm in broken else "waiting")
+                    for arm in [*broken, *schedule.waiting]
+                )
                 return
             # A worker died, which breaks the pool. Any arm that had started may be the cause: each gets one more try.
             suspects = [arm for arm in broken if arm.hash in started] or broken[:workers]
@@ -154,8 +176,8 @@ def run_arms(
 
 @contextmanager
 def _signal_handlers(handler: Callable[..., None]) -> Iterator[None]:
-    """Install a handler for SIGNALS; afterwards the previous ones are restored."""
-    previous = {number: signal.signal(number, handler) for number in SIGNALS}
+    """Install a handler for the handled signals; afterwards the previous ones are restored."""
+    previous = {number: signal.signal(number, handler) for number in handled_signals()}
     try:
         yield
     finally:
@@ -192,18 +214,41 @@ def _initialise(
 
 def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
     if _Worker.stop.is_set():
-        return ArmOutcome(arm, "interrupted")
+        return ArmOutcome(arm, "waiting")
     if arm.hash != hash_:
         source = f"{arm.cell.cell}, {arm.task.name} or of what they use"
         return ArmOutcome(arm, "failed", f"the source of {source} was changed during the sweep: start it again")
     context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
     try:
-        with isolated() if plugins.loaded() else nullcontext():  # the worker runs other arms after this one
+        # The worker runs other arms after this one.
+        with _time_limit(arm.train.time_limit), isolated() if plugins.loaded() else nullcontext():
             members = run_arm(arm, context)
             probe_arm(arm, members, context)
     except Interrupted:
         return ArmOutcome(arm, "interrupted")
+    except TimeLimit:
+        reason = f"it took longer than train.time_limit = {arm.train.time_limit:g} seconds"
+        return ArmOutcome(arm, "failed", f"{traceback.format_exc()}\n{reason}")
     except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue
         return ArmOutcome(arm, "failed", traceback.format_exc())
     results = [store.get(member.hash(arm)) for member in members]
     return ArmOutcome(arm, "done", solved=any(result["metrics"]["solved"] for result in results if result))
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise TimeLimit in the block after this many seconds, wherever it is; None: never."""
+    if seconds is None:
+        yield
+        return
+
+    def fail(*_: object) -> None:
+        raise TimeLimit
+
+    signal.signal(signal.SIGALRM, fail)
+    # Raised again every ten seconds, as a bare `except` or a destructor may have swallowed it.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 10.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

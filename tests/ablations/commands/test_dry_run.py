@@ -9,6 +9,18 @@ from tests.ablations.cli_runner import whygates
 def test_a_dry_run_prints_arms_and_time_and_writes_nothing(tiny: Path) -> None:
     outcome = whygates("sweep", "tiny.toml", "--dry-run", "--workers", "2", cwd=tiny)
     assert outcome.code == 0, outcome
-    assert re.search(r"│ rnn +│ recall +│ +2 │ +60 │ +\d+ │ +\d+ │ +4 │ +0 │ +4 │ ", outcome.stdout)
-    assert re.search(r"4 arms, 32 members; training takes at most about [\d.]+ (s|min|h) on 2 workers", outcome.stdout)
+    summary, training, disk, *table = outcome.stdout.splitlines()
+    assert summary == "tiny: 4 arms, 32 networks"
+    assert re.match(r"Training: at most about [\d.]+ (s|min|h) on 2 workers \(20 steps of 8 sequences\)\.", training)
+    assert re.fullmatch(r"Disk:     at most about \d MB", disk)
+    assert any(re.match(r"│ rnn +│ recall +│ +2 │ +60 │ +\d+ │ +\d+ │ +4 │ +0 │ +4 │ ", line) for line in table)
     assert [path.name for path in tiny.iterdir()] == ["tiny.toml"]
+
+
+def test_a_dry_run_has_a_row_for_each_cell_and_task_with_its_lags_joined(tiny: Path) -> None:
+    changes = ("--set", "task.recall.lags=[3, 2, 12]", "--engine", "eager")
+    outcome = whygates("sweep", "tiny.toml", *changes, "--dry-run", cwd=tiny)
+    assert outcome.stdout.startswith("tiny: 8 arms, 64 networks\n")
+    rows = [line for line in outcome.stdout.splitlines() if line.startswith("│")]
+    assert len(rows) == 4
+    assert re.match(r"│ rnn +│ recall +│ +2, 3, 12 │ +60 │ +\d+ │ +\d+ │ +12 │ +0 │ +12 │ ", rows[0])

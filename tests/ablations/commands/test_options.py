@@ -27,7 +27,7 @@ FILE_NAMES = [
 def test_a_study_file_of_any_name_is_one_for_every_command(tiny: Path, name: str) -> None:
     (tiny / "tiny.toml").rename(tiny / name)
     assert study_name(str(tiny / name)) == "tiny"
-    assert "tiny: 20 steps" in whygates("sweep", "--dry-run", "--", name, cwd=tiny).stdout
+    assert "tiny: 4 arms, 32 networks" in whygates("sweep", "--dry-run", "--", name, cwd=tiny).stdout
     for command in ("status", "report"):
         assert "whygates-store: there is no such folder" in whygates(command, "--", name, cwd=tiny).stderr
 

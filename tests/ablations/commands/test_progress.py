@@ -35,7 +35,7 @@ def test_labels_and_errors_are_printed_verbatim_and_earlier_members_count(termin
     display.summary(outcomes)
     text = file.getvalue()
     assert ("1/5 probe: flow" in text) is terminal
-    assert "Stopping: saving the populations in training" in text
+    assert "Stopping: saving 1 population; interrupt again to stop at once" in text
     for part in ("a[/x]", "b[red] :x:", "a[/warning]", "Trouble: d[k[/v]]", "2/3", "2 of 3 confirmation seeds solved"):
         assert part in text
 

@@ -1,9 +1,12 @@
 """A store that can only be read, such as a colleague's or an archive, at another path than it was swept at."""
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from mlflow import MlflowClient
@@ -36,7 +39,9 @@ def archive(swept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 def run(archive: Path, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Run a command on the archive, in an empty folder."""
     monkeypatch.setattr("signal.signal", lambda *_: None)  # allowed in the main thread only
-    monkeypatch.setattr(ui, "_run_server", lambda store, port: None)
+    server = Mock(**{"poll.return_value": None, "wait.side_effect": KeyboardInterrupt})
+    monkeypatch.setattr(ui, "_server", lambda store, port: nullcontext((server, io.BytesIO())))
+    monkeypatch.setattr(ui, "_answers", lambda port: True)
 
     def run(*command: str) -> Outcome:
         return unprivileged(lambda: whygates(*command, "--store", str(archive), cwd=tmp_path))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,13 @@ def test_status_counts_every_member(swept: Path) -> None:
         assert [arm[phase]["probed"] for phase in PHASES] == [0, 0, 4]
     printed = whygates("status", "tiny.toml", cwd=swept).stdout  # named by its file
     assert "32 of 32 members finished; no sweep is running" in printed
+
+
+def test_without_a_study_the_studies_of_the_store_are_listed(swept: Path) -> None:
+    (row,) = json.loads(whygates("status", "--json", cwd=swept).stdout)
+    everything = {"arms": {"done": 4, "of": 4}, "networks": {"done": 32, "of": 32}, "failed": 0, "queued": 0}
+    assert row == {"study": "tiny", "complete": True} | everything
+    assert re.search(r"│ tiny +│ +4/4 │ +32/32 │ +0 │ +0 │ complete", whygates("status", cwd=swept).stdout)
 
 
 def test_an_arm_is_running_only_while_a_sweep_is(swept: Path, monkeypatch) -> None:

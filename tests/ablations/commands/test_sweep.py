@@ -127,12 +127,15 @@ def test_an_arm_that_fails_does_not_stop_the_others_and_its_traceback_is_logged(
     assert list(store.artifacts.rglob("traceback.txt"))
 
 
-def test_without_a_study_the_presets_are_listed_with_their_questions(tmp_path: Path) -> None:
-    lines = whygates("sweep", cwd=tmp_path).stdout.splitlines()
-    names = [line.partition(": ")[0] for line in lines]
-    assert names == sorted(presets())
-    assert {"smoke", "why-gates", "greff", "forgetting", "dissociation", "one-network", "sanity"} <= {*names}
-    assert all("?" in line for line in lines)
+def test_without_a_study_the_presets_are_a_table_that_says_where_to_start(tmp_path: Path) -> None:
+    outcome = whygates("sweep", cwd=tmp_path)
+    assert outcome.code == 0, outcome
+    rows = [[part.strip() for part in line.split("│")[1:-1]] for line in outcome.stdout.splitlines() if "│" in line]
+    names = [row[0] for row in rows if row[0]]  # long questions have several lines
+    assert names == ["smoke (start here)", *sorted({*presets()} - {"smoke"})]
+    assert {"why-gates", "greff", "forgetting", "dissociation", "one-network", "sanity"} <= {*names}
+    assert rows[0][2:] == ["30", "360"]
+    assert "Start with:      whygates sweep smoke " in outcome.stdout
 
 
 @pytest.fixture(scope="module")

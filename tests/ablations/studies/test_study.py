@@ -75,8 +75,10 @@ def test_hash_of_an_arm_depends_on_everything_that_affects_its_results(study_fil
     assert not set(hashes(load(str(study_file), [setting]))) & set(hashes(load(str(study_file))))
 
 
-@pytest.mark.parametrize("setting", ["description=other words", "name=other", "confirm.probes=[]"])
-def test_hash_of_an_arm_does_not_depend_on_names_and_probes(study_file: Path, setting: str) -> None:
+@pytest.mark.parametrize(
+    "setting", ["description=other words", "name=other", "confirm.probes=[]", "train.time_limit=5"]
+)
+def test_hash_of_an_arm_does_not_depend_on_names_probes_and_time_limit(study_file: Path, setting: str) -> None:
     unchanged = hashes(load(str(study_file)))
     assert hashes(load(str(study_file), [setting])) == unchanged
     assert len(set(unchanged)) == len(unchanged)
@@ -127,6 +129,7 @@ def test_values_are_set_by_dotted_key_and_tasks_by_name(study_file: Path) -> Non
         ("train.step=5", "unknown key 'step'; did you mean 'steps'?"),
         ("task.recal.lags=[1]", "no task 'recal'; did you mean 'recall'?"),
         ("task=5", "task: Input should be a valid list"),
+        ("train.time_limit=0", "train.time_limit: Input should be greater than 0"),
         ("name.x=5", "'name.x' is not a key"),
         ("seed=" + "9" * 5000, "seed: Unable to parse input string as an integer"),
         ("sizes=" + "[" * 5000, "sizes: Input should be a valid list"),

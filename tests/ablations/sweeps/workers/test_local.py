@@ -1,6 +1,7 @@
-"""Worker processes: a sweep that is killed repeatedly ends with the table of an uninterrupted one."""
+"""Worker processes: errors, signals, cells that hang."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
 import pytest
+import torch
 
 from ablations.errors import InputError
 from ablations.sweeps import probing
@@ -18,91 +19,8 @@ from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import local
-from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import digests
+from ablations.training.population import Population
 from tests.ablations.sweeps.small_arms import small_arm
-
-PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
-LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
-MEMBERS = 4 * (4 + 2 + 4)
-
-
-def start(folder: Path, store: str, plugin: bool = False) -> subprocess.Popen[str]:
-    """:param plugin: whether one of the two cells is a plug-in's, whose checks take seconds."""
-    options = ["--plugin", str(PLUGIN), "--set", 'cells=["rnn", "ugrnn"]'] if plugin else []
-    options += [word for change in LONGER for word in ("--set", change)]
-    command = [sys.executable, "-m", "ablations", "sweep", "tiny.toml", *options, "--store", store, "--workers", "2"]
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
-
-
-def finished(store: Path) -> int:
-    """The number of members whose results are stored."""
-    return len(list((store / "members").glob("[!.]*.json")))
-
-
-def table(store: Path) -> pd.DataFrame:
-    tracker = Tracker(Store.open(store), "tiny")
-    results = tracker.results(tracker.manifest())
-    curves = tracker.curves(tracker.manifest())
-    assert curves.groupby(["hash", "metric", "step"]).size().max() == 1
-    return results.drop(columns="seconds").merge(curves.groupby("hash").value.agg(["size", "sum"]), on="hash")
-
-
-@pytest.mark.faults
-def test_killed_sweep_ends_with_the_table_of_an_uninterrupted_one(tiny: Path) -> None:
-    done = start(tiny, "uninterrupted", plugin=True)
-    output, errors = done.communicate(timeout=300)
-    assert done.returncode == 0, output + errors
-
-    exits, seen = [], []
-    for kill in (signal.SIGKILL, signal.SIGINT):
-        process = start(tiny, "interrupted", plugin=True)
-        enough = (seen or [0])[-1] + 1
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-            if finished(tiny / "interrupted") >= enough:
-                whole = kill == signal.SIGINT  # as a terminal sends it
-                (os.killpg if whole else os.kill)(process.pid, kill)
-                break
-        output, _ = process.communicate(timeout=60)
-        exits.append(process.returncode)
-        seen.append(finished(tiny / "interrupted"))
-        if process.returncode == 130:
-            assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
-            assert " --store interrupted" in output
-    assert exits == [-signal.SIGKILL, 130]
-    assert seen == sorted(seen), "what was finished stays finished"
-    assert seen[0] < MEMBERS, "the first kill came too late to test anything"
-
-    done = start(tiny, "interrupted", plugin=True)
-    output, errors = done.communicate(timeout=300)
-    assert done.returncode == 0, output + errors
-    uninterrupted, resumed = table(tiny / "uninterrupted"), table(tiny / "interrupted")
-    assert len(uninterrupted) == MEMBERS
-    assert uninterrupted.hash.is_unique
-    pd.testing.assert_frame_equal(uninterrupted, resumed, check_exact=True)
-    assert (uninterrupted.decay_end.notna() == (uninterrupted.phase == "confirm")).all()
-    for part in ("weights", "probes"):
-        assert digests(tiny / "uninterrupted" / part) == digests(tiny / "interrupted" / part)
-        assert len(digests(tiny / "uninterrupted" / part)) >= 16
-
-
-def test_arm_survives_the_death_of_its_worker(tiny: Path) -> None:
-    process = start(tiny, "store")
-    deadline = time.monotonic() + 60
-    while finished(tiny / "store") == 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
-    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, output + errors
-    assert "4 of 4 arms done" in output
-    results = table(tiny / "store")
-    assert len(results) == MEMBERS
-    assert results.hash.is_unique
 
 
 def test_probe_that_raises_fails_its_arm_and_keeps_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,10 +30,7 @@ def test_probe_that_raises_fails_its_arm_and_keeps_the_results(tmp_path: Path, m
     store = Store.create(tmp_path / "store")
     storage(store)
     monkeypatch.setattr(probing, "measure", broken)
-    state = SimpleNamespace(
-        logged={}, progress=SimpleNamespace(put=lambda _: None), stop=SimpleNamespace(is_set=lambda: False)
-    )
-    monkeypatch.setattr(local, "_Worker", state)
+    monkeypatch.setattr(local, "_Worker", worker())
     outcome = local._work_on(small_arm(1), small_arm(1).hash, store, "eager")
     assert outcome.status == "failed"
     assert outcome.error.splitlines()[-1] == "ArithmeticError: the gradient is not defined"
@@ -201,3 +116,68 @@ def test_a_cell_that_hangs_is_interrupted_and_its_sweep_continues(tiny: Path, wh
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tiny, timeout=300)
     assert done.returncode == 0, done
     assert "4 of 4 arms done" in done.stdout
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_an_arm_that_exceeds_its_time_limit_fails_and_is_tried_again_by_the_next_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    """It trains for hours, or its cell hangs. The next sweep has no limit and a cell that does not hang."""
+    budget = {"batch": 4, "eval_every": 2, "patience": 1000, "test": 20}
+    arm = small_arm(1, train={**budget, "steps": 8 if hangs else 10**7, "time_limit": 2})
+    store = Store.create(tmp_path / "store")
+    storage(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "_Worker", worker())
+        if hangs:
+            patch.setattr(Population, "train_step", lambda _: time.sleep(3600))
+        started = time.monotonic()
+        outcome = local._work_on(arm, arm.hash, store, "eager")
+        assert time.monotonic() - started < 60
+        assert outcome.status == "failed"
+        assert outcome.error.splitlines()[-1] == "it took longer than train.time_limit = 2 seconds"
+        assert ("time.sleep(3600)" in outcome.error) == hangs, "the traceback says where it was"
+        patch.undo()
+        monkeypatch.setattr(local, "_Worker", worker())
+        again = small_arm(1, train={**budget, "steps": 8})
+        assert local._work_on(again, again.hash, store, "eager").status == "done"
+
+
+def worker() -> SimpleNamespace:
+    """The state of a worker process that is not stopped."""
+    return SimpleNamespace(
+        logged={}, progress=SimpleNamespace(put=lambda _: None), stop=SimpleNamespace(is_set=lambda: False)
+    )
+
+
+LAUNCHER = """
+import fcntl, os, signal, sys, termios
+if sys.argv[1] == "terminal":
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+else:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+os.execv(sys.executable, [sys.executable, "-m", "ablations", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("where", ["terminal", "nohup"])
+def test_a_closed_terminal_saves_the_populations_unless_the_signal_is_ignored(tiny: Path, where: str) -> None:
+    changes = ("train.steps=1000000", "train.patience=100000", "train.eval_every=5")
+    options = [word for change in changes for word in ("--set", change)]
+    command = ["sweep", "tiny.toml", *options, "--workers", "1", "--engine", "eager", "--only", "cell:rnn"]
+    parent, terminal = pty.openpty()
+    ends: dict[str, Any] = {"stdin": terminal, "stdout": terminal, "stderr": terminal, "start_new_session": True}
+    process = subprocess.Popen([sys.executable, "-c", LAUNCHER, where, *command], cwd=tiny, **ends)
+    os.close(terminal)
+    output, deadline = "", time.monotonic() + 120
+    while "best score" not in output and time.monotonic() < deadline:
+        output += os.read(parent, 10_000).decode(errors="replace")
+    os.close(parent)
+    if where == "nohup":
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(2)
+        assert process.poll() is None
+        process.terminate()
+    assert process.wait(timeout=60) == 130, output
+    (checkpoint,) = (tiny / "whygates-store" / "checkpoints").glob("*.pt")
+    assert torch.load(checkpoint, weights_only=True)["population"]["step"] > 0

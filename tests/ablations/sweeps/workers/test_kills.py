@@ -1,0 +1,148 @@
+"""Sweeps whose processes are killed or interrupted end with the table of an undisturbed one."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablations.sweeps.store import Store
+from ablations.tracking.tracker import Tracker
+from tests.ablations.cli_process import digests
+
+PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
+LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
+MEMBERS = 4 * (4 + 2 + 4)
+
+
+def start(folder: Path, store: str, plugin: bool = False) -> subprocess.Popen[str]:
+    """:param plugin: whether one of the two cells is a plug-in's, whose checks take seconds."""
+    options = ["--plugin", str(PLUGIN), "--set", 'cells=["rnn", "ugrnn"]'] if plugin else []
+    options += [word for change in LONGER for word in ("--set", change)]
+    command = [sys.executable, "-m", "ablations", "sweep", "tiny.toml", *options, "--store", store, "--workers", "2"]
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
+
+
+def finished(store: Path) -> int:
+    """The number of members whose results are stored."""
+    return len(list((store / "members").glob("[!.]*.json")))
+
+
+def table(store: Path) -> pd.DataFrame:
+    tracker = Tracker(Store.open(store), "tiny")
+    results = tracker.results(tracker.manifest())
+    curves = tracker.curves(tracker.manifest())
+    assert curves.groupby(["hash", "metric", "step"]).size().max() == 1
+    return results.drop(columns="seconds").merge(curves.groupby("hash").value.agg(["size", "sum"]), on="hash")
+
+
+def test_killed_sweep_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> None:
+    """The driver is killed, and then a worker of the sweep that continues."""
+    done = start(tiny, "undisturbed")
+    output, errors = done.communicate(timeout=300)
+    assert done.returncode == 0, output + errors
+
+    process = start(tiny, "disturbed")
+    wait_for_members(tiny / "disturbed", 1, process)
+    process.kill()
+    process.communicate(timeout=60)
+    seen = finished(tiny / "disturbed")
+    assert seen < MEMBERS, "the kill came too late to test anything"
+
+    process = start(tiny, "disturbed")
+    wait_for_members(tiny / "disturbed", seen + 1, process)
+    os.kill(random.choice(workers(process)), signal.SIGKILL)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, output + errors
+    assert "4 of 4 arms done" in output
+    assert_undisturbed(tiny)
+
+
+@pytest.mark.faults
+def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> None:
+    """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
+    started = time.monotonic()
+    done = start(tiny, "undisturbed", plugin=True)
+    output, errors = done.communicate(timeout=600)
+    assert done.returncode == 0, output + errors
+    taken = time.monotonic() - started
+
+    moments, process = random.Random(seed := time.time_ns()), start(tiny, "disturbed", plugin=True)
+    kills, early = Counter[str](), 0
+    while kills.total() < 20:
+        time.sleep(moments.uniform(0, 0.8 * taken))
+        target = moments.choice(["driver", "worker", "both"])
+        if target != "driver":
+            victims = workers(process)
+            if process.poll() is None and not victims:  # it has not started any yet
+                continue
+            for worker in moments.sample(victims, min(1, len(victims))):
+                os.kill(worker, signal.SIGKILL)
+        if target != "worker":
+            process.kill()
+            process.communicate(timeout=60)
+        kills[target] += 1
+        early += finished(tiny / "disturbed") < MEMBERS
+        if process.poll() is not None:
+            process = start(tiny, "disturbed", plugin=True)
+    process.kill()
+    process.communicate(timeout=60)
+    done = start(tiny, "disturbed", plugin=True)
+    output, errors = done.communicate(timeout=600)
+    assert done.returncode == 0, (seed, output, errors)
+    assert_undisturbed(tiny)
+    print(f"seed {seed}: {dict(kills)}, {early} of them before all networks were trained; no row lost")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one(
+    tiny: Path, number: signal.Signals
+) -> None:
+    done = start(tiny, "undisturbed", plugin=True)
+    assert done.wait(timeout=600) == 0
+    process = start(tiny, "disturbed", plugin=True)
+    wait_for_members(tiny / "disturbed", 1, process)
+    os.killpg(process.pid, number)  # as a terminal and a scheduler send it
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
+    assert " --store disturbed" in output
+    done = start(tiny, "disturbed", plugin=True)
+    assert done.wait(timeout=600) == 0
+    assert_undisturbed(tiny)
+
+
+def wait_for_members(store: Path, members: int, process: subprocess.Popen[str]) -> None:
+    """Wait until the results of so many members are stored."""
+    deadline = time.monotonic() + 120
+    while finished(store) < members and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """The ids of a sweep's worker processes."""
+    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
+    return [int(worker) for worker in found.stdout.split()]
+
+
+def assert_undisturbed(folder: Path) -> None:
+    """Two stores have equal tables, weights and findings, but for the time taken; no run is left running."""
+    undisturbed, disturbed = table(folder / "undisturbed"), table(folder / "disturbed")
+    assert len(undisturbed) == MEMBERS
+    assert undisturbed.hash.is_unique
+    pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
+    assert (undisturbed.decay_end.notna() == (undisturbed.phase == "confirm")).all()
+    for part in ("weights", "probes"):
+        assert digests(folder / "undisturbed" / part) == digests(folder / "disturbed" / part)
+        assert len(digests(folder / "undisturbed" / part)) >= 16
+    tracker = Tracker(Store.open(folder / "disturbed"), "tiny")
+    assert not list(tracker.client.search_runs([str(tracker.experiment)], "attributes.status = 'RUNNING'"))
