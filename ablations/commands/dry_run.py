@@ -16,8 +16,8 @@ from ablations.training.population import Population
 from ablations.training.result import Budget, Member
 from reports.format import count, duration
 
-STEPS = 3
-"""Training steps that are timed."""
+STEPS, MEMBERS = 3, 16
+"""Training steps and networks, at most, that are timed."""
 CURVES = 4
 """Curves of a network in training, with a point for each evaluation."""
 STORE_BYTES, POINT_BYTES, NETWORK_BYTES, PROBED_BYTES, WEIGHT_BYTES = 1_000_000, 320, 20_000, 145_000, 16
@@ -99,8 +99,8 @@ def _size(size: float) -> str:
 
 
 def _seconds_per_step(arm: Arm, engine: str) -> float:
-    """The seconds of one gradient step of one member, in a population as large as the arm's largest, evaluations included."""
-    count = max(phase_sizes(arm).values())
+    """The seconds of one gradient step of one member, evaluations included."""
+    count = min(max(phase_sizes(arm).values()), MEMBERS)
     members = [Member(seed, arm.settings({})) for seed in range(count)]
     budget = Budget(**arm.train.model_dump())
     with torch_state.standard():
