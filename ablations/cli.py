@@ -22,11 +22,13 @@ app = typer.Typer(
 
 
 @app.command()
-def demo(store: opt.StoreFolder = STORE, out: opt.Out = DEMO_REPORT, workers: opt.Workers = CORES) -> None:
+def demo(
+    store: opt.StoreFolder = STORE, out: opt.Out = DEMO_REPORT, workers: opt.Workers = CORES, browse: opt.Open = False
+) -> None:
     """Run the `smoke` study and write its report: a few minutes on a laptop."""
     from ablations.commands.demo import run_demo
 
-    raise typer.Exit(run_demo(store, out, workers, console()))
+    raise typer.Exit(run_demo(store, out, workers, browse, console()))
 
 
 @app.command()
@@ -83,6 +85,7 @@ def report(
     plugin: opt.Plugins = None,
     tables: opt.Tables = None,
     beside: opt.Beside = None,
+    browse: opt.Open = False,
 ) -> None:
     """Write the report of a study, or of several together: HTML, Markdown, verdicts, tables and figures."""
     from ablations.commands.report import rebuild_report, write_report
@@ -91,9 +94,10 @@ def report(
         raise InputError("report: give either a STUDY or --from TABLES")
     _load(plugin)
     if tables:
-        return rebuild_report(tables, [Path(folder) for folder in beside or []], out or REPORTS / "rebuilt", console())
+        others = [Path(folder) for folder in beside or []]
+        return rebuild_report(tables, others, out or REPORTS / "rebuilt", browse, console())
     names, others = (list(dict.fromkeys(opt.study_name(study) for study in group or [])) for group in (studies, beside))
-    return write_report(names, others, store, out or REPORTS / "+".join(names), console())
+    return write_report(names, others, store, out or REPORTS / "+".join(names), browse, console())
 
 
 @app.command()

@@ -164,7 +164,7 @@ Port = Annotated[
     int | None,
     Option("--port", min=1, max=65535, help="The port on 127.0.0.1: by default the last one of this store, or 5000."),
 ]
-Open = Annotated[bool, Option("--open", help="Open the first study in the browser.")]
+Open = Annotated[bool, Option("--open", help="Open it in the browser.")]
 Inputs = Annotated[int, Option("--inputs", min=1, help="Input features of the layer whose weights are shown.")]
 Hidden = Annotated[int, Option("--hidden", min=1, help="Hidden units of that layer.")]
 CellPair = Annotated[

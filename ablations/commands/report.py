@@ -1,6 +1,8 @@
 """`whygates report`: build a study's report from the tracker, or rebuild it from tables."""
 
+import json
 import tempfile
+import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +18,12 @@ from reports import output
 from reports.build import build, robustness_of
 from reports.join import join
 from reports.tables import BadTable
+from reports.text.sentences import tally
 
 
-def write_report(studies: Sequence[str], beside: Sequence[str], store: Path, target: Path, out: Console) -> None:
+def write_report(
+    studies: Sequence[str], beside: Sequence[str], store: Path, target: Path, open_browser: bool, out: Console
+) -> None:
     """Build the report of studies in `target`, with robustness studies beside them, and attach it to their MLflow runs.
 
     Raises InputError.
@@ -29,7 +34,7 @@ def write_report(studies: Sequence[str], beside: Sequence[str], store: Path, tar
     with tempfile.TemporaryDirectory() as tables:
         trackers = {name: _exported(name, opened, Path(tables)) for name in dict.fromkeys([*studies, *beside])}
         folders, others = ([Path(tables, name) for name in names] for names in (studies, beside))
-        rebuild_report(folders, others, target, out)
+        page = _build(folders, others, target)
     for tracker in (trackers[name] for name in studies):
         try:
             tracker.log_report(target)
@@ -37,6 +42,7 @@ def write_report(studies: Sequence[str], beside: Sequence[str], store: Path, tar
             out.print(f"It could not be attached to the study's run in MLflow: {described(error)}", soft_wrap=True)
         for line in tracked_status(tracker).problems:
             out.print(line, soft_wrap=True)
+    _announce(page, open_browser, out)
 
 
 def _exported(study: str, store: Store, folder: Path) -> Tracker:
@@ -48,20 +54,35 @@ def _exported(study: str, store: Store, folder: Path) -> Tracker:
     return tracker
 
 
-def rebuild_report(sources: Sequence[Path], beside: Sequence[Path], target: Path, out: Console) -> None:
+def rebuild_report(
+    sources: Sequence[Path], beside: Sequence[Path], target: Path, open_browser: bool, out: Console
+) -> None:
     """Build a report in `target` from a folder of tables or a single results.csv, or from several folders together.
 
     :param beside: folders with the tables of robustness studies.
 
     Raises InputError.
     """
+    _announce(_build(sources, beside, target), open_browser, out)
+
+
+def _build(sources: Sequence[Path], beside: Sequence[Path], target: Path) -> Path:
     with writing(target), tempfile.TemporaryDirectory() as together:
         if len(sources) > 1:
             join(sources, Path(together))
         source = sources[0] if len(sources) == 1 else Path(together)
         others = {name: path for folder in sources for name, path in robustness_of(folder).items()}
-        page = build(source, target, others | {folder.resolve().name: folder for folder in beside})
-    out.print(f"Written:     {page}", soft_wrap=True)
+        return build(source, target, others | {folder.resolve().name: folder for folder in beside})
+
+
+def _announce(page: Path, open_browser: bool, out: Console) -> None:
+    """Print the number of claims with each verdict, and the address of the page."""
+    verdicts = json.loads((page.parent / "verdicts.json").read_text(encoding="utf-8"))
+    address = page.absolute().as_uri()
+    out.print(f"Verdicts:    {tally([verdict['verdict'] for verdict in verdicts])}", soft_wrap=True)
+    out.print(f"Written:     {address}", soft_wrap=True)
+    if open_browser:
+        webbrowser.open(address)
 
 
 def create_folder(folder: Path) -> None:

@@ -100,7 +100,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "scope": _scope(view),
         "unfinished": methods.unfinished(tables.results, study),
         "command": study.get("command", ""),
-        "tally": sentences.tally(verdicts),
+        "tally": sentences.tally([verdict.verdict for verdict in verdicts]),
         "preliminary": seeds < ENOUGH_SEEDS,
         "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results),

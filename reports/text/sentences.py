@@ -125,10 +125,10 @@ def needed(seeds: int, lags: int) -> str:
     )
 
 
-def tally(verdicts: Sequence[Verdict]) -> str:
+def tally(verdicts: Sequence[str]) -> str:
     """The number of claims with each verdict: `13 claims: 1 supported, 2 inconclusive, 10 not tested`."""
     kinds = ("supported", "refuted", "inconclusive", "not_tested")
-    counts = [(sum(verdict.verdict == kind for verdict in verdicts), kind.replace("_", " ")) for kind in kinds]
+    counts = [(verdicts.count(kind), kind.replace("_", " ")) for kind in kinds]
     return f"{count(len(verdicts), 'claim')}: {', '.join(f'{n} {kind}' for n, kind in counts if n)}"
 
 

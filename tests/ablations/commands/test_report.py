@@ -1,6 +1,7 @@
 """`whygates report`: the files of a report, and reports rebuilt from tables."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -78,12 +79,16 @@ def test_a_report_that_cannot_be_attached_is_written_and_says_so(
         raise ImportError("No module named 'boto3'\nmore")
 
     monkeypatch.setattr(Tracker, "log_report", fail)
-    done = whygates("report", "tiny", "--store", swept / "whygates-store", "--out", "out", cwd=tmp_path)
-    assert done == (
-        0,
-        "Written:     out/report.html\nIt could not be attached to the study's run in MLflow: No module named 'boto3'\n",
-        "",
-    )
+    opened = list[str]()
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    done = whygates("report", "tiny", "--store", swept / "whygates-store", "--out", "out", "--open", cwd=tmp_path)
+    assert (done.code, done.stderr) == (0, "")
+    problem, verdicts, written = done.stdout.splitlines()
+    assert problem == "It could not be attached to the study's run in MLflow: No module named 'boto3'"
+    assert re.fullmatch(r"Verdicts:    16 claims: .*\d+ not tested", verdicts)
+    (address,) = opened
+    assert written == f"Written:     {address}"
+    assert address == (tmp_path / "out" / "report.html").as_uri()
     assert (tmp_path / "out" / "report.html").stat().st_size > 0
 
 
