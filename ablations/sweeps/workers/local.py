@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
+from ctypes import c_bool
 from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
@@ -92,17 +93,17 @@ def run_arms(
         with (
             _blocked_signals()
         ):  # Python's process that tracks semaphores, which starts here, ignores the others by itself
-            progress, stop = context.Queue(), context.Event()
+            progress = context.Queue()
+        stop = context.RawValue(c_bool)  # not an Event: a worker that is killed could hold its lock
     except OSError as error:
         raise InputError(
             f"worker processes cannot be started: they need semaphores, as in a writable /dev/shm ({error.strerror})"
         ) from None
-    deaths = Counter[str]()
+    deaths, said = Counter[str](), False
 
-    def request_stop(number: int, _: object) -> None:
-        if not stop.is_set():
-            stop.set()
-            on_stop()
+    def request_stop(number: int, _: object) -> None:  # raises nothing: it may interrupt the queue with its lock held
+        if not stop.value:
+            stop.value = True
         elif number != signal.SIGHUP:  # which a shell and the system may both send for one closed terminal
             kill_workers()
 
@@ -111,7 +112,11 @@ def run_arms(
             worker.kill()
 
     def drain() -> None:
-        """Pass on progress for a tenth of a second."""
+        """Pass on progress for a tenth of a second, and that a signal came."""
+        nonlocal said
+        if stop.value and not said:
+            said = True
+            on_stop()
         until = time.monotonic() + 0.1
         while (remaining := until - time.monotonic()) > 0:
             try:
@@ -147,19 +152,19 @@ def run_arms(
                             try:
                                 outcome = future.result()
                             except BrokenProcessPool:
-                                if not stop.is_set():
+                                if not stop.value:
                                     broken.append(arm)
                                     continue
                                 outcome = ArmOutcome(arm, "interrupted")
                             schedule.ended(arm, outcome.solved)
                             yield outcome
                 except BaseException:  # raised here or by the caller: the pool would wait for whole arms
-                    stop.set()
+                    stop.value = True
                     while not all(future.done() or future.cancel() for future in pending):
                         with suppress(queue.Empty):  # a worker that reports waits until it is heard
                             progress.get(timeout=0.1)
                     raise
-            if stop.is_set():
+            if stop.value:
                 yield from (
                     ArmOutcome(arm, "interrupted" if arm in broken else "waiting")
                     for arm in [*broken, *schedule.waiting]
@@ -213,12 +218,12 @@ def _initialise(
 
 
 def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
-    if _Worker.stop.is_set():
+    if _Worker.stop.value:
         return ArmOutcome(arm, "waiting")
     if arm.hash != hash_:
         source = f"{arm.cell.cell}, {arm.task.name} or of what they use"
         return ArmOutcome(arm, "failed", f"the source of {source} was changed during the sweep: start it again")
-    context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
+    context = Context(store, engine, _Worker.logged, _Worker.progress.put, lambda: _Worker.stop.value)
     try:
         # The worker runs other arms after this one.
         with _time_limit(arm.train.time_limit), isolated() if plugins.loaded() else nullcontext():
