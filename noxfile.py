@@ -49,6 +49,14 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """The pictures of the README, from a run of the demo."""
+    folder = session.create_tmp()
+    run(session, "ablations", "demo", "--store", f"{folder}/store", "--out", f"{folder}/report")
+    session.run(sys.executable, "docs/pictures.py", folder)
+
+
+@nox.session
 def study(session: nox.Session) -> None:
     """A study and its report: `nox -s study -- why-gates`."""
     name = session.posargs[0] if session.posargs else "why-gates"
