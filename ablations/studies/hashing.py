@@ -42,7 +42,7 @@ def source_digest(kind: type) -> str:
     """
     module, sources = sys.modules[kind.__module__], _Sources()
     try:
-        if kind.__qualname__ not in (name for statement in _tree(module).body for name in _binds(statement)):
+        if kind.__qualname__ not in _definitions(module):
             raise ValueError(f"the source of {kind.__qualname__} cannot be read: it is not at the top of a module")
         sources.use(module, kind.__qualname__)
     except (OSError, TypeError) as error:
@@ -62,12 +62,11 @@ class _Sources:
         if not _is_own(module):
             self._add(module, "", _tree(module).body)
             return
-        statements = [statement for statement in _tree(module).body if name in _binds(statement)]
-        if statements:
+        if statements := _definitions(module).get(name):
             self._add(module, name, statements)
             # Branches, loops, augmented assignments, calls and star imports may change any definition of the module.
             others = [statement for statement in _tree(module).body if not isinstance(statement, _DEFINITIONS)]
-            self._add(module, "", others + [one for one in _tree(module).body if "*" in _binds(one)])
+            self._add(module, "", others + _definitions(module).get("*", []))
 
     def _add(self, module: ModuleType, name: str, statements: list[ast.stmt]) -> None:
         if (module.__name__, name) in self.texts:
@@ -122,6 +121,16 @@ def _tree(module: ModuleType) -> ast.Module:
         if isinstance(node, ast.ClassDef):
             node.body = [line for line in node.body if not added.intersection(_binds(line))]
     return tree
+
+
+@cache
+def _definitions(module: ModuleType) -> dict[str, list[ast.stmt]]:
+    """The top-level statements of a module, by the names that they define."""
+    definitions: dict[str, list[ast.stmt]] = {}
+    for statement in _tree(module).body:
+        for name in dict.fromkeys(_binds(statement)):
+            definitions.setdefault(name, []).append(statement)
+    return definitions
 
 
 def _binds(statement: ast.stmt) -> list[str]:

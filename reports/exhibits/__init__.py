@@ -40,6 +40,8 @@ class Exhibit(NamedTuple):
     """The caption, or the reason why there are no sheets."""
     data: str
     """The numbers of the figure as CSV."""
+    takeaway: str = ""
+    """What the figure shows, in a sentence."""
 
     @property
     def shown(self) -> bool:
@@ -52,14 +54,20 @@ def sheet(figure: Figure, about: str = "") -> Sheet:
     return Sheet(svg(figure), pdf(figure), about)
 
 
-def exhibit(draw: Callable[[], Figure], alt: str, caption: str, data: pd.DataFrame) -> Exhibit:
+def exhibit(draw: Callable[[], Figure], alt: str, caption: str, data: pd.DataFrame, takeaway: str = "") -> Exhibit:
     """Return an exhibit of one sheet."""
     with figure_style():
-        return Exhibit((sheet(draw()),), alt, caption, csv_text(data))
+        return Exhibit((sheet(draw()),), alt, caption, csv_text(data), takeaway)
 
 
 def paged(
-    table: Table, tasks: int, draw: Callable[[Table], Figure], alt: str, caption: str, data: pd.DataFrame | None = None
+    table: Table,
+    tasks: int,
+    draw: Callable[[Table], Figure],
+    alt: str,
+    caption: str,
+    data: pd.DataFrame | None = None,
+    takeaway: str = "",
 ) -> Exhibit:
     """Return an exhibit with at most `tasks` tasks on each sheet.
 
@@ -72,7 +80,7 @@ def paged(
         sheets = tuple(
             sheet(draw(table[table["task"].isin(page)]), ", ".join(page) if len(pages) > 1 else "") for page in pages
         )
-    return Exhibit(sheets, alt, caption, csv_text(table if data is None else data))
+    return Exhibit(sheets, alt, caption, csv_text(table if data is None else data), takeaway)
 
 
 def missing(reason: str) -> Exhibit:

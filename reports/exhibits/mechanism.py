@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reports.aggregates import probes
-from reports.aggregates.outcomes import Table, curve_quartiles, end_norms, probe_quartiles
+from reports.aggregates.outcomes import Table, curve_quartiles, end_norms, pick, probe_quartiles
 from reports.exhibits import Exhibit, missing, paged, sheet, tasks_per_sheet
 from reports.exhibits.csv_data import csv_text
 from reports.figures import mechanism as figures
 from reports.figures.panels import MANY, series_height
 from reports.figures.style import CellStyle, figure_style
-from reports.text import alt_text
+from reports.text import alt_text, takeaways
 
 AT = "Each task is shown at the longest lag that some cell solves in at least half of its runs."
 
@@ -32,7 +32,9 @@ def gradient_flow(curves: Table | None, members: Table, styles: Mapping[str, Cel
         "brightest: above 1, exploding. Top: the full gradient. Bottom: with the gates held constant, which leaves the "
         f"additive path. {AT}"
     )
-    return paged(flow, 1, lambda rows: figures.gradient_flow(rows, styles), alt_text.flow(flow), caption)
+    trained = pick(flow, when="end", path="whole")
+    seen = takeaways.last("relative gradient norm, the furthest back, after training", trained)
+    return paged(flow, 1, lambda rows: figures.gradient_flow(rows, styles), alt_text.flow(flow), caption, takeaway=seen)
 
 
 def retention(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -48,7 +50,8 @@ def retention(curves: Table | None, members: Table, styles: Mapping[str, CellSty
     )
     alt = alt_text.ends("Relative size of a perturbation", quartiles)
     tasks = tasks_per_sheet(quartiles, series_height(styles))
-    return paged(quartiles, tasks, lambda rows: figures.retention(rows, styles), alt, caption)
+    seen = takeaways.last("what remains of a perturbation", quartiles)
+    return paged(quartiles, tasks, lambda rows: figures.retention(rows, styles), alt, caption, takeaway=seen)
 
 
 def decodability(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -70,6 +73,7 @@ def decodability(curves: Table | None, members: Table, styles: Mapping[str, Cell
         alt_text.ends("Accuracy of a linear probe of the state", quartiles),
         caption,
         data,
+        takeaways.last("accuracy at the end", quartiles),
     )
 
 
@@ -84,7 +88,8 @@ def saturation(curves: Table | None, members: Table, styles: Mapping[str, CellSt
         "values are counted. A gate with the same bar in every column does not depend on the events and might be replaced "
         f"by a constant. {AT}"
     )
-    return paged(gates, 1, lambda rows: figures.saturation(rows, styles), alt_text.saturation(gates), caption)
+    alt, seen = alt_text.saturation(gates), takeaways.gates(gates)
+    return paged(gates, 1, lambda rows: figures.saturation(rows, styles), alt, caption, takeaway=seen)
 
 
 def traces(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -136,7 +141,8 @@ def state_norms(curves: Table | None, confirm: Table, styles: Mapping[str, CellS
     )
     alt = alt_text.ends("Norm of the state along the stream", quartiles)
     tasks = tasks_per_sheet(quartiles, series_height(styles))
-    return paged(quartiles, tasks, lambda rows: figures.state_norms(rows, styles), alt, caption)
+    seen = takeaways.last("norm of the state at the end", quartiles)
+    return paged(quartiles, tasks, lambda rows: figures.state_norms(rows, styles), alt, caption, takeaway=seen)
 
 
 def _not_recorded(measurement: str, metric: str) -> Exhibit:

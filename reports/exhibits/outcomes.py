@@ -9,7 +9,7 @@ from reports.figures import outcomes as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
 from reports.figures.style import CellStyle
 from reports.format import listed
-from reports.text import alt_text
+from reports.text import alt_text, takeaways
 
 SHARE_SOLVED = Scale("solved", 0, 1.02, percent=True)
 
@@ -22,7 +22,7 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
     """
     if rates.empty:
         return missing(NO_CONFIRMATION)
-    alt = alt_text.rates(rates) + alt_text.reaches(reaches)
+    alt, seen = alt_text.rates(rates) + alt_text.reaches(reaches), takeaways.reaches(reaches)
     data = rates.merge(
         reaches.rename(columns={"low": "reach_low", "high": "reach_high"}), how="left", on=["task", "cell"]
     )
@@ -31,7 +31,7 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
             "Solve rate of the confirmation networks, in percent (darker is higher). Columns are the lags of each task, "
             f"rows are cells. The data file lists counts and Wilson {INTERVALS}."
         )
-        return exhibit(lambda: figures.solve_rates(rates, reaches, styles), alt, caption, data)
+        return exhibit(lambda: figures.solve_rates(rates, reaches, styles), alt, caption, data, seen)
     caption = f"Share of confirmation networks that solve the task, with Wilson {INTERVALS}"
     if len(reaches):
         caption += (
@@ -40,7 +40,13 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
         )
     per_sheet = int(2 * TALLEST / (2.7 + figures.REACH_ROW * len(styles)))
     return paged(
-        rates, max(per_sheet, 1), lambda rows: figures.solve_rates(rows, reaches, styles), alt, f"{caption}.", data
+        rates,
+        max(per_sheet, 1),
+        lambda rows: figures.solve_rates(rows, reaches, styles),
+        alt,
+        f"{caption}.",
+        data,
+        seen,
     )
 
 
@@ -59,7 +65,8 @@ def scores(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     )
     data = confirm[["task", "lag", "cell", "seed", "score", "solved", "diverged", "hash"]]
     tasks = tasks_per_sheet(confirm, figures.scores_height(styles))
-    return paged(confirm, tasks, lambda rows: figures.scores(rows, styles), alt_text.scores(confirm), caption, data)
+    alt, seen = alt_text.scores(confirm), takeaways.scores(confirm)
+    return paged(confirm, tasks, lambda rows: figures.scores(rows, styles), alt, caption, data, seen)
 
 
 def solving(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -88,6 +95,7 @@ def solving(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         alt_text.ends("Share of networks that have solved their task", curves),
         caption,
         curves,
+        takeaways.solving(curves),
     )
 
 
@@ -112,6 +120,7 @@ def learning_curves(curves: Table | None, confirm: Table, styles: Mapping[str, C
         lambda rows: series(rows, styles, "training step", scale),
         alt_text.ends("Validation score while training", quartiles),
         caption,
+        takeaway=takeaways.rising(quartiles),
     )
 
 
@@ -136,4 +145,5 @@ def costs(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         caption += f" Not shown, because it is the same for all of these cells within 10 %: {listed(equal)}."
     if points["size"].nunique() > 1:
         caption += " Dotted lines connect the sizes of a cell."
-    return exhibit(lambda: figures.costs(points, styles), alt_text.costs(points), caption, points)
+    seen = takeaways.costs(points)
+    return exhibit(lambda: figures.costs(points, styles), alt_text.costs(points), caption, points, seen)

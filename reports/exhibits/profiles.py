@@ -8,7 +8,7 @@ from reports.exhibits import INTERVALS, NO_CONFIRMATION, Exhibit, missing, paged
 from reports.figures import profiles as figures
 from reports.figures.panels import MANY, TALLEST, Scale, series, series_height
 from reports.figures.style import CellStyle
-from reports.text import alt_text
+from reports.text import alt_text, takeaways
 from reports.text.sentences import group_name
 
 REFERENCE = "lstm"
@@ -36,6 +36,7 @@ def profile(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         alt_text.profiles(named),
         caption,
         found,
+        takeaways.profiles(named),
     )
 
 
@@ -54,8 +55,8 @@ def improvement(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         f"neither is better. {BOOTSTRAP[0].upper()}{BOOTSTRAP[1:]}."
     )
     per_sheet = 3 * max(1, int(TALLEST / figures.improvements_height(styles)))
-    alt = alt_text.improvements(named, REFERENCE)
-    return paged(named, per_sheet, lambda rows: figures.improvements(rows, styles), alt, caption, found)
+    alt, seen = alt_text.improvements(named, REFERENCE), takeaways.improvements(found, REFERENCE)
+    return paged(named, per_sheet, lambda rows: figures.improvements(rows, styles), alt, caption, found, seen)
 
 
 def speed(confirm: Table, tune: Table, lags: Mapping[str, float], styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -77,4 +78,5 @@ def speed(confirm: Table, tune: Table, lags: Mapping[str, float], styles: Mappin
     )
     per_sheet = 2 * max(1, int(TALLEST / figures.speeds_height(styles)))
     drawn = found.assign(budget=found["task"].map(budgets))
-    return paged(drawn, per_sheet, lambda rows: figures.speeds(rows, styles), alt_text.speeds(found), caption, found)
+    alt, seen = alt_text.speeds(found), takeaways.speeds(found)
+    return paged(drawn, per_sheet, lambda rows: figures.speeds(rows, styles), alt, caption, found, seen)

@@ -9,7 +9,7 @@ from reports.exhibits import Exhibit, missing, paged, tasks_per_sheet
 from reports.figures import tuning as figures
 from reports.figures.panels import MANY, SCORE_FLOOR, TALLEST, Scale, series, series_height
 from reports.figures.style import CellStyle
-from reports.text import alt_text
+from reports.text import alt_text, takeaways
 
 
 def trials(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Mapping[str, str]) -> Exhibit:
@@ -33,7 +33,8 @@ def trials(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Mappin
     )
     tasks = len(set(rows["task"])) if many else int(TALLEST / 1.7)
     scale = hyperparameters.get("learning_rate", "log")
-    return paged(rows, tasks, lambda page: figures.trials(page, styles, scale), alt_text.tuning(rows), caption, data)
+    alt, seen = alt_text.tuning(rows), takeaways.learning_rates(rows)
+    return paged(rows, tasks, lambda page: figures.trials(page, styles, scale), alt, caption, data, seen)
 
 
 def importance(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Mapping[str, str]) -> Exhibit:
@@ -55,7 +56,8 @@ def importance(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Ma
         "or has too few trials. Interactions are not included."
     )
     tasks = 3 * max(1, int(TALLEST / (1.1 + 0.22 * len(styles))))
-    return paged(shares, tasks, lambda page: figures.importance(page, styles), alt_text.importance(shares), caption)
+    alt, seen = alt_text.importance(shares), takeaways.importance(shares)
+    return paged(shares, tasks, lambda page: figures.importance(page, styles), alt, caption, takeaway=seen)
 
 
 def best_of(tune: Table, styles: Mapping[str, CellStyle], study: Mapping[str, Any]) -> Exhibit:
@@ -80,4 +82,5 @@ def best_of(tune: Table, styles: Mapping[str, CellStyle], study: Mapping[str, An
         lambda page: series(page, styles, "trials", scale),
         alt_text.ends("Best of n trials", curves),
         caption,
+        takeaway=takeaways.best_of(curves),
     )
