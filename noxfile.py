@@ -51,9 +51,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def pictures(session: nox.Session) -> None:
     """The pictures of the README, from a run of the demo."""
-    folder = session.create_tmp()
-    run(session, "ablations", "demo", "--store", f"{folder}/store", "--out", f"{folder}/report")
-    session.run(sys.executable, "docs/pictures.py", folder)
+    session.run(sys.executable, "docs/pictures.py", session.create_tmp())
 
 
 @nox.session

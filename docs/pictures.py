@@ -1,7 +1,4 @@
-"""Draw the pictures of the README from a run of the demo: `nox -s pictures`. Needs Chromium.
-
-The folder given as argument has the demo's store and report; another run of the demo there trains nothing and ends at once.
-"""
+"""Draw the pictures of the README from a run of the demo in an empty folder: `nox -s pictures`. Needs Chromium."""
 
 import os
 import pty
@@ -45,9 +42,9 @@ def terminal_output(folder: Path, *arguments: str) -> str:
 
 def draw_terminal(folder: Path) -> None:
     """The end of the demo as an SVG of a terminal window."""
-    output = terminal_output(folder, "demo", "--store", "store", "--out", "report").replace("\r\n", "\n")
+    output = terminal_output(folder, "demo").replace("\r\n", "\n")
     shown = re.sub(r"\x1b\[(\?25[lh]|\d*[AK]|2K)|\r", "", output[output.rindex("┏") :])
-    shown = shown.replace(folder.as_uri(), "file://…").replace("store=store", "")
+    shown = shown.replace(folder.as_uri(), "file://…")
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
         console.print(Text("$ whygates demo", style="bold"))
@@ -58,7 +55,7 @@ def draw_terminal(folder: Path) -> None:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve the MLflow UI; yields the address of the study."""
-    command = [*COMMAND, "ui", "--store", "store", "--port", "5077"]
+    command = [*COMMAND, "ui", "--port", "5077"]
     server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert server.stdout
     try:
@@ -77,16 +74,20 @@ def main(folder: Path) -> None:
     """Draw all pictures."""
     PICTURES.mkdir(exist_ok=True)
     draw_terminal(folder)
-    shutil.copy(folder / "report" / "figures" / "lattice.svg", PICTURES / "lattice.svg")
+    report = folder / "whygates-report" / "smoke"
+    shutil.copy(report / "figures" / "lattice.svg", PICTURES / "lattice.svg")
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))))
     with sync_playwright() as driver, served(folder) as address:
         page = driver.chromium.launch(executable_path=browser, args=FLAGS).new_page(
             viewport={"width": 1280, "height": 800}
         )
-        page.goto((folder / "report" / "report.html").as_uri())
+        page.goto((report / "report.html").as_uri())
         photograph(page, "report")
+        page.set_viewport_size({"width": 1600, "height": 900})
         page.goto(address)
         page.wait_for_function(ROWS)
+        for name in ("Close", "Hide banner"):  # MLflow's assistant, and a notice that the view is shared
+            page.get_by_role("button", name=name, exact=True).click()
         page.wait_for_timeout(3000)  # charts are drawn one after the other
         photograph(page, "mlflow")
 

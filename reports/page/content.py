@@ -104,7 +104,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "preliminary": seeds < ENOUGH_SEEDS,
         "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results),
-        "title": study.get("definition", {}).get("description") or f"Why gates? Study {name}",
+        "title": (study.get("definition", {}).get("description") or f"Why gates? Study {name}").replace("`", ""),
         "findings": found,
         "findings_by_cell": by_task.rows(found, view.cells),
         "how_sure": sentences.how_sure(verdicts, seeds, _searches(confirm)),

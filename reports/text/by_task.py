@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.aggregates.outcomes import Table, parts
-from reports.format import MISSING, count, listed, number, span
+from reports.format import MISSING, count, listed, number, signed, span
 from reports.text.sentences import DEMANDS
 
 MOST, FEW = 0.75, 0.25
@@ -117,5 +117,5 @@ def _solved(arms: Table) -> str:
 
 
 def _entry(solved: int, seeds: int, score: float) -> str:
-    shown = "" if solved == seeds or pd.isna(score) else f" ({score:.2f})"
+    shown = "" if solved == seeds or pd.isna(score) else f" ({signed(score, 2)})"
     return f"{solved}/{seeds}{shown}"
