@@ -5,6 +5,8 @@ Input: a `Plan`, or JSON-like content from a file (`stored`). Output: an `Interf
 
 from typing import Any, NamedTuple
 
+from torch.fx import GraphModule
+
 from ablations.engines.fused import calls
 from ablations.engines.fused.emit import emit
 from ablations.engines.fused.layout import size_names
@@ -68,7 +70,9 @@ def interface_of(plan: Plan, title: str) -> Interface:
 
 def content_of(this: Interface | AtSizes) -> dict[str, Any]:
     """Return the content to store. Raises TypeError if the function of the weights has no such form."""
-    return this._asdict() | {"hoisted": calls.content_of(this.hoisted)}  # type: ignore[arg-type]
+    if not isinstance(this.hoisted, GraphModule):
+        raise TypeError("the function of the weights is no graph")
+    return this._asdict() | {"hoisted": calls.content_of(this.hoisted)}
 
 
 def interface_from(content: dict[str, Any]) -> Interface:
@@ -79,4 +83,4 @@ def interface_from(content: dict[str, Any]) -> Interface:
 
 def at_sizes_from(content: dict[str, Any]) -> AtSizes:
     """Return what depends on the sizes, from stored content. Raises what a wrong content leads to."""
-    return AtSizes(**content | {"hoisted": calls.function_of(content["hoisted"])})
+    return AtSizes(calls.function_of(content["hoisted"]), content["sizes"], content["numbers"])

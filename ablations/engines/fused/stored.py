@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-import ablations
 from ablations.cells import Cell
 from ablations.engines.fused.build import NotBuilt, cache_folder
 from ablations.engines.fused.graph import SIZES
@@ -34,7 +33,7 @@ Options = Sequence[tuple[str, type, Any]]
 """The attributes of a cell: name, type and value."""
 TOLERANCE = 1e-9
 """Largest difference in float64, relative or absolute, between what a step computed when it was traced and computes now."""
-SOURCES = ("cells", "engines")
+ROOT, PACKAGES = Path(__file__).parents[2], ("cells", "engines")
 """The packages of `ablations` whose source is part of every name."""
 
 
@@ -84,7 +83,7 @@ class Store:
                 os.replace(scratch, path)
             finally:
                 scratch.unlink(missing_ok=True)
-        except (OSError, NotBuilt, TypeError):
+        except (OSError, NotImplementedError, NotBuilt, TypeError):
             return
 
     def _path(self, sizes: tuple[int, ...]) -> Path:
@@ -96,8 +95,8 @@ class Store:
 def _name(cell: Cell, options: Options, dtype: torch.dtype) -> str:
     """The hash of what a plan is made from. Raises OSError or TypeError if something of it has no text."""
     kind, at = type(cell), SIZES[0]
-    if "." in kind.__qualname__:
-        raise TypeError("a class inside a function may use what its source does not show")
+    if getattr(sys.modules[kind.__module__], kind.__qualname__, None) is not kind:
+        raise TypeError("a class that is not at the top of its module may use what the source does not show")
     declared = [[name, w.rows, w.columns, w.trained] for name, w in cell.weights(at["I"], at["H"]).items()]
     content = [
         [_own_source(), *(_source_beside(base) for base in kind.__mro__)],
@@ -113,13 +112,16 @@ def _is_own(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == "ablations"
 
 
+def source_files() -> list[Path]:
+    """The files of the cells and engines."""
+    return sorted(file for name in PACKAGES for kind in ("py", "hpp") for file in (ROOT / name).rglob(f"*.{kind}"))
+
+
 @cache
 def _own_source() -> str:
     """A hash of the files of the cells and engines."""
-    folder, text = Path(ablations.__file__).parent, hashlib.sha256()
-    for file in sorted(file for name in SOURCES for file in (folder / name).rglob("*.[ph][yp]*")):
-        text.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes() + b"\0")
-    return text.hexdigest()
+    named = (f"{file.relative_to(ROOT)}\0{file.read_text(encoding='utf-8')}\0" for file in source_files())
+    return _sha256("".join(named))
 
 
 def _source_beside(kind: type) -> list[str]:
