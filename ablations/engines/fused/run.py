@@ -15,6 +15,7 @@ from torch import Tensor
 from ablations.cells import Cell, State, Weights
 from ablations.engines import Sizes, eager
 from ablations.engines.eager import Scanned
+from ablations.engines.fused import memory
 from ablations.engines.fused.build import build, pointer, pointers
 from ablations.engines.fused.graph import ONE, Untraceable
 from ablations.engines.fused.interface import Interface, at_sizes_from, interface_from, interface_of
@@ -212,7 +213,7 @@ class _Scan(torch.autograd.Function):
         kernel.library.needs(K, T, B, n, numbers, TILE, int(save), int(mask is not None), *map(ctypes.byref, counts))
         saved, forward_workspace, backward_workspace = (count.value for count in counts)
         saved_buffer, workspace = kernel.acquire(saved), kernel.acquire(forward_workspace)
-        outputs = x.new_empty(K, T, B, s[kernel.interface.output].shape[-1])
+        outputs = memory.empty(K, T, B, s[kernel.interface.output].shape[-1], dtype=x.dtype)
         last = [torch.empty_like(part) for part in s]
         kernel.library.forward(
             K, T, B, n, numbers, TILE, int(save), pointer(mask), torch.get_num_threads(), pointer(x), pointers(w), pointers(s),
@@ -235,9 +236,9 @@ class _Scan(torch.autograd.Function):
         if ctx.saved_buffer is None:
             raise RuntimeError("the fused engine runs the backward pass once per scan; use the eager engine for more")
         w = ctx.saved_tensors
-        d_outputs = d_outputs.contiguous()
+        d_outputs = memory.contiguous(d_outputs)
         dw = [torch.zeros_like(weight) for weight in w]
-        dx = d_outputs.new_empty(K, T, B, ctx.n[0]) if ctx.x_requires_grad else None
+        dx = memory.empty(K, T, B, ctx.n[0], dtype=d_outputs.dtype) if ctx.x_requires_grad else None
         ds = [d_outputs.new_empty(shape) for shape in ctx.state_shapes]
         workspace = kernel.acquire(ctx.workspace_size)
         kernel.library.backward(
