@@ -105,7 +105,7 @@ def _figure(timed: pd.DataFrame) -> Figure:
         lambda ratios: float(np.exp(np.log(ratios).mean()))
     )
     sns.stripplot(
-        means.reset_index(), x="ratio", y="cell", hue="peer", palette=list(COLORS)[: means.index.nunique()], ax=ax
+        means.reset_index(), x="ratio", y="cell", hue="peer", palette=list(COLORS)[: timed["peer"].nunique()], ax=ax
     )
     ax.axvline(1, color="0.6", linewidth=1)
     ax.set(xscale="log", xlabel="time of the peer / time of the fused engine, geometric mean over shapes", ylabel="")
