@@ -43,7 +43,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
         "",
         "## Relative to peers",
         "",
-        "The peer's time divided by that of the fused engine. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
+        "The peer's time divided by that of the fused engine; a dash is a shape that was not measured. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
         "does the fused engine beside it. *Memory kept*: freed memory is not returned to the system, which makes torch.nn faster.",
         "",
         "![Ratios by cell and peer](performance.svg)",
