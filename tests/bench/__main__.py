@@ -1,6 +1,7 @@
 """`nox -s bench`: the speed of the fused engine relative to its peers, side by side in one process per cell and peer.
 
-Prints a table. Without `--quick` it also writes docs/performance.md with figures, after some hours.
+Prints a table. Without `--quick` it also writes docs/performance.md with a figure and its numbers, performance.csv, after some
+hours; a run of some cells or peers replaces only their rows.
 """
 
 import argparse
@@ -36,15 +37,31 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=HERE.parents[1] / "docs", help="folder of performance.md")
     options = parser.parse_args()
     pairs = [(cell, peer) for cell in options.cells for peer in options.peers if cell in (PEERS[peer].cells or (cell,))]
-    shapes, rows, out = QUICK if options.quick else SHAPES, [], Console(width=140)
+    shapes, out, numbers = QUICK if options.quick else SHAPES, Console(width=140), options.out / "performance.csv"
+    table = pd.DataFrame()
     for cell, peer in track(pairs, "timing", console=Console(stderr=True)):
-        rows += timed(cell, peer, shapes, options.seconds)
-    table = pd.DataFrame(rows)
+        rows = pd.DataFrame(timed(cell, peer, shapes, options.seconds)).assign(
+            machine=machine(), load=os.getloadavg()[1]
+        )
+        table = pd.concat([table, rows])
+        if not options.quick:  # after every pair, so that an interrupted run leaves what it has measured
+            merge(rows, numbers).to_csv(numbers, index=False, float_format="%.4g")
     out.print(f"{machine()}; one thread, torch {torch.__version__}", highlight=False)
     out.print(printable(table))
     if not options.quick:
-        out.print(f"Page: {write_page(table, machine(), options.out)}", highlight=False)
+        out.print(f"Page: {write_page(pd.read_csv(numbers), options.out)}", highlight=False)
     return int("ratio" not in table or table["ratio"].isna().all())
+
+
+def merge(rows: pd.DataFrame, numbers: Path) -> pd.DataFrame:
+    """The rows of a file with those of a pair replaced, in the order of cells and peers."""
+    numbers.parent.mkdir(parents=True, exist_ok=True)
+    if numbers.exists():
+        before = pd.read_csv(numbers)
+        is_pair = (before["cell"] == rows["cell"].iloc[0]) & (before["peer"] == rows["peer"].iloc[0])
+        rows = pd.concat([before[~is_pair], rows])
+    order = {name: i for i, name in enumerate([*catalogue(), *PEERS])}
+    return rows.sort_values(["cell", "peer"], key=lambda names: names.map(order), kind="stable")
 
 
 def timed(cell: str, peer: str, shapes: list[dict[str, int]], seconds: float) -> list[dict[str, Any]]:
@@ -70,7 +87,8 @@ def machine() -> str:
     name = next(
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
-    return f"{name or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores"
+    cores = os.cpu_count() or 1
+    return f"{name or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {cores} cores"
 
 
 def printable(table: pd.DataFrame) -> Table:
@@ -78,14 +96,14 @@ def printable(table: pd.DataFrame) -> Table:
     shown = Table(title="milliseconds of a gradient step, per member")
     for column in ("cell", "peer", "T", "B", "H"):
         shown.add_column(column)
-    for column in ("fused", "peer", "ratio", "Gflop/s", "of the limit"):
+    for column in ("fused", "peer", "ratio", "least", "least / fused"):
         shown.add_column(column, justify="right")
     for row in table.to_dict("records"):
         names = [str(row[key]) for key in ("cell", "peer", "steps", "batch", "hidden")]
         if isinstance(row.get("failed"), str):
             shown.add_row(*names, row["failed"])
             continue
-        numbers = (f"{row['ms']:.2f}", f"{row['peer_ms']:.2f}", f"{row['ratio']:.1f} ×", f"{row['gflops']:.0f}")
+        numbers = (f"{row['ms']:.2f}", f"{row['peer_ms']:.2f}", f"{row['ratio']:.1f} ×", f"{row['least_ms']:.2f}")
         shown.add_row(*names, *numbers, f"{row['limit_share']:.0%}")
     return shown
 

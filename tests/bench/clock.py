@@ -1,4 +1,7 @@
-"""Timing on a noisy machine: steps are timed in turns, and compared by their medians; the peak speed of one core is measured too."""
+"""Timing on a machine that others use: steps are timed in turns, in processor time of this process, and compared by their medians.
+
+A peak speed is the best of many short runs.
+"""
 
 import ctypes
 import statistics
@@ -12,9 +15,9 @@ import torch
 
 from ablations.engines.fused.build import compiler
 
-WARM_UP = 3
+WARM_UP = 2
 """Calls of each step that are not timed: compilation, caches, memory from the system."""
-LEAST = 5
+LEAST = 3
 """Fewest timed calls of each step."""
 
 
@@ -25,10 +28,19 @@ def settle() -> None:
 
 
 def interleaved(steps: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """Return the median milliseconds of each step. They are called in turns, so that all meet the same noise.
+    """Return the median milliseconds of each step, in processor time. They are called in turns, so that all meet the same noise.
 
     :param seconds: how long each step is timed, at least; every step is called at least LEAST times.
     """
+    return [statistics.median(measured) for measured in _times(steps, seconds)]
+
+
+def best(step: Callable[[], object], seconds: float) -> float:
+    """Return the fewest milliseconds of a step, in processor time."""
+    return min(_times([step], seconds)[0])
+
+
+def _times(steps: Sequence[Callable[[], object]], seconds: float) -> list[list[float]]:
     for step in steps:
         for _ in range(WARM_UP):
             step()
@@ -36,21 +48,21 @@ def interleaved(steps: Sequence[Callable[[], object]], seconds: float) -> list[f
     until = time.perf_counter() + seconds * len(steps)
     while time.perf_counter() < until or len(times[0]) < LEAST:
         for step, measured in zip(steps, times, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             step()
-            measured.append(1e3 * (time.perf_counter() - start))
-    return [statistics.median(measured) for measured in times]
+            measured.append(1e3 * (time.process_time() - start))
+    return times
 
 
 def limit() -> dict[str, float]:
     """Return the speed of one core in Gflop/s: of multiply-adds on registers, and of a large product by torch."""
     size = 1024
     a, b = torch.randn(size, size), torch.randn(size, size)
-    (product,) = interleaved([lambda: a @ b], 0.3)
+    product = best(lambda: a @ b, 0.3)
     return {"multiply-add": _multiply_add(), "torch.mm": 2 * size**3 / product / 1e6}
 
 
-def _multiply_add(rounds: int = 200_000) -> float:
+def _multiply_add(rounds: int = 20_000) -> float:
     source = Path(__file__).with_name("limit.cpp")
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "limit.so"
@@ -59,5 +71,5 @@ def _multiply_add(rounds: int = 200_000) -> float:
         loaded = ctypes.CDLL(str(library))
         loaded.multiply_add.argtypes, loaded.multiply_add.restype = (ctypes.c_long, ctypes.c_float), ctypes.c_double
         loaded.operations.argtypes, loaded.operations.restype = (ctypes.c_long,), ctypes.c_long
-        (ms,) = interleaved([lambda: loaded.multiply_add(rounds, 0.5)], 0.3)
+        ms = best(lambda: loaded.multiply_add(rounds, 0.5), 0.3)
         return loaded.operations(rounds) / ms / 1e6

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from clock import interleaved, limit, settle
-from packed import Packed
-from peers import INPUTS, PEERS, TORCH, Problem, cell, ours
+from peak import least_ms
+from peers import INPUTS, PEERS, Problem, cell, ours
 
 
 def agree(mine: tuple[Any, list[Any]], theirs: tuple[Any, list[Any]]) -> None:
@@ -27,16 +27,22 @@ def agree(mine: tuple[Any, list[Any]], theirs: tuple[Any, list[Any]]) -> None:
     np.testing.assert_allclose(numbers(theirs), numbers(mine), rtol=1e-3, err_msg="the peer computes something else")
 
 
-def row(arguments: dict[str, Any], shape: dict[str, int], best: float) -> dict[str, Any]:
-    """Return the times of one shape; `best` is the core's peak speed in Gflop/s."""
+def row(arguments: dict[str, Any], shape: dict[str, int], peak: float) -> dict[str, Any]:
+    """Return the times of one shape per member, and the least time there is; `peak` is the core's speed in Gflop/s."""
     peer = PEERS[arguments["peer"]]
     problem = Problem(cell(arguments["cell"]), peer.members, shape["steps"], shape["batch"], INPUTS, shape["hidden"])
     mine, theirs = ours(problem), peer.make(problem)
     agree(mine(), theirs())
     ms, peer_ms = (step_ms / peer.members for step_ms in interleaved([mine, theirs], arguments["seconds"]))
-    flops = Packed(problem.cell, TORCH).flops(problem.draw()[0]) * shape["steps"] * shape["batch"]
-    gflops = flops / ms / 1e6
-    return {"ms": ms, "peer_ms": peer_ms, "ratio": peer_ms / ms, "gflops": gflops, "limit_share": gflops / best}
+    least = least_ms(problem, peak)
+    return {
+        "members": peer.members,
+        "ms": ms,
+        "peer_ms": peer_ms,
+        "ratio": peer_ms / ms,
+        **least,
+        "limit_share": least["least_ms"] / ms,
+    }
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The page of a benchmark: a table of ratios, and a figure of them."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,48 +11,90 @@ from matplotlib.figure import Figure
 from reports.figures.style import COLORS, figure_style, svg
 
 
-def write_page(table: pd.DataFrame, machine: str, folder: Path) -> Path:
+def write_page(table: pd.DataFrame, folder: Path) -> Path:
     """Write performance.md and performance.svg; returns the path of the page.
 
-    :param table: one row for each cell, peer and shape.
+    :param table: one row for each cell, peer and shape, as in performance.csv.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    timed = table.dropna(subset=["ratio"])
     with figure_style():
-        (folder / "performance.svg").write_text(svg(_figure(timed)), encoding="utf-8")
-    shapes = timed.apply(lambda row: f"B{row['batch']:.0f} H{row['hidden']:.0f}", axis=1)
-    wide = timed.assign(shape=shapes).pivot_table("ratio", ["cell", "peer"], "shape", sort=False)
-    lines = [
-        "# Performance",
-        "",
-        f"One gradient step of one layer (forward, backward, gradients of the weights), T = {timed['steps'].max():.0f}, one "
-        f"thread of: {machine}. The numbers are the peer's time divided by that of the fused engine, both per network, timed "
-        "in turns in one process. Written by `nox -s bench`.",
-        "",
-        "![Ratios by cell and peer](performance.svg)",
-        "",
-        f"| cell | peer | {' | '.join(wide.columns)} |",
-        f"|---|---|{'--:|' * len(wide.columns)}",
-        *(f"| `{cell}` | {peer} | {' | '.join(_ratio(value) for value in row)} |" for (cell, peer), row in _rows(wide)),
-        "",
-        "The share of the core's peak speed that the fused engine reaches, by shape: "
-        + ", ".join(
-            f"{shape} {share:.0%}" for shape, share in timed.groupby(shapes, sort=False)["limit_share"].mean().items()
-        )
-        + ".",
-        "",
-    ]
+        (folder / "performance.svg").write_text(svg(_figure(table.dropna(subset=["ratio"]))), encoding="utf-8")
     page = folder / "performance.md"
-    page.write_text("\n".join(lines), encoding="utf-8")
+    page.write_text("\n".join(_lines(_with_shapes(table))) + "\n", encoding="utf-8")
     return page
 
 
-def _rows(wide: pd.DataFrame) -> list[tuple[tuple[str, str], list[float]]]:
-    return [((str(cell), str(peer)), list(row)) for (cell, peer), row in zip(wide.index, wide.to_numpy(), strict=True)]
+def _with_shapes(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(shape=table.apply(lambda row: f"B{row['batch']:.0f} H{row['hidden']:.0f}", axis=1))
+
+
+def _lines(table: pd.DataFrame) -> list[str]:
+    """The lines of the page."""
+    shapes, cores = list(dict.fromkeys(table["shape"])), os.cpu_count() or 1
+    by_members = table.groupby(["cell", "members", "shape"], sort=False)[["ms", "limit_share"]].median()
+    members = sorted(table["members"].dropna().unique())
+    return [
+        "# Performance",
+        "",
+        f"One gradient step of one layer (forward, backward, gradients of the weights) of T = {table['steps'].max():.0f} steps, for a "
+        f"batch of B sequences and H units, one thread of: {'; '.join(dict.fromkeys(table['machine']))}. "
+        + _shared(table["load"], cores)
+        + "Times are processor time per network, medians of steps in turns in one process per pair. Written by "
+        "`nox -s bench`; all numbers are in [performance.csv](performance.csv).",
+        "",
+        "## Relative to peers",
+        "",
+        "The peer's time divided by that of the fused engine; a dash is a shape that was not measured. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
+        "does the fused engine beside it. *Memory kept*: freed memory is not returned to the system, which makes torch.nn faster.",
+        "",
+        "![Ratios by cell and peer](performance.svg)",
+        "",
+        f"| cell | peer | {' | '.join(shapes)} |",
+        f"|---|---|{'--:|' * len(shapes)}",
+        *_ratio_rows(table, shapes),
+        "",
+        "## Milliseconds of the fused engine",
+        "",
+        "Per network, and in brackets the least time there is as a share of it: that of the multiply-adds and of the elementwise functions "
+        "at their peak speeds on registers, measured in the same run, without loads and stores.",
+        "",
+        f"| cell | networks | {' | '.join(shapes)} |",
+        f"|---|--:|{'--:|' * len(shapes)}",
+        *(
+            f"| `{cell}` | {k:.0f} | {' | '.join(_milliseconds(by_members, (cell, k, shape)) for shape in shapes)} |"
+            for cell in dict.fromkeys(table["cell"])
+            for k in members
+            if (cell, k) in {key[:2] for key in by_members.index}
+        ),
+    ]
+
+
+def _shared(load: pd.Series, cores: int) -> str:
+    if load.median() <= cores:
+        return ""
+    return (
+        f"Others used the machine at the same time (load averages {load.min():.0f} to {load.max():.0f} on {cores} cores), which slows all "
+        "steps through shared caches: read ratios. "
+    )
+
+
+def _ratio_rows(table: pd.DataFrame, shapes: list[str]) -> list[str]:
+    rows = []
+    for (cell, peer), pair in table.groupby(["cell", "peer"], sort=False):
+        ratios = dict(zip(pair["shape"], pair["ratio"], strict=True))
+        cells = ["–" if shape not in ratios else _ratio(ratios[shape]) for shape in shapes]
+        rows.append(f"| `{cell}` | {peer} | {' | '.join(cells)} |")
+    return rows
 
 
 def _ratio(value: float) -> str:
     return "failed" if np.isnan(value) else f"{value:.1f} ×"
+
+
+def _milliseconds(by_members: pd.DataFrame, key: tuple[str, float, str]) -> str:
+    if key not in by_members.index:
+        return "–"
+    row = by_members.loc[key]
+    return f"{row['ms']:.2f} ({row['limit_share']:.0%})"
 
 
 def _figure(timed: pd.DataFrame) -> Figure:
@@ -62,7 +105,7 @@ def _figure(timed: pd.DataFrame) -> Figure:
         lambda ratios: float(np.exp(np.log(ratios).mean()))
     )
     sns.stripplot(
-        means.reset_index(), x="ratio", y="cell", hue="peer", palette=list(COLORS)[: means.index.nunique()], ax=ax
+        means.reset_index(), x="ratio", y="cell", hue="peer", palette=list(COLORS)[: timed["peer"].nunique()], ax=ax
     )
     ax.axvline(1, color="0.6", linewidth=1)
     ax.set(xscale="log", xlabel="time of the peer / time of the fused engine, geometric mean over shapes", ylabel="")

@@ -8,11 +8,13 @@ The stages, each a module:
     layout   plan → C++ structs of the memory, and the locations of values
     body     program, locations → C++ body of the loop over time
     emit     plan → complete C++ source
+    interface
+             plan → source, names and sizes: all that the next stages need. On disk (`stored`), so that the stages above run once
     build    source → shared library, compiled once and cached
     run      library → scan, an autograd function
     verify   scan at the sizes of a population, compared with the eager engine
 
-`linear` is the readout with a kernel of its own.
+`linear` is the readout with a kernel of its own, `memory` the memory of large results.
 """
 
 from ablations.engines.fused.build import NotBuilt

@@ -62,7 +62,7 @@ def _machine() -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of compiled kernels, and create it.
+    """Return the folder of compiled kernels and plans, and create it.
 
     It is in `$WHYGATES_CACHE`, else in the user's cache folder; if that cannot be written, in the temporary folder. Raises
     NotBuilt if none can be written.

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ablations.engines.fused import memory
 from ablations.engines.fused.build import build, pointer
 
 TILE = 192
@@ -52,7 +53,7 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, V: Tensor, b: Tensor) -> Tensor:
         x, V, b = x.contiguous(), V.contiguous(), b.contiguous()
         sizes = (*x.shape, V.shape[-1], TILE)
-        y = x.new_empty(*x.shape[:2], V.shape[-1])
+        y = memory.empty(*x.shape[:2], V.shape[-1], dtype=x.dtype)
         library(x.dtype).forward(*sizes, torch.get_num_threads(), pointer(x), pointer(V), pointer(b), pointer(y))
         ctx.save_for_backward(x, V)
         return y
@@ -60,11 +61,11 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         x, V = ctx.saved_tensors
-        dy = dy.contiguous()
+        dy = memory.contiguous(dy)
         sizes = (*x.shape, V.shape[-1], TILE)
         kernel = library(x.dtype)
-        workspace = x.new_empty(kernel.needs(*sizes))
-        dx, dV, db = torch.empty_like(x), torch.zeros_like(V), V.new_zeros(V.shape[0], 1, V.shape[2])
+        workspace = memory.empty(kernel.needs(*sizes), dtype=x.dtype)
+        dx, dV, db = memory.empty(*x.shape, dtype=x.dtype), torch.zeros_like(V), V.new_zeros(V.shape[0], 1, V.shape[2])
         kernel.backward(
             *sizes,
             torch.get_num_threads(),

@@ -15,13 +15,14 @@ from torch import Tensor
 from ablations.cells import Cell, State, Weights
 from ablations.engines import Sizes, eager
 from ablations.engines.eager import Scanned
+from ablations.engines.fused import memory
 from ablations.engines.fused.build import build, pointer, pointers
-from ablations.engines.fused.emit import emit
 from ablations.engines.fused.graph import ONE, Untraceable
-from ablations.engines.fused.layout import size_names
+from ablations.engines.fused.interface import Interface, at_sizes_from, interface_from, interface_of
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
-from ablations.engines.fused.trace import AtSizes, at_sizes, trace
+from ablations.engines.fused.stored import Options, Store
+from ablations.engines.fused.trace import AtSizes, Trace, at_sizes, trace
 from ablations.engines.fused.verify import require_agreement
 from ablations.engines.noise import mean, widths
 
@@ -32,24 +33,30 @@ TILE = 24
 class Kernel:
     """A cell's kernel, with its buffers for reuse by later calls."""
 
-    def __init__(self, cell: Cell, double: bool) -> None:
+    def __init__(self, cell: Cell, double: bool, options: Options = ()) -> None:
         """Raises Untraceable or NotBuilt."""
         self.cell, self.dtype = cell, torch.float64 if double else torch.float32
-        planned = plan(trace(cell, self.dtype))
-        self.trace = planned.trace
-        self.derived_sizes = planned.derived_sizes
-        self.size_names = size_names(planned)
-        self.library = build(emit(planned, cell.name), double)
+        self.store = Store(cell, options, self.dtype)
+        self.trace: Trace | None = None
+        """None if it has not been needed: the plan is stored."""
+        self.interface = self.store.read(interface_from) or self._traced_interface()
+        self.library = build(self.interface.source, double)
         self.free_buffers: list[Tensor] = []
         self.verified: set[Sizes] = set()
         """The sizes at which it gives the results of the eager engine."""
         self.traced_at: dict[tuple[torch.Size, ...], AtSizes] = {}
         """What depends on the sizes, by the shapes of the input, the state and the weights."""
 
+    def _traced_interface(self) -> Interface:
+        self.trace = trace(self.cell, self.dtype)
+        interface = interface_of(plan(self.trace), self.cell.name)
+        self.store.write(interface)
+        return interface
+
     def at(self, x: Tensor, state: State, w: Weights) -> AtSizes:
         """Return what of the trace depends on the sizes. Raises Untraceable."""
-        if not (self.trace.hoisted_at_sizes or self.derived_sizes or self.trace.lowered.numbers):
-            return AtSizes(self.trace.hoisted, {}, [])
+        if not self.interface.depends_on_sizes:
+            return AtSizes(self.interface.hoisted, {}, [])
         shapes = tuple(tensor.shape for tensor in (x, *state.values(), *w.values()))
         if shapes not in self.traced_at:
             sizes = {part: rows.shape[-1] for part, rows in state.items()}
@@ -58,23 +65,30 @@ class Kernel:
             for hidden in range(1, 1 + max(max(sizes.values()), *(max(shape) for shape in declared.values()))):
                 weights = self.cell.weights(inputs, hidden).items()
                 if self.cell.state_sizes(hidden) == sizes and declared == {n: (s.rows, s.columns) for n, s in weights}:
-                    self.traced_at[shapes] = at_sizes(self.cell, self.trace, inputs, hidden, self.dtype)
+                    self.traced_at[shapes] = self._at_sizes(inputs, hidden)
                     break
             else:
                 raise ValueError("no number of units gives the shapes of the weights and the state")
         return self.traced_at[shapes]
+
+    def _at_sizes(self, inputs: int, hidden: int) -> AtSizes:
+        if stored := self.store.read(at_sizes_from, inputs, hidden):
+            return stored
+        self.trace = self.trace or trace(self.cell, self.dtype)
+        here = at_sizes(self.cell, self.trace, inputs, hidden, self.dtype)
+        self.store.write(here, inputs, hidden)
+        return here
 
     def size_arguments(self, derived: dict[str, int], w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
         """Return the sizes as the kernel's argument, in the order of `size_names`; `derived` are those that no tensor has.
 
         Raises ValueError for a tensor whose shape does not match the others': the kernel gets bare addresses.
         """
-        known = {"K": x.shape[0], "B": x.shape[2], ONE: 1, self.trace.x.columns: x.shape[3]}
-        values = [*self.trace.state.values(), *self.trace.weights]
-        for name, value, tensor in zip(
-            [*self.trace.state, *self.trace.step_weight_names], values, (*s, *w), strict=True
+        known = {"K": x.shape[0], "B": x.shape[2], ONE: 1, self.interface.inputs: x.shape[3]}
+        for (name, rows, columns), tensor in zip(
+            [*self.interface.state, *self.interface.weights], (*s, *w), strict=True
         ):
-            shape = ("K", value.rows, value.columns)
+            shape = ("K", rows, columns)
             matches = tensor.ndim == 3 and all(
                 known.setdefault(size, n) == n for size, n in zip(shape, tensor.shape, strict=True)
             )
@@ -82,7 +96,8 @@ class Kernel:
                 expected = [known.get(size, size) for size in shape]
                 raise ValueError(f"{name} has shape {list(tensor.shape)}; the other tensors require {expected}")
         known = {**derived, **known}
-        return (ctypes.c_int * len(self.size_names))(*(known[name] for name in self.size_names))
+        names = self.interface.size_names
+        return (ctypes.c_int * len(names))(*(known[name] for name in names))
 
     def acquire(self, count: int) -> Tensor:
         """Return a buffer of at least `count` numbers, a released one if possible: page faults make new memory slow."""
@@ -107,7 +122,7 @@ def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
         )
     key = (type(cell), tuple(values), dtype)
     if key not in _kernels:
-        _kernels[key] = Kernel(cell, double=dtype == torch.float64)
+        _kernels[key] = Kernel(cell, dtype == torch.float64, values)
     return _kernels[key]
 
 
@@ -164,8 +179,8 @@ def scan(
         x = torch.cat([x, mean(cell, sizes, x) if noise is None else noise], -1)
     kernel = _kernel(cell, x.dtype)
     here = kernel.at(x, state, w)
-    weights = [w[name] for name in kernel.trace.weight_names]
-    if kernel.trace.hoisted_computes:  # member by member: torch's rounding depends on the position in memory
+    weights = [w[name] for name in kernel.interface.cell_weights]
+    if kernel.interface.hoisted_computes:  # member by member: torch's rounding depends on the position in memory
         by_member = [here.hoisted(*member) for member in zip(*weights, strict=True)]
         weights = [torch.stack(members).to(x.dtype) for members in zip(*by_member, strict=True)]
     else:
@@ -198,7 +213,7 @@ class _Scan(torch.autograd.Function):
         kernel.library.needs(K, T, B, n, numbers, TILE, int(save), int(mask is not None), *map(ctypes.byref, counts))
         saved, forward_workspace, backward_workspace = (count.value for count in counts)
         saved_buffer, workspace = kernel.acquire(saved), kernel.acquire(forward_workspace)
-        outputs = x.new_empty(K, T, B, s[list(kernel.trace.state).index(kernel.trace.output)].shape[-1])
+        outputs = memory.empty(K, T, B, s[kernel.interface.output].shape[-1], dtype=x.dtype)
         last = [torch.empty_like(part) for part in s]
         kernel.library.forward(
             K, T, B, n, numbers, TILE, int(save), pointer(mask), torch.get_num_threads(), pointer(x), pointers(w), pointers(s),
@@ -221,9 +236,9 @@ class _Scan(torch.autograd.Function):
         if ctx.saved_buffer is None:
             raise RuntimeError("the fused engine runs the backward pass once per scan; use the eager engine for more")
         w = ctx.saved_tensors
-        d_outputs = d_outputs.contiguous()
+        d_outputs = memory.contiguous(d_outputs)
         dw = [torch.zeros_like(weight) for weight in w]
-        dx = d_outputs.new_empty(K, T, B, ctx.n[0]) if ctx.x_requires_grad else None
+        dx = memory.empty(K, T, B, ctx.n[0], dtype=d_outputs.dtype) if ctx.x_requires_grad else None
         ds = [d_outputs.new_empty(shape) for shape in ctx.state_shapes]
         workspace = kernel.acquire(ctx.workspace_size)
         kernel.library.backward(

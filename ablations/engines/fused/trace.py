@@ -21,6 +21,7 @@ from torch.fx import GraphModule
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablations.cells import Cell
+from ablations.engines.fused.calls import Function
 from ablations.engines.fused.graph import SIZES, Untraceable, Value, require_equal, same_arguments
 from ablations.engines.fused.joint import joint, outputs_of, random_inputs, require_same_results, step_of, weight_names
 from ablations.engines.fused.lower import Lowered, lower
@@ -63,7 +64,7 @@ class Trace:
 class AtSizes(NamedTuple):
     """What of a trace depends on the sizes, at some sizes."""
 
-    hoisted: GraphModule
+    hoisted: Function
     """The function from the cell's weights to the step's weights, a tuple."""
     sizes: dict[str, int]
     """The symbolic sizes."""
