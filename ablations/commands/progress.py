@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Event, ProbeProgress, Warned, phase_sizes
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.jobs import Event, ProbeProgress, Warned
+from ablations.sweeps.sizes import phase_sizes
+from ablations.sweeps.workers.outcome import ArmOutcome
 from reports.format import count, duration
 
 TITLE = "confirmation seeds with a solved task"

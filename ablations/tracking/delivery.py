@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking.runs import described
 from ablations.tracking.tracker import Tracker
 

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from ablations.commands.progress import MAX_COLUMNS, Display
 from ablations.studies.study import Study
-from ablations.sweeps.arm import ProbeProgress, TrainingProgress
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.jobs import ProbeProgress, TrainingProgress
+from ablations.sweeps.workers.outcome import ArmOutcome
 
 
 @pytest.mark.parametrize("terminal", [False, True])

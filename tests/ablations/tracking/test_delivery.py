@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ablations.sweeps.arm import Logged
+from ablations.sweeps.jobs import Logged
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.runs import described
