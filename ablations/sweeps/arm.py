@@ -30,7 +30,7 @@ from ablations.sweeps.jobs import (
     read_checkpoint,
     run_jobs,
 )
-from ablations.sweeps.search import MemberSpec, Search, storage
+from ablations.sweeps.search import MemberSpec, Search, patiently, storage
 from ablations.sweeps.sizes import build_model, flops_per_step, scan_sizes
 from ablations.sweeps.store import Store
 from ablations.training import torch_state
@@ -118,7 +118,7 @@ def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
 
 def training_jobs(arm: Arm, context: Context) -> Generator[Job, None, list[MemberSpec]]:
     """The populations of an arm. Each has to be trained before the next one is asked for; returns the members of all phases."""
-    searches = [Search(arm, index, storage(context.store)) for index in range(arm.tune.searches)]
+    searches = patiently(lambda: [Search(arm, k, storage(context.store)) for k in range(arm.tune.searches)])
     members = []
     for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
         numbers = range(first, min(first + arm.tune.trials_per_round, arm.tune.trials))
@@ -144,10 +144,9 @@ def _tune(arm: Arm, searches: list[Search], numbers: range, context: Context) ->
     members = [member for search, number in trials for member in search.trial_members(number)]
     yield from _train(arm, f"tune-{numbers.start}", members, context)
     for search, number in trials:
-        if not search.is_complete(number):
-            results = [context.store.get(member.hash(arm)) for member in search.trial_members(number)]
-            objectives = [result["metrics"]["objective"] for result in results if result]
-            search.tell(number, sum(objectives) / len(objectives))
+        results = [context.store.get(member.hash(arm)) for member in search.trial_members(number)]
+        objectives = [result["metrics"]["objective"] for result in results if result]
+        search.tell(number, sum(objectives) / len(objectives))
     return members
 
 

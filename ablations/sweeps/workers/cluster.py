@@ -27,7 +27,7 @@ from ablations.sweeps.arm import Training, training_jobs
 from ablations.sweeps.jobs import Context, Event, Job, Logged, Output, Saved, TrainingProgress, record
 from ablations.sweeps.probing import probing_jobs
 from ablations.sweeps.schedule import Schedule
-from ablations.sweeps.search import MemberSpec
+from ablations.sweeps.search import MemberSpec, SearchesUnreachable
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import shared
 from ablations.sweeps.workers.outcome import (
@@ -166,7 +166,9 @@ class _RunningArm:
         except StopIteration as end:
             shared.remove(self.checkpoints, self.arm.hash)
             return ArmOutcome(self.arm, "done", solved=any_solved(self.arm, end.value, self.context.store))
-        except Exception:  # such as that the database of the searches cannot be reached
+        except SearchesUnreachable:  # ends the sweep
+            raise
+        except Exception:  # such as damaged weights
             return ArmOutcome(self.arm, "failed", traceback.format_exc())
         limit = self.arm.train.time_limit and max(self.arm.train.time_limit - self.seconds, 0.001)
         return _task.options(name=f"{self.arm}: {self.job.name}").remote(self.job, self.arm.hash, limit, self.setup)
