@@ -111,7 +111,9 @@ class Display:
             self._print(f"{self._arm_count()}  {arm}: not trained, as no network solved the next shorter lag")
         else:
             solved = self.solved.get((arm.hash, "confirm"))
-            rate = f", {sum(solved)} of {len(solved)} confirmation seeds solved" if solved else ""
+            # While the tracker lags behind, not all of them are counted yet.
+            complete = solved and len(solved) >= self.members[arm.hash]["confirm"]
+            rate = f", {sum(solved)} of {len(solved)} confirmation seeds solved" if solved and complete else ""
             self._print(f"{self._arm_count()}  {arm}: {outcome.status}{rate}")
 
     def warn(self, message: str) -> None:

@@ -50,6 +50,8 @@ except ModuleNotFoundError:
 
 PROGRESS_SECONDS = 1.0
 """Of one task, progress is sent at most this often."""
+RECORD_SECONDS = 1.0
+"""How long what tasks yield is recorded at most before the tracker gets its turn."""
 PACKAGES = ("torch", "numpy")
 """Packages whose version may change numbers, besides this one."""
 
@@ -120,7 +122,9 @@ def run_arms(
                 ended = []
                 while len(tasks) < workers and (arm := schedule.next()):
                     ended.append(_follow(_RunningArm(arm, context, setup, checkpoints), tasks))
-                ended += [_follow(tasks.pop(task), tasks, task) for task in _ready(tasks)]
+                until = time.monotonic() + RECORD_SECONDS
+                while not any(ended) and time.monotonic() < until and (ready := _ready(tasks)):
+                    ended += [_follow(tasks.pop(task), tasks, task) for task in ready]
                 for outcome in filter(None, ended):
                     schedule.ended(outcome.arm, outcome.solved)
                     yield outcome
