@@ -41,6 +41,14 @@ def faults(session: nox.Session) -> None:
     run(session, "pytest", "-m", "faults", "-rA", *session.posargs)
 
 
+@nox.session(venv_backend="venv", reuse_venv=True)
+def cluster(session: nox.Session) -> None:
+    """The tests of Ray clusters, also those that kill nodes: minutes. Installs Ray in an environment of its own."""
+    session.install("-c", "constraints.txt", "-e", ".[dev,cluster]")
+    arguments = session.posargs or ["tests/ablations/sweeps/workers/test_cluster.py"]
+    session.run("python", "-m", "pytest", "-m", "faults or not faults", "-rA", *arguments)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """The demo, in an empty folder."""

@@ -35,7 +35,7 @@ def demo(
 def sweep(
     study: opt.StudyOrList = "",
     store: opt.StoreFolder = STORE,
-    workers: opt.Workers = CORES,
+    workers: opt.SweepWorkers = None,
     engine: opt.EngineName = "auto",
     plugin: opt.Plugins = None,
     changes: opt.Changes = None,
@@ -43,6 +43,8 @@ def sweep(
     dry_run: opt.DryRun = False,
     wait: opt.Wait = False,
     optuna_storage: opt.OptunaStorage = "",
+    ray: opt.Ray = "",
+    shared: opt.Shared = "",
 ) -> None:
     """Tune and confirm every arm of a study. The same command continues an interrupted sweep."""
     from ablations.commands.dry_run import print_plan
@@ -55,11 +57,12 @@ def sweep(
         return list_studies(console())
     arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
-        return print_plan(loaded, arms, engine, workers, console())
+        return print_plan(loaded, arms, engine, workers or CORES, console())
     options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
-    options["optuna-storage"] = masked(optuna_storage)
+    options |= {"optuna-storage": masked(optuna_storage), "ray": ray, "shared": shared}
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait, optuna_storage))
+    tail = (resume, console(), whole, wait, optuna_storage, ray, shared)
+    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, *tail))
 
 
 @app.command()

@@ -24,7 +24,8 @@ from ablations.networks.model import Model
 from ablations.studies.hashing import RESULTS_VERSION
 from ablations.studies.loading import load
 from ablations.studies.study import Study
-from ablations.sweeps.arm import Context, run_arm
+from ablations.sweeps.arm import run_arm
+from ablations.sweeps.jobs import Context
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.training.population import Finished, Population

@@ -10,7 +10,7 @@ import pytest
 
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Study
-from ablations.sweeps.arm import phase_sizes
+from ablations.sweeps.sizes import phase_sizes
 from reports.claims import CLAIMS, Claim, decide
 from reports.tables import MEASURED, NUMBERS_OR_EMPTY
 

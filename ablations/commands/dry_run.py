@@ -9,8 +9,8 @@ from rich.table import Table
 
 from ablations.engines import choose
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import build_model, phase_sizes, scan_sizes
 from ablations.sweeps.search import PHASES
+from ablations.sweeps.sizes import build_model, phase_sizes, scan_sizes
 from ablations.training import torch_state
 from ablations.training.population import Population
 from ablations.training.result import Budget, Member

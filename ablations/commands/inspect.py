@@ -13,8 +13,8 @@ from ablations.errors import InputError
 from ablations.probes import measure
 from ablations.studies.loading import validation_messages
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import build_model
 from ablations.sweeps.probing import ONE_PER_SEARCH, all_curves, trained_members
+from ablations.sweeps.sizes import build_model
 from ablations.sweeps.store import Store
 from ablations.tracking.runs import MemberRun, find_member
 from ablations.training import torch_state

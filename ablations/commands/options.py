@@ -96,6 +96,15 @@ Sources = Annotated[
 ]
 Yes = Annotated[bool, Option("--yes", help="Do not ask.")]
 Workers = Annotated[int, Option("--workers", min=1, help="Worker processes, one thread each.")]
+SweepWorkers = Annotated[
+    int | None,
+    Option(
+        "--workers",
+        min=1,
+        help="Worker processes, one thread each; with --ray, arms in training at a time. By default one per core.",
+        show_default=False,
+    ),
+]
 EngineName = Annotated[
     Engine,
     Option(
@@ -142,6 +151,25 @@ OptunaStorage = Annotated[
         metavar="URL",
         envvar="WHYGATES_OPTUNA_STORAGE",
         help="The database of the searches, as in postgresql+psycopg://user@host/name; by default a file in the store.",
+    ),
+]
+Ray = Annotated[
+    str,
+    Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Train on this Ray cluster: host:port, or auto for that of this machine or of a Ray job.",
+        show_default=False,
+    ),
+]
+Shared = Annotated[
+    str,
+    Option(
+        "--shared",
+        metavar="FOLDER",
+        help="With --ray: the folder of checkpoints, a path or an address such as s3://bucket/folder that all nodes reach; by "
+        "default they are sent to this machine.",
+        show_default=False,
     ),
 ]
 Tables = Annotated[

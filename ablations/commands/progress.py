@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Event, ProbeProgress, Warned, phase_sizes
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.jobs import Event, ProbeProgress, Warned
+from ablations.sweeps.sizes import phase_sizes
+from ablations.sweeps.workers.outcome import ArmOutcome
 from reports.format import count, duration
 
 TITLE = "confirmation seeds with a solved task"
@@ -110,7 +111,9 @@ class Display:
             self._print(f"{self._arm_count()}  {arm}: not trained, as no network solved the next shorter lag")
         else:
             solved = self.solved.get((arm.hash, "confirm"))
-            rate = f", {sum(solved)} of {len(solved)} confirmation seeds solved" if solved else ""
+            # While the tracker lags behind, not all of them are counted yet.
+            complete = solved and len(solved) >= self.members[arm.hash]["confirm"]
+            rate = f", {sum(solved)} of {len(solved)} confirmation seeds solved" if solved and complete else ""
             self._print(f"{self._arm_count()}  {arm}: {outcome.status}{rate}")
 
     def warn(self, message: str) -> None:

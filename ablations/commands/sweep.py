@@ -1,25 +1,29 @@
 """`whygates sweep`: train every arm of a study and upload the results to the tracker."""
 
 import signal
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from ablations.cells import Cell
-from ablations.commands.invocation import DEMO, shell_command
+from ablations.commands.invocation import CORES, DEMO, shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
-from ablations.errors import INTERRUPTED
+from ablations.errors import INTERRUPTED, InputError
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import phase_sizes, scan_sizes
 from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
+from ablations.sweeps.sizes import phase_sizes, scan_sizes
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome, handled_signals, run_arms
+from ablations.sweeps.workers import local
+from ablations.sweeps.workers.outcome import ArmOutcome, RunArms
+from ablations.sweeps.workers.shared import check
+from ablations.sweeps.workers.signals import handled_signals
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.mlflow_db import create_database
@@ -51,35 +55,40 @@ def run_sweep(
     study: Study,
     arms: Sequence[Arm],
     folder: Path,
-    processes: int,
+    workers: int | None,
     engine: str,
     resume: str,
     out: Console,
     whole: str = "",
     wait: bool = False,
     optuna_url: str = "",
+    ray: str = "",
+    shared: str = "",
 ) -> int:
-    """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C, SIGTERM and a closed
+    """Run arms of a study, at most `workers` at a time; returns the exit code. Ctrl-C, SIGTERM and a closed
     terminal stop it.
 
     `resume` is the command line that continues the sweep, and `whole` the one that runs every arm of the study, if that is
     another. `wait`: whether to wait for another sweep on this store instead of being refused; `optuna_url`: the
-    database of the searches, by default one in the store. Raises InputError.
+    database of the searches, by default one in the store; `ray`: the address of a Ray cluster that trains instead of this
+    machine, and `shared`: its folder of checkpoints. Raises InputError.
     """
     for number in handled_signals():
         signal.signal(number, signal.default_int_handler)
     outcomes = None
     try:
-        every = len(study.arms())
-        number = count(every, "arm") if len(arms) == every else f"{len(arms)} of {count(every, 'arm')}"
-        out.print(f"{study.name}: {number}, {count(processes, 'worker')}", soft_wrap=True)
-        # Before the store is created: a cell that the engine refuses leaves the disk untouched.
-        for line in _choose_engines(engine, arms, out):
-            out.print(line, soft_wrap=True)
-        store = Store.create(folder)
-        store.optuna_url = optuna_url
-        with store.sweeping(wait), Display(arms, out) as display:
-            outcomes = _run_arms(study, arms, store, processes, engine, whole or resume, display)
+        with _workers(ray, shared) as (run_arms, cores):
+            every, number = len(study.arms()), workers or cores
+            arm_count = count(every, "arm") if len(arms) == every else f"{len(arms)} of {count(every, 'arm')}"
+            where = f" on Ray ({ray})" if ray else ""
+            out.print(f"{study.name}: {arm_count}, {count(number, 'worker')}{where}", soft_wrap=True)
+            # Before the store is created: a cell that the engine refuses leaves the disk untouched.
+            for line in _choose_engines(engine, arms, out):
+                out.print(line, soft_wrap=True)
+            store = Store.create(folder)
+            store.optuna_url = optuna_url
+            with store.sweeping(wait), Display(arms, out) as display:
+                outcomes = _run_arms(study, arms, store, run_arms, number, engine, whole or resume, display)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
@@ -95,6 +104,22 @@ def run_sweep(
         out.print(f"Try failed arms again with:  {resume}", soft_wrap=True)
         return FAILED
     return NOT_UPLOADED if queued else DONE
+
+
+@contextmanager
+def _workers(address: str, shared: str) -> Iterator[tuple[RunArms, int]]:
+    """The workers of this machine, or of a Ray cluster if there is an address; and how many cores they have. Raises InputError."""
+    if not address:
+        if shared:
+            raise InputError("--shared is the folder of a Ray cluster: give --ray too")
+        yield local.run_arms, CORES
+        return
+    from ablations.sweeps.workers import cluster  # Ray is an extra, and slow to import
+
+    if shared:
+        check(shared)
+    with cluster.connected(address) as cores:
+        yield partial(cluster.run_arms, checkpoints=shared), cores
 
 
 def _choose_engines(engine: str, arms: Sequence[Arm], out: Console) -> list[str]:
@@ -113,7 +138,14 @@ def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]
 
 
 def _run_arms(
-    study: Study, arms: Sequence[Arm], store: Store, processes: int, engine: str, command: str, display: Display
+    study: Study,
+    arms: Sequence[Arm],
+    store: Store,
+    run_arms: RunArms,
+    workers: int,
+    engine: str,
+    command: str,
+    display: Display,
 ) -> list[ArmOutcome]:
     """Run arms and upload their members. Raises InputError when the tracker cannot be reached."""
     storage(store)
@@ -127,7 +159,7 @@ def _run_arms(
     outcomes = []
     callbacks = (display.progress, delivery.work, display.stopping)
     # Closed at once if this fails, so that the workers save their populations.
-    with closing(run_arms(Schedule(arms, study.arms()), store, processes, engine, logged, *callbacks)) as running:
+    with closing(run_arms(Schedule(arms, study.arms()), store, workers, engine, logged, *callbacks)) as running:
         for outcome in running:
             delivery.end_arm(outcome)
             display.ended(outcome)

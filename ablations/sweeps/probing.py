@@ -4,16 +4,31 @@ Findings are stored by member and probe. Which members a probe runs on follows f
 all of them again if one finding is missing: an interruption changes no number.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, NamedTuple
 
 from ablations.errors import first_line
 from ablations.networks.model import Model
 from ablations.probes import PROBES, Findings, Trained, measure
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Context, Interrupted, Logged, ProbeProgress, Warned, arm_lock, build_model, member_tags
+from ablations.sweeps.arm import arm_lock
+from ablations.sweeps.jobs import (
+    Context,
+    Drawn,
+    Event,
+    Found,
+    Interrupted,
+    Job,
+    Logged,
+    Output,
+    ProbeProgress,
+    Warned,
+    member_tags,
+    run_jobs,
+)
 from ablations.sweeps.search import MemberSpec
-from ablations.sweeps.store import Store, write
+from ablations.sweeps.sizes import build_model
+from ablations.sweeps.store import Store
 from ablations.training import torch_state
 from ablations.training.initialisation import initial_weights
 from ablations.training.result import Member
@@ -21,8 +36,56 @@ from ablations.training.snapshots import SavedWeights, read, stacked
 
 ONE_PER_SEARCH = ("clamp", "distill")
 """Probes that train, and therefore run only on the first solved member of each search."""
+Curves = dict[str, list[tuple[int, float]]]
+"""Points (step, value) by metric."""
 TRACE = "trace"
 """Gates and states of one member per arm along one sequence: part of the probe `gates`, stored under a name of its own."""
+
+
+class Probing(NamedTuple):
+    """Runs a probe on members of an arm."""
+
+    arm: Arm
+    name: str
+    """The probe, or `trace`."""
+    results: dict[str, dict[str, Any]]
+    """By hash."""
+    weights: list[SavedWeights]
+    done: int
+    """Probes of the arm that ran before, of so many."""
+    of: int
+
+    def run(self, stopping: Callable[[], bool]) -> Iterator[Event | Output]:
+        """Measure; yields the findings about each member."""
+        yield ProbeProgress(self.arm.hash, self.name, self.done, self.of)
+        specs = [Member(result["seed"], result["settings"]) for result in self.results.values()]
+        solved = [result["status"] == "solved" for result in self.results.values()]
+        trained = trained_members(self.arm, build_model(self.arm), specs, self.weights, solved)
+        findings = [_trace(trained)] if self.name == TRACE else measure(trained, [self.name])
+        for member, found in zip(self.results, findings, strict=True):
+            yield Found(member, self.name, found)
+
+
+class Drawing(NamedTuple):
+    """Draws the curves of members of an arm."""
+
+    arm: Arm
+    curves: dict[str, Curves]
+    """By hash."""
+    name: str = "figures"
+
+    def run(self, stopping: Callable[[], bool]) -> Iterator[Event | Output]:
+        """Draw; yields figures, and a warning if any cannot be drawn. Findings are logged all the same."""
+        failures = list[str]()
+        for member, curves in self.curves.items():
+            try:
+                figure = _figure(curves, str(self.arm))
+            except Exception as error:  # a matplotlib that is misconfigured or broken can raise anything
+                failures.append(f"{type(error).__name__}: {first_line(error)}")
+            else:
+                yield Drawn(member, figure)
+        if failures:
+            yield Warned(self.arm.hash, f"{self.arm}: {len(failures)} figures cannot be drawn: {failures[0]}")
 
 
 def probe_arm(arm: Arm, members: list[MemberSpec], context: Context) -> None:
@@ -31,25 +94,28 @@ def probe_arm(arm: Arm, members: list[MemberSpec], context: Context) -> None:
 
     :raises Interrupted: between two probes, when `context.stopping` becomes true.
     """
-    confirmed = [spec for spec in members if spec.phase == "confirm"]
     with torch_state.standard(), arm_lock(arm, context):
-        plan = list(_plan(arm, confirmed, context.store))
-        for done, (probe, probed) in enumerate(plan):
-            if any(probe not in context.store.findings(member) for member in probed):
-                context.report(ProbeProgress(arm.hash, probe, done, len(plan)))
-                _run_probe(arm, probe, probed, context.store)
-            if context.stopping():
-                raise Interrupted
-        failures = list[str]()
-        for spec in confirmed:
-            member = spec.hash(arm)
-            probes = frozenset(probe for probe, probed in plan if member in probed)
-            logged = context.logged.get(member, Logged(arm.hash))
-            if logged.probes is None or not probes <= logged.probes:
-                failures += _draw_figure(arm, member, context.store)
-                context.store.enqueue(arm.study, member, member_tags(arm, spec), probes)
-        if failures:
-            context.report(Warned(arm.hash, f"{arm}: {len(failures)} figures cannot be drawn: {failures[0]}"))
+        run_jobs(probing_jobs(arm, members, context), context)
+
+
+def probing_jobs(arm: Arm, members: list[MemberSpec], context: Context) -> Generator[Job]:
+    """The probes of an arm whose findings are missing, then the figures of members that are not logged with them."""
+    store, confirmed = context.store, [spec for spec in members if spec.phase == "confirm"]
+    plan = list(_plan(arm, confirmed, store))
+    for done, (probe, probed) in enumerate(plan):
+        if any(probe not in store.findings(member) for member in probed):
+            weights = [read(store.weights_path(member))[0] for member in probed]
+            yield Probing(arm, probe, {member: store.get(member) or {} for member in probed}, weights, done, len(plan))
+        if context.stopping():
+            raise Interrupted
+    probes = {spec.hash(arm): frozenset(p for p, probed in plan if spec.hash(arm) in probed) for spec in confirmed}
+    logged = {member: context.logged.get(member, Logged(arm.hash)).probes for member in probes}
+    missing = [member for member, found in logged.items() if found is None or not probes[member] <= found]
+    if missing:
+        yield Drawing(arm, {m: all_curves(store.get(m) or {}, store.findings(m)) for m in missing})
+    for spec in confirmed:
+        if (member := spec.hash(arm)) in missing:
+            store.enqueue(arm.study, member, member_tags(arm, spec), probes[member])
 
 
 def _plan(arm: Arm, confirmed: list[MemberSpec], store: Store) -> Iterator[tuple[str, list[str]]]:
@@ -64,16 +130,6 @@ def _plan(arm: Arm, confirmed: list[MemberSpec], store: Store) -> Iterator[tuple
             yield probe, members
     if finite and arm.confirm.probes:
         yield TRACE, [first_solved.get(0, finite[0])]
-
-
-def _run_probe(arm: Arm, probe: str, members: list[str], store: Store) -> None:
-    results = [store.get(member) or {} for member in members]
-    weights = [read(store.weights_path(member))[0] for member in members]
-    specs = [Member(result["seed"], result["settings"]) for result in results]
-    trained = trained_members(arm, build_model(arm), specs, weights, [r["status"] == "solved" for r in results])
-    findings = [_trace(trained)] if probe == TRACE else measure(trained, [probe])
-    for member, found in zip(members, findings, strict=True):
-        store.add_findings(member, probe, found._asdict())
 
 
 def _trace(trained: Trained) -> Findings:
@@ -100,18 +156,13 @@ def trained_members(
     )
 
 
-def all_curves(result: dict[str, Any], findings: dict[str, dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+def all_curves(result: dict[str, Any], findings: dict[str, dict[str, Any]]) -> Curves:
     """The curves of a member by metric: of its training, and of its probes."""
     return result["curves"] | {name: curve for found in findings.values() for name, curve in found["curves"].items()}
 
 
-def _draw_figure(arm: Arm, member: str, store: Store) -> list[str]:
-    """Draw a member's curves; returns the error if that fails. Its findings are logged all the same."""
-    try:
-        from reports.figures.member import member_svg  # matplotlib takes long to import, and most arms are drawn once
+def _figure(curves: Curves, title: str) -> str:
+    """A member's curves as SVG."""
+    from reports.figures.member import member_svg  # matplotlib takes long to import, and most arms are drawn once
 
-        svg = member_svg(all_curves(store.get(member) or {}, store.findings(member)), str(arm))
-    except Exception as error:  # a matplotlib that is misconfigured or broken can raise anything
-        return [f"{type(error).__name__}: {first_line(error)}"]
-    write(store.figure_path(member), svg)
-    return []
+    return member_svg(curves, title)

@@ -1,17 +1,20 @@
 """The hyperparameter searches of an arm, as Optuna studies. The only module that imports optuna."""
 
 import shlex
+import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from functools import cache
 from statistics import fmean
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from ablations.errors import InputError, first_line
 from ablations.studies.hashing import digest
@@ -57,6 +60,13 @@ class MemberSpec(NamedTuple):
         return arm.member_hash(self.member.settings, self.member.seed)
 
 
+T = TypeVar("T")
+
+
+class Unreachable(InputError):
+    """A database of searches cannot be used."""
+
+
 def storage(store: Store) -> BaseStorage:
     """The Optuna storage of a store. The parent process opens it first, so that its tables are created only once.
 
@@ -82,7 +92,9 @@ def storage(store: Store) -> BaseStorage:
         ) from None
     except (SQLAlchemyError, OSError, ImportError) as error:
         reason = getattr(error, "orig", None) or error
-        raise InputError(f"{name} cannot be used: {getattr(error, 'strerror', None) or first_line(reason)}") from None
+        raise Unreachable(
+            f"{name} cannot be used: {getattr(error, 'strerror', None) or first_line(reason or error)}"
+        ) from None
 
 
 @cache
@@ -92,6 +104,42 @@ def _connect(url: str) -> BaseStorage:
     local = url.startswith("sqlite")
     arguments = {"connect_args": {"timeout": 60}} if local else {"pool_pre_ping": True}
     return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+
+
+PATIENCE_SECONDS, LONGEST_PAUSE = 300.0, 10.0
+"""How long calls of a database that cannot be reached are repeated, and the longest pause between two of them."""
+
+
+class SearchesUnreachable(InputError):
+    """The database of the searches could not be reached for PATIENCE_SECONDS. It ends the sweep, which can be continued."""
+
+
+def patiently(call: Callable[[], T], before_repeat: Callable[[], object] = lambda: None) -> T:
+    """The result of a call of the database, which is repeated while that cannot be reached, for example as it is restarted.
+
+    :raises SearchesUnreachable: after PATIENCE_SECONDS.
+    """
+    failed_at, pause, repeated = None, 0.5, False
+    while True:
+        try:
+            if repeated:
+                before_repeat()
+            return call()
+        except (OperationalError, InterfaceError, StorageInternalError, Unreachable) as error:
+            cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+            reason = getattr(cause, "orig", cause)
+            if not isinstance(cause, OperationalError | InterfaceError | Unreachable) or isinstance(
+                reason, sqlite3.Error
+            ):
+                raise  # such as no permission, or a full disk
+            failed_at = failed_at or time.monotonic()
+            if time.monotonic() - failed_at > PATIENCE_SECONDS:
+                raise SearchesUnreachable(
+                    f"the database of the searches could not be reached for {PATIENCE_SECONDS:g} seconds "
+                    f"({first_line(reason or error)}): all progress is saved, and the same command continues"
+                ) from None
+        time.sleep(pause)
+        pause, repeated = min(2 * pause, LONGEST_PAUSE), True
 
 
 Results = Callable[[str], dict[str, Any] | None]
@@ -116,33 +164,44 @@ class Search:
         attributes = {"cell": arm.cell.cell, "task": arm.task.name, "lag": arm.lag, "size": arm.size, "search": index}
         for name in sorted(attributes.keys() - self.study.user_attrs.keys()):
             self.study.set_user_attr(name, attributes[name])
+        self._discard_incomplete()
+
+    def _discard_incomplete(self) -> None:
+        """Fail the trials that were being asked for when the process was killed, or the database could not be reached."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.params.keys() != self.distributions.keys():
-                self.study.tell(trial.number, state=TrialState.FAIL)  # the process was killed while asking for it
+                self.study.tell(trial.number, state=TrialState.FAIL)
 
     def trials(self) -> list[FrozenTrial]:
         """The trials with all parameters, in order. Trial numbers of this class are positions in this list."""
-        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE))
+        states = (TrialState.RUNNING, TrialState.COMPLETE)
+        return patiently(lambda: self.study.get_trials(deepcopy=False, states=states))
 
     def ask(self, number: int) -> FrozenTrial:
         """The trial of this number, which is sampled by Optuna (`Study.ask`) if it does not exist yet."""
-        if number >= len(self.trials()):
-            seed = self.arm.derive_seed("sampler", self.index, number) % 2**32
-            self.study.sampler = (
-                optuna.samplers.RandomSampler(seed=seed)
-                if self.arm.tune.sampler == "random"
-                else optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(self.arm.tune.trials // 4, 1))
-            )
-            self.study.ask(self.distributions)
-        return self.trials()[number]
 
-    def is_complete(self, number: int) -> bool:
-        """Whether Optuna has the objective of this trial."""
-        return self.trials()[number].state == TrialState.COMPLETE
+        def ask() -> FrozenTrial:
+            if number >= len(self.trials()):
+                seed = self.arm.derive_seed("sampler", self.index, number) % 2**32
+                self.study.sampler = (
+                    optuna.samplers.RandomSampler(seed=seed)
+                    if self.arm.tune.sampler == "random"
+                    else optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(self.arm.tune.trials // 4, 1))
+                )
+                self.study.ask(self.distributions)
+            return self.trials()[number]
+
+        return patiently(ask, self._discard_incomplete)
 
     def tell(self, number: int, objective: float) -> None:
-        """Give Optuna the objective of this trial."""
-        self.study.tell(self.trials()[number].number, objective)
+        """Give Optuna the objective of this trial, unless it has it."""
+
+        def tell() -> None:
+            trial = self.trials()[number]
+            if trial.state != TrialState.COMPLETE:
+                self.study.tell(trial.number, objective)
+
+        patiently(tell)
 
     def trial_members(self, number: int) -> list[MemberSpec]:
         """The members of a trial: one per tuning seed."""

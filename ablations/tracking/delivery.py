@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking.runs import described
 from ablations.tracking.tracker import Tracker
 
 RETRY_SECONDS = 30.0
+UPLOAD_SECONDS = 5.0
+"""How long one call uploads at most, so that a long queue does not keep workers waiting."""
 
 
 class Observer(Protocol):
@@ -28,7 +30,8 @@ class Delivery:
         self.retry_at = 0.0
 
     def work(self) -> None:
-        """Upload the queue, and end the runs of ended arms, unless the tracker failed less than RETRY_SECONDS ago."""
+        """Upload the queue, for at most UPLOAD_SECONDS, and then end the runs of ended arms, unless the tracker failed less than
+        RETRY_SECONDS ago."""
         if time.monotonic() >= self.retry_at:
             self._upload()
 
@@ -38,13 +41,16 @@ class Delivery:
         self.work()
 
     def flush(self) -> None:
-        """Make a last attempt, and describe the study."""
+        """Make a last attempt to upload all of the queue, and describe the study."""
         self._upload(last=True)
 
     def _upload(self, last: bool = False) -> None:
+        started = time.monotonic()
         try:
             for path, record in self.store.queued(self.tracker.study):
                 self._deliver(path, record)
+                if not last and time.monotonic() - started > UPLOAD_SECONDS:
+                    return
             while self.ended_arms:
                 self.tracker.end_arm(self.ended_arms[0])
                 self.ended_arms.pop(0)

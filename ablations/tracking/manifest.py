@@ -13,7 +13,7 @@ from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.studies.hashing import RESULTS_VERSION
 from ablations.studies.schema import CellChoice, TaskChoice
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import build_model, flops_per_step, phase_sizes
+from ablations.sweeps.sizes import build_model, flops_per_step, phase_sizes
 
 PACKAGES = ("whygates", "torch", "optuna", "mlflow", "numpy", "pandas", "scipy")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from ablations.sweeps.arm import Logged
+from ablations.sweeps.jobs import Logged
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking import notes, tables
 from ablations.tracking.mlflow_db import collect_garbage, relocate
 from ablations.tracking.mlflow_view import link, run_link, save_views, views

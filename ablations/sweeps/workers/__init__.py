@@ -1,1 +1,1 @@
-"""Where arms are trained."""
+"""Where arms are trained: processes of this machine (`local`), or tasks of a Ray cluster (`cluster`)."""

@@ -17,49 +17,31 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
 from ctypes import c_bool
 from multiprocessing import active_children, get_context
-from typing import Any, NamedTuple
+from typing import Any
 
 from ablations.contract import plugins, siblings
 from ablations.contract.isolation import isolated
 from ablations.errors import InputError
 from ablations.studies.study import Arm
-from ablations.sweeps.arm import Context, Event, Interrupted, Logged, run_arm
+from ablations.sweeps.arm import run_arm
+from ablations.sweeps.jobs import Context, Event, Interrupted, Logged
 from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.schedule import Schedule
+from ablations.sweeps.search import SearchesUnreachable
 from ablations.sweeps.store import Store
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that stop a sweep; the last is that of a closed terminal."""
-
-
-def handled_signals() -> list[signal.Signals]:
-    """SIGNALS, without that of a closed terminal where it is ignored, as under nohup."""
-    return [one for one in SIGNALS if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
-
-
-MAX_DEATHS = 2
-"""Deaths of its worker process after which an arm counts as failed; it is tried again after the first."""
-
+from ablations.sweeps.workers.outcome import (
+    MAX_DEATHS,
+    ArmOutcome,
+    TimeLimit,
+    any_solved,
+    out_of_time,
+    source_changed,
+    time_limit,
+)
+from ablations.sweeps.workers.signals import SIGNALS, signal_handlers
 
 QUEUED = 2
 """Arms per worker that are handed to the pool at a time, so that no worker waits for its next one."""
-
-
-class ArmOutcome(NamedTuple):
-    """How the work on an arm ended."""
-
-    arm: Arm
-    status: str
-    """`done`, `failed`, `interrupted`, `waiting`: the sweep was interrupted before it began, or `skipped`: not trained, as no
-    network solved the task at the next shorter lag."""
-    error: str = ""
-    """The traceback of a failure."""
-    solved: bool = True
-    """Whether any network of the arm solved its task; true where that is not known."""
-
-
-class TimeLimit(BaseException):
-    """Raised in a worker whose arm exceeds its time limit. Not an Exception, so that a cell does not catch it."""
 
 
 class _Worker:
@@ -127,7 +109,7 @@ def run_arms(
             on_progress(event)
         on_idle()
 
-    with _signal_handlers(request_stop):
+    with signal_handlers(request_stop):
         while schedule.waiting:
             started: set[str] = set()
             initial = (progress, stop, logged, os.getpid(), plugins.loaded(), siblings.texts)
@@ -180,17 +162,6 @@ def run_arms(
 
 
 @contextmanager
-def _signal_handlers(handler: Callable[..., None]) -> Iterator[None]:
-    """Install a handler for the handled signals; afterwards the previous ones are restored."""
-    previous = {number: signal.signal(number, handler) for number in handled_signals()}
-    try:
-        yield
-    finally:
-        for number, old in previous.items():
-            signal.signal(number, old)
-
-
-@contextmanager
 def _blocked_signals() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -221,39 +192,19 @@ def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
     if _Worker.stop.value:
         return ArmOutcome(arm, "waiting")
     if arm.hash != hash_:
-        source = f"{arm.cell.cell}, {arm.task.name} or of what they use"
-        return ArmOutcome(arm, "failed", f"the source of {source} was changed during the sweep: start it again")
+        return ArmOutcome(arm, "failed", source_changed(arm))
     context = Context(store, engine, _Worker.logged, _Worker.progress.put, lambda: _Worker.stop.value)
     try:
         # The worker runs other arms after this one.
-        with _time_limit(arm.train.time_limit), isolated() if plugins.loaded() else nullcontext():
+        with time_limit(arm.train.time_limit), isolated() if plugins.loaded() else nullcontext():
             members = run_arm(arm, context)
             probe_arm(arm, members, context)
     except Interrupted:
         return ArmOutcome(arm, "interrupted")
     except TimeLimit:
-        reason = f"it took longer than train.time_limit = {arm.train.time_limit:g} seconds"
-        return ArmOutcome(arm, "failed", f"{traceback.format_exc()}\n{reason}")
+        return ArmOutcome(arm, "failed", f"{traceback.format_exc()}\n{out_of_time(arm)}")
+    except SearchesUnreachable:  # ends the sweep
+        raise
     except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue
         return ArmOutcome(arm, "failed", traceback.format_exc())
-    results = [store.get(member.hash(arm)) for member in members]
-    return ArmOutcome(arm, "done", solved=any(result["metrics"]["solved"] for result in results if result))
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise TimeLimit in the block after this many seconds, wherever it is; None: never."""
-    if seconds is None:
-        yield
-        return
-
-    def fail(*_: object) -> None:
-        raise TimeLimit
-
-    signal.signal(signal.SIGALRM, fail)
-    # Raised again every ten seconds, as a bare `except` or a destructor may have swallowed it.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 10.0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    return ArmOutcome(arm, "done", solved=any_solved(arm, members, store))

@@ -8,15 +8,16 @@ from rich.console import Console
 
 from ablations.commands.progress import MAX_COLUMNS, Display
 from ablations.studies.study import Study
-from ablations.sweeps.arm import ProbeProgress, TrainingProgress
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.jobs import ProbeProgress, TrainingProgress
+from ablations.sweeps.workers.outcome import ArmOutcome
 
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_labels_and_errors_are_printed_verbatim_and_earlier_members_count(terminal: bool) -> None:
     cells = [{"cell": "rnn", "label": "a[/x]"}, {"cell": "gru", "label": "b[red] :x:"}]
     tasks = [{"name": "recall", "lags": [2]}]
-    study = Study.model_validate({"name": "odd", "cells": cells, "task": tasks})
+    budget = {"tune": {"searches": 1}, "confirm": {"seeds": 3}}
+    study = Study.model_validate({"name": "odd", "cells": cells, "task": tasks, **budget})
     first, second = study.arms()
     file = io.StringIO()
     out = Console(file=file, markup=False, emoji=False, width=160, force_terminal=terminal, color_system=None)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from ablations.studies.loading import load, presets
+from ablations.sweeps import workers
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_process import networks
@@ -244,3 +246,21 @@ def test_results_that_are_not_uploaded_are_said_everywhere_and_delivered_by_the_
     assert whygates(*command, cwd=tmp_path).code == 0
     complete = whygates("status", "other", cwd=tmp_path).stdout
     assert complete.endswith("32 of 32 members finished; no sweep is running\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ray", "auto"], '--ray needs Ray, which is not installed: pip install "whygates[cluster]"'),
+        (["--shared", "folder"], "--shared is the folder of a Ray cluster: give --ray too"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_one_sentence(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "ablations.sweeps.workers.cluster", raising=False)
+    monkeypatch.delattr(workers, "cluster", raising=False)
+    outcome = whygates("sweep", "tiny.toml", *arguments, cwd=tiny)
+    assert (outcome.code, outcome.stderr) == (2, f"whygates: {message}\n")
+    assert not (tiny / "whygates-store").exists()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ablations.studies.study import Arm, Study
-from ablations.sweeps.arm import Context, Logged
+from ablations.sweeps.jobs import Context, Logged
 from ablations.sweeps.store import Store
 
 SMALL_STUDY: dict[str, Any] = {

@@ -10,7 +10,9 @@ import torch
 
 from ablations.contract.isolation import isolated
 from ablations.sweeps import arm as arm_module
-from ablations.sweeps.arm import Interrupted, Logged, build_model, run_arm
+from ablations.sweeps.arm import run_arm
+from ablations.sweeps.jobs import Interrupted, Logged
+from ablations.sweeps.sizes import build_model
 from ablations.sweeps.store import Store
 from tests.ablations.sweeps.small_arms import context, queued_records, small_arm
 

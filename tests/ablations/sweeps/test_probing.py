@@ -11,7 +11,8 @@ from ablations.errors import InputError
 from ablations.studies.study import Arm
 from ablations.sweeps import arm as arm_module
 from ablations.sweeps import probing
-from ablations.sweeps.arm import Context, Interrupted, Logged, run_arm
+from ablations.sweeps.arm import run_arm
+from ablations.sweeps.jobs import Context, Interrupted, Logged
 from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.search import MemberSpec
 from ablations.sweeps.store import PROBED, Store
@@ -72,7 +73,7 @@ def test_logged_findings_are_neither_measured_nor_enqueued_again(store, confirme
     probe_arm(small_arm(1), confirmed, context(store))
     logged = upload(store, small_arm(1))
     monkeypatch.setattr(probing, "measure", None)
-    monkeypatch.setattr(probing, "_draw_figure", None)
+    monkeypatch.setattr(probing, "_figure", None)
     probe_arm(small_arm(1), confirmed, context(store, logged))
     assert not list(store.queued("tiny"))
 

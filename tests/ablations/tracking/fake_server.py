@@ -12,8 +12,8 @@ class Answering(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, status: int | None, body: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, status: int | None, body: bytes, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.status, self.body = status, body
         self.logins: list[str | None] = []
         """The header `Authorization` of every request."""
@@ -41,9 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(status: int | None, body: bytes) -> Iterator[tuple[Answering, str]]:
-    """A running server, and its address without a scheme."""
-    server = Answering(status, body)
+def answering(status: int | None, body: bytes, port: int = 0) -> Iterator[tuple[Answering, str]]:
+    """A running server, and its address without a scheme; by default on a free port."""
+    server = Answering(status, body, port)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

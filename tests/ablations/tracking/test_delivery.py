@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ablations.sweeps.arm import Logged
+from ablations.sweeps.jobs import Logged
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.workers.outcome import ArmOutcome
+from ablations.tracking import delivery as delivery_module
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.runs import described
@@ -130,3 +131,20 @@ def test_member_whose_confirmation_was_lost_is_not_logged_again(store: Store, mo
     assert list(store.queued("tiny"))
     delivery.flush()
     assert_logged_once(store, tracker)
+
+
+def test_a_long_queue_is_uploaded_in_several_calls_and_the_last_one_uploads_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "UPLOAD_SECONDS", 0.0)
+    tracker, observer = started_tracker(store), RecordingObserver()
+    delivery = Delivery(store, tracker, observer)
+    for member in "abcd":
+        enqueue_member(store, member)
+    delivery.work()
+    assert observer.uploaded == ["a"]
+    delivery.end_arm(ArmOutcome(STUDY.arms()[0], "done"))
+    assert observer.uploaded == ["a", "b"]
+    delivery.flush()
+    assert observer.uploaded == ["a", "b", "c", "d"]
+    assert tracker.status(tracker.manifest())[0]["state"] == "done"

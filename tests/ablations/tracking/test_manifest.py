@@ -5,7 +5,7 @@ import json
 from ablations.cells import catalogue
 from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.studies.study import Study
-from ablations.sweeps.arm import build_model
+from ablations.sweeps.sizes import build_model
 from ablations.tracking.manifest import manifest
 from tests.ablations.tracking.member_records import STUDY
 

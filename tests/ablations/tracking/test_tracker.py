@@ -9,9 +9,9 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from ablations.errors import InputError
-from ablations.sweeps.arm import Logged
+from ablations.sweeps.jobs import Logged
 from ablations.sweeps.store import Store
-from ablations.sweeps.workers.local import ArmOutcome
+from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking.manifest import manifest
 from ablations.tracking.tracker import Tracker
 from reports import output

@@ -8,7 +8,7 @@ from ablations.cells import catalogue
 from ablations.networks.model import Model
 from ablations.probes import measure
 from ablations.studies.loading import load
-from ablations.sweeps.arm import build_model
+from ablations.sweeps.sizes import build_model
 from ablations.training.initialisation import initial_weights
 from ablations.training.population import Population
 from tasks.adding import Adding
