@@ -33,8 +33,9 @@ def demo(store: opt.StoreFolder = STORE, out: opt.Out = DEMO_REPORT, workers: op
 def sweep(
     study: opt.StudyOrList = "",
     store: opt.StoreFolder = STORE,
-    workers: opt.Workers = CORES,
+    workers: opt.WorkersOrDefault = None,
     engine: opt.EngineName = "auto",
+    device: opt.DeviceName = "auto",
     plugin: opt.Plugins = None,
     changes: opt.Changes = None,
     only: opt.Only = None,
@@ -46,18 +47,22 @@ def sweep(
     from ablations.commands.dry_run import print_plan
     from ablations.commands.only import select
     from ablations.commands.sweep import list_studies, run_sweep
+    from ablations.engines.device import choose_device
     from ablations.studies.loading import load
 
+    chosen = choose_device(device)
+    processes = workers or (CORES if chosen.type == "cpu" else 1)
     _load(plugin, complete=True)
     if not study:
         return list_studies(console())
     arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
-        return print_plan(loaded, arms, engine, workers, console())
-    options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
+        return print_plan(loaded, arms, engine, processes, console(), chosen)
+    options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine, "device": device}
     options["optuna-storage"] = masked(optuna_storage)
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait, optuna_storage))
+    to, where = (console(), whole, wait, optuna_storage), (store, processes, engine)
+    raise typer.Exit(run_sweep(loaded, arms, *where, resume, *to, chosen))
 
 
 @app.command()

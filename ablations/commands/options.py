@@ -32,7 +32,8 @@ def _plugins(files: list[Path] | None) -> list[Path] | None:
     return _checked(files)
 
 
-Engine = Literal["auto", "fused", "eager"]
+Engine = Literal["auto", "fused", "triton", "eager"]
+Device = Literal["auto", "cpu", "cuda"]
 
 Study = Annotated[
     str,
@@ -96,13 +97,20 @@ Sources = Annotated[
 ]
 Yes = Annotated[bool, Option("--yes", help="Do not ask.")]
 Workers = Annotated[int, Option("--workers", min=1, help="Worker processes, one thread each.")]
+WorkersOrDefault = Annotated[
+    int | None,
+    Option("--workers", min=1, help="Worker processes, one thread each: by default one per core, or one for a GPU."),
+]
 EngineName = Annotated[
     Engine,
     Option(
         "--engine",
-        help="How cells are computed. fused: a compiled kernel; a cell that cannot be compiled is an error. eager: plain "
-        "torch. auto: fused where possible, else eager.",
+        help="How cells are computed. fused: a compiled kernel for the CPU, triton: one for the GPU; a cell that cannot be "
+        "compiled is an error. eager: plain torch. auto: compiled where possible, else eager.",
     ),
+]
+DeviceName = Annotated[
+    Device, Option("--device", help="Where networks are trained. auto: on the GPU if there is one, else on the CPU.")
 ]
 Plugins = Annotated[
     list[Path] | None,

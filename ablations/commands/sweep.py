@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -12,6 +13,7 @@ from ablations.cells import Cell
 from ablations.commands.invocation import DEMO, shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
+from ablations.engines.device import CPU
 from ablations.errors import INTERRUPTED
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
@@ -58,6 +60,7 @@ def run_sweep(
     whole: str = "",
     wait: bool = False,
     optuna_url: str = "",
+    device: torch.device = CPU,
 ) -> int:
     """Run arms of a study on `processes` worker processes; returns the exit code. Ctrl-C, SIGTERM and a closed
     terminal stop it.
@@ -74,12 +77,12 @@ def run_sweep(
         number = count(every, "arm") if len(arms) == every else f"{len(arms)} of {count(every, 'arm')}"
         out.print(f"{study.name}: {number}, {count(processes, 'worker')}", soft_wrap=True)
         # Before the store is created: a cell that the engine refuses leaves the disk untouched.
-        for line in _choose_engines(engine, arms, out):
+        for line in _choose_engines(engine, arms, out, device):
             out.print(line, soft_wrap=True)
         store = Store.create(folder)
         store.optuna_url = optuna_url
         with store.sweeping(wait), Display(arms, out) as display:
-            outcomes = _run_arms(study, arms, store, processes, engine, whole or resume, display)
+            outcomes = _run_arms(study, arms, store, processes, engine, whole or resume, display, device)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
@@ -97,11 +100,11 @@ def run_sweep(
     return NOT_UPLOADED if queued else DONE
 
 
-def _choose_engines(engine: str, arms: Sequence[Arm], out: Console) -> list[str]:
+def _choose_engines(engine: str, arms: Sequence[Arm], out: Console, device: torch.device) -> list[str]:
     """The lines of `choose_all`; a terminal shows how many kernels are ready."""
     cells, text = _cells_with_sizes(arms), "compiling kernels, or loading those of before ({} of {})"
     with out.status(text.format(0, len(cells))) as status:
-        return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))))
+        return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))), device)
 
 
 def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]]:
@@ -113,7 +116,14 @@ def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]
 
 
 def _run_arms(
-    study: Study, arms: Sequence[Arm], store: Store, processes: int, engine: str, command: str, display: Display
+    study: Study,
+    arms: Sequence[Arm],
+    store: Store,
+    processes: int,
+    engine: str,
+    command: str,
+    display: Display,
+    device: torch.device,
 ) -> list[ArmOutcome]:
     """Run arms and upload their members. Raises InputError when the tracker cannot be reached."""
     storage(store)
@@ -127,7 +137,9 @@ def _run_arms(
     outcomes = []
     callbacks = (display.progress, delivery.work, display.stopping)
     # Closed at once if this fails, so that the workers save their populations.
-    with closing(run_arms(Schedule(arms, study.arms()), store, processes, engine, logged, *callbacks)) as running:
+    with closing(
+        run_arms(Schedule(arms, study.arms()), store, processes, engine, logged, *callbacks, device)
+    ) as running:
         for outcome in running:
             delivery.end_arm(outcome)
             display.ended(outcome)

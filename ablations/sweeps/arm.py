@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock
 
 from ablations.engines import Engine, Sizes, choose
+from ablations.engines.device import CPU
 from ablations.networks.evaluation import VALIDATION_SEQUENCES
 from ablations.networks.model import Model, hidden_size
 from ablations.studies.study import Arm
@@ -81,6 +82,7 @@ class Context(NamedTuple):
     """Members of the study that the tracker has, by hash."""
     report: Callable[[Event], None]
     stopping: Callable[[], bool]
+    device: torch.device = CPU
 
 
 def build_model(arm: Arm, engine: Engine | None = None) -> Model:
@@ -166,7 +168,7 @@ def _train(arm: Arm, name: str, members: list[MemberSpec], context: Context) -> 
     path, saved = _checkpoint(arm, name, context), None
     if path.exists():
         try:
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(path, weights_only=True, map_location="cpu")  # a GPU may be gone
         except Exception:  # a damaged file can raise anything: the population starts again
             saved = None
     hashes = saved["members"] if saved and set(saved["members"]) <= by_hash.keys() else None
@@ -191,7 +193,7 @@ def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
 def _run_population(
     arm: Arm, members: list[MemberSpec], saved: dict[str, Any] | None, path: Path, context: Context
 ) -> None:
-    engine = choose(context.engine, arm.cell.build(), scan_sizes(arm))
+    engine = choose(context.engine, arm.cell.build(), scan_sizes(arm), context.device)
     model, confirming = build_model(arm, engine), members[0].phase == "confirm"
     population = Population(
         model,
@@ -200,6 +202,7 @@ def _run_population(
         [spec.member for spec in members],
         Budget(**arm.train.model_dump()),
         save_weights=confirming,
+        device=context.device,
     )
     hashes = [spec.hash(arm) for spec in members]
 
@@ -218,7 +221,7 @@ def _run_population(
                 if weights:
                     metadata = {"arm": arm.model_dump(mode="json"), "member": members[k].member._asdict()}
                     write(context.store.weights_path(hashes[k]), to_bytes(weights, metadata))
-                context.store.put(hashes[k], _record(arm, members[k], model, result, engine.name))
+                context.store.put(hashes[k], _record(arm, members[k], model, result, engine.name, context.device))
                 context.store.enqueue(arm.study, hashes[k], member_tags(arm, members[k]))
             case Evaluated(step, active, best):
                 context.report(TrainingProgress(arm.hash, members[0].phase, step, active, best))
@@ -251,7 +254,9 @@ def member_tags(arm: Arm, member: MemberSpec) -> dict[str, Any]:
 _NORMS = ("state_norm_first", "state_norm_10", "state_norm_last")
 
 
-def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str) -> dict[str, Any]:
+def _record(
+    arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str, device: torch.device
+) -> dict[str, Any]:
     """Everything about a finished member that does not depend on its position in a study, as JSON-like data."""
     norms = [value for _, value in result.curves.get("test/state_norm", [])]
     extra_tests = {
@@ -262,6 +267,7 @@ def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: st
     return {
         "seed": spec.member.seed,
         "engine": engine,
+        "device": device.type,
         "status": result.status,
         "settings": spec.member.settings,
         "hidden_size": model.hidden,

@@ -18,8 +18,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import active_children, get_context
 from typing import Any, NamedTuple
 
+import torch
+
 from ablations.contract import plugins, siblings
 from ablations.contract.isolation import isolated
+from ablations.engines.device import CPU
 from ablations.errors import InputError
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import Context, Event, Interrupted, Logged, run_arm
@@ -78,6 +81,7 @@ def run_arms(
     on_progress: Callable[[Event], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
+    device: torch.device = CPU,
 ) -> Generator[ArmOutcome]:
     """Run the arms of a schedule on `workers` processes; yields the outcome of each as it ends.
 
@@ -138,7 +142,7 @@ def run_arms(
                             # Workers inherit the mask, and unblock once they ignore the signals.
                             with _blocked_signals():
                                 try:
-                                    pending[pool.submit(_work_on, arm, arm.hash, store, engine)] = arm
+                                    pending[pool.submit(_work_on, arm, arm.hash, store, engine, device)] = arm
                                 except BrokenProcessPool:
                                     broken.append(arm)
                         drain()
@@ -212,13 +216,13 @@ def _initialise(
     plugins.replay(files, imported)
 
 
-def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
+def _work_on(arm: Arm, hash_: str, store: Store, engine: str, device: torch.device) -> ArmOutcome:
     if _Worker.stop.is_set():
         return ArmOutcome(arm, "waiting")
     if arm.hash != hash_:
         source = f"{arm.cell.cell}, {arm.task.name} or of what they use"
         return ArmOutcome(arm, "failed", f"the source of {source} was changed during the sweep: start it again")
-    context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set)
+    context = Context(store, engine, _Worker.logged, _Worker.progress.put, _Worker.stop.is_set, device)
     try:
         # The worker runs other arms after this one.
         with _time_limit(arm.train.time_limit), isolated() if plugins.loaded() else nullcontext():
