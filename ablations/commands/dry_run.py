@@ -111,14 +111,17 @@ def _seconds_per_step(arm: Arm, engine: str, device: torch.device) -> float:
     with torch_state.standard():
         model = build_model(arm, choose(engine, arm.cell.build(), scan_sizes(arm), device))
         population = Population(model, arm.task.build(), arm.lag, members, budget, device=device)
-        for _ in range(2):  # the first steps are slower than the others
-            loss, _ = population.train_step()
-        loss.cpu()  # waits for a GPU
+        _step(population, 2)  # the first steps are slower than the others
         start = time.perf_counter()
-        for _ in range(STEPS):
-            loss, _ = population.train_step()
-        loss.cpu()
+        _step(population, STEPS)
         trained = time.perf_counter()
         population.validate()
         validated = time.perf_counter()
     return ((trained - start) / STEPS + (validated - trained) / arm.train.eval_every) / count
+
+
+def _step(population: Population, steps: int) -> None:
+    """Take training steps, and wait for them if they run on a GPU."""
+    for _ in range(steps):
+        population.train_step()
+    population.weights.sum().item()

@@ -97,7 +97,7 @@ def choose_all(
     engines: dict[str, Engine] = {}
     try:
         for label, engine in zip(
-            cells, pool.map(lambda cell: choose(name, *cell, device), cells.values()), strict=True
+            cells, pool.map(lambda cell: choose(name, cell[0], cell[1], device), cells.values()), strict=True
         ):
             engines[label] = engine
             on_ready(len(engines))

@@ -38,7 +38,8 @@ class Stacked(NamedTuple):
 
     def to(self, device: torch.device) -> "Stacked":
         """The batches on a device."""
-        return Stacked(*(None if field is None else send(field, device) for field in self))
+        reset = None if self.reset is None else send(self.reset, device)
+        return Stacked(send(self.inputs, device), send(self.targets, device), send(self.weight, device), reset)
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

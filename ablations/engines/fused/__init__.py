@@ -9,6 +9,7 @@ The stages, each a module:
     body     program, locations → C++ body of the loop over time
     emit     plan → complete C++ source
     build    source → shared library, compiled once and cached
+    planned  a cell's plan, and its sizes and numbers at the shapes of tensors
     run      library → scan, an autograd function
     verify   scan at the sizes of a population, compared with the eager engine
 
