@@ -59,12 +59,17 @@ class Kernel(Planned):
         constants |= dict(zip(self.trace.lowered.numbers.values(), here.numbers, strict=True))
         return constants | {"TILE": TILE, "STRIP": STRIP, "PRECISION": PRECISION}
 
+    def weights_on_chip(self, name: str, constants: dict[str, Any]) -> tuple[int, int]:
+        """The numbers in a kernel's weights, padding included, and the bytes that each takes on chip."""
+        blocks = getattr(self.module, f"MATRICES_{name}")
+        return sum(constants[f"P_{rows}"] * constants[f"P_{columns}"] for rows, columns in blocks), BYTES_PER_FLOAT[
+            name
+        ]
+
     def launch(self, name: str, members: int, batch: int, tensors: list[Tensor], **constants: Any) -> None:
         """Run a kernel; `tensors` are its arguments before the scratch memory."""
         tiles, device = -(-batch // TILE), tensors[0].device
-        blocks = getattr(self.module, f"MATRICES_{name}")
-        floats = sum(constants.get(f"P_{rows}", 1) * constants.get(f"P_{columns}", 1) for rows, columns in blocks)
-        constants["RESIDENT"] = is_resident(floats, BYTES_PER_FLOAT[name], device)
+        constants["RESIDENT"] = is_resident(*self.weights_on_chip(name, constants), device)
         columns = sum(constants.get(f"P_{size}", 1) for size in getattr(self.module, f"SCRATCH_{name}"))
         scratch = tensors[0].new_empty(members * tiles * TILE * columns)
         steps, warps = tensors[0].shape[1], NARROW_WARPS if max_columns(constants) <= 32 else WIDE_WARPS

@@ -3,8 +3,8 @@
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cuda_functions_in_numpy():
+@pytest.fixture(scope="session")
+def interpreted():
     """Replace the functions of CUDA's library, which the interpreter does not have."""
     pytest.importorskip("triton", reason='the triton engine needs Triton: pip install "whygates[gpu]"')
     from ablations.engines.triton import run

@@ -11,7 +11,10 @@ from ablations.errors import InputError
 from tests.ablations.engines.reference_scans import random_inputs, relative_errors, results_by_name
 from tests.ablations.engines.step_cells import cell_from_step, cell_from_two_part_step
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy, in padding
+pytestmark = [
+    pytest.mark.usefixtures("interpreted"),
+    pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning"),  # NumPy, in padding
+]
 
 SMALL = (2, 2, 3, 3, 5)
 """Members, steps, sequences, inputs and units."""
