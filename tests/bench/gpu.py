@@ -143,7 +143,7 @@ def use(variant: dict[str, Any]) -> None:
     """Set the options of the engine; a variant without `resident` leaves it to the engine."""
     for name, value in variant.items():
         if name == "resident":
-            engine.is_resident = lambda *_: value
+            engine.is_resident = lambda *_, value=value: value
         else:
             setattr(engine, name, value)
 

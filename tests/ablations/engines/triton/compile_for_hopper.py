@@ -4,9 +4,14 @@ A program of its own, as Triton compiles only where its interpreter is off: `com
 """
 
 import json
+import re
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import torch
+import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.compiler import compile as compile_source
@@ -35,7 +40,18 @@ def kernels(name, hidden):
         warps = NARROW_WARPS if max_columns(constants) <= 32 else WIDE_WARPS
         source = ASTSource(function, signature, given)
         built = compile_source(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
-        yield {"cell": name, "kernel": which, "resident": given["RESIDENT"], "shared": built.metadata.shared}
+        row = {"cell": name, "kernel": which, "resident": given["RESIDENT"], "warps": warps}
+        yield row | {"shared": built.metadata.shared, **registers(built.asm["cubin"])}
+
+
+def registers(binary):
+    """The registers of a thread, and the bytes of its stack, which has the registers that are spilled."""
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(binary)
+        file.flush()
+        usage = subprocess.run([tool, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
+    return {name: int(re.search(rf"{key}:(\d+)", usage)[1]) for name, key in (("registers", "REG"), ("stack", "STACK"))}
 
 
 if __name__ == "__main__":
