@@ -30,6 +30,7 @@ from ablations.contract import failure_message
 from ablations.contract.cells import declares_weights, returns_declared_shapes
 from ablations.contract.tasks import batches_have_the_declared_form
 from ablations.engines import Sizes, choose
+from ablations.engines.device import choose_device
 from ablations.errors import InputError, lookup
 from ablations.hyperparameters import DEFAULTS, HYPERPARAMETERS, Setting
 from ablations.networks.evaluation import TEST_SEED
@@ -179,6 +180,7 @@ def train(
     patience: int = 3,
     test: int = 2000,
     engine: str = "auto",
+    device: str = "auto",
     seed: int = 0,
     progress: bool = True,
     **hyperparameters: Setting | Sequence[Setting],
@@ -191,10 +193,12 @@ def train(
     :param members: networks, each with its own initial weights and data.
     :param hidden: hidden units per layer; `parameters`, if given, chooses the nearest number of units instead.
     :param steps, batch, eval_every, patience, test: as in the `[train]` table of a study.
-    :param engine: `auto`, `fused` or `eager`.
+    :param engine: `auto`, `fused`, `triton` or `eager`.
+    :param device: `auto` (the GPU if there is one, else the CPU), `cpu` or `cuda`.
     :param hyperparameters: a value for all members, or a list with one for each; see `ablations.hyperparameters`.
     :raises InputError: for a name, value or combination that is not allowed.
     """
+    where = choose_device(device)
     built_cell = _build(cell, "cell", cells.catalogue(), Cell, (declares_weights, returns_declared_shapes))
     built_task = _build(task, "task", tasks.catalogue(), Task, (batches_have_the_declared_form,))
     sizes = {"members": members, "hidden": hidden, "parameters": parameters, "layers": layers, "steps": steps}
@@ -213,9 +217,9 @@ def train(
     budget = Budget(steps, batch, eval_every, patience, test)
     with torch_state.standard(torch.get_num_threads()):
         features = {inputs, *([hidden] if layers > 1 else [])}
-        chosen = choose(engine, built_cell, [Sizes(members, batch, one, hidden) for one in sorted(features)])
+        chosen = choose(engine, built_cell, [Sizes(members, batch, one, hidden) for one in sorted(features)], where)
         model = Model(built_cell, inputs, outputs, hidden, chosen.scan, layers, chosen.linear)
-        population = Population(model, built_task, lag, specs, budget, save_weights=True)
+        population = Population(model, built_task, lag, specs, budget, save_weights=True, device=where)
         ended = dict(_finished(population, progress))
     return TrainedPopulation(model, built_task, lag, specs, ended)
 

@@ -37,6 +37,7 @@ def sweep(
     store: opt.StoreFolder = STORE,
     workers: opt.SweepWorkers = None,
     engine: opt.EngineName = "auto",
+    device: opt.DeviceName = "auto",
     plugin: opt.Plugins = None,
     changes: opt.Changes = None,
     only: opt.Only = None,
@@ -50,18 +51,21 @@ def sweep(
     from ablations.commands.dry_run import print_plan
     from ablations.commands.only import select
     from ablations.commands.sweep import list_studies, run_sweep
+    from ablations.engines.device import choose_device
     from ablations.studies.loading import load
 
+    chosen = choose_device("cpu" if ray and device == "auto" else device)
     _load(plugin, complete=True)
     if not study:
         return list_studies(console())
     arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
-        return print_plan(loaded, arms, engine, workers or CORES, console())
-    options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine}
+        processes = workers or (CORES if chosen.type == "cpu" else 1)
+        return print_plan(loaded, arms, engine, processes, console(), chosen)
+    options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine, "device": device}
     options |= {"optuna-storage": masked(optuna_storage), "ray": ray, "shared": shared}
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    tail = (resume, console(), whole, wait, optuna_storage, ray, shared)
+    tail = (resume, console(), whole, wait, optuna_storage, ray, shared, chosen)
     raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, *tail))
 
 

@@ -221,8 +221,11 @@ class Classification(Task):
     """The accuracy of the trivial predictor."""
 
     def loss(self, outputs: Outputs, targets: ClassTargets, weight: Weight) -> PerMember:
-        # The cross-entropy is computed only where it counts, often one step in a hundred.
         shape = outputs.shape[:-1]
+        if outputs.device.type != "cpu":  # how many steps count is not known there without waiting for the device
+            losses = cross_entropy(outputs.flatten(0, -2), targets.expand(shape).flatten(), reduction="none")
+            return mean(losses.unflatten(0, shape), weight)
+        # The cross-entropy is computed only where it counts, often one step in a hundred.
         counted = weight.expand(shape).nonzero(as_tuple=True)
         losses = cross_entropy(outputs[counted], targets.expand(shape)[counted], reduction="none")
         return mean(outputs.new_zeros(shape).index_put(counted, losses), weight)

@@ -1,9 +1,14 @@
 """For all tests."""
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# Triton's interpreter, which runs the kernels of the triton engine without a GPU. Triton reads this when it is first
+# imported, which torch does too.
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from ablations.engines import choose
+from ablations.engines.device import CPU
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.search import PHASES
 from ablations.sweeps.sizes import build_model, phase_sizes, scan_sizes
@@ -34,13 +36,15 @@ class Plan(NamedTuple):
     networks: dict[str, int]
     """By phase."""
     seconds: float
-    """On one core, if every network uses all its steps."""
+    """On one core or the GPU, if every network uses all its steps."""
     bytes: int
 
 
-def print_plan(study: Study, arms: Sequence[Arm], engine: str, workers: int, out: Console) -> None:
+def print_plan(
+    study: Study, arms: Sequence[Arm], engine: str, workers: int, out: Console, device: torch.device = CPU
+) -> None:
     """Print a summary of the arms, then a row for each cell and task."""
-    plans = list(_plans(arms, engine, out))
+    plans = list(_plans(arms, engine, out, device))
     networks = sum(sum(plan.networks.values()) for plan in plans)
     seconds, disk = sum(plan.seconds for plan in plans), STORE_BYTES + sum(plan.bytes for plan in plans)
     out.print(f"{study.name}: {count(len(arms), 'arm')}, {count(networks, 'network')}", soft_wrap=True)
@@ -53,7 +57,7 @@ def print_plan(study: Study, arms: Sequence[Arm], engine: str, workers: int, out
     table = Table()
     for column in ("cell", "task"):
         table.add_column(column, overflow="fold")
-    for column in ("lag", "size", "hidden", "parameters", *PHASES, "on one core"):
+    for column in ("lag", "size", "hidden", "parameters", *PHASES, "on one core" if device == CPU else "on the GPU"):
         table.add_column(column, justify="right", overflow="fold")
     rows: dict[tuple[str, str], list[Plan]] = {}
     for plan in plans:
@@ -69,7 +73,7 @@ def print_plan(study: Study, arms: Sequence[Arm], engine: str, workers: int, out
     out.print(table)
 
 
-def _plans(arms: Sequence[Arm], engine: str, out: Console) -> Iterable[Plan]:
+def _plans(arms: Sequence[Arm], engine: str, out: Console, device: torch.device) -> Iterable[Plan]:
     seconds: dict[tuple[str, str, int], float] = {}  # of one network, per time step of its sequences
     with out.status("timing training steps") as status:
         for number, arm in enumerate(arms, 1):
@@ -77,7 +81,7 @@ def _plans(arms: Sequence[Arm], engine: str, out: Console) -> Iterable[Plan]:
             model, networks, horizon = build_model(arm), phase_sizes(arm), arm.task.build().steps(arm.lag)
             key = (arm.cell.label, arm.task.label, arm.size)
             if key not in seconds:
-                seconds[key] = _seconds_per_step(arm, engine) / horizon
+                seconds[key] = _seconds_per_step(arm, engine, device) / horizon
             total, steps = sum(networks.values()), arm.train.steps
             points = total * CURVES * -(-steps // arm.train.eval_every)
             confirmed = networks["confirm"] * (PROBED_BYTES + WEIGHT_BYTES * model.parameters)
@@ -98,19 +102,26 @@ def _size(size: float) -> str:
     return f"{size / 1e6:,.0f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
 
 
-def _seconds_per_step(arm: Arm, engine: str) -> float:
+def _seconds_per_step(arm: Arm, engine: str, device: torch.device) -> float:
     """The seconds of one gradient step of one member, evaluations included."""
-    count = min(max(phase_sizes(arm).values()), MEMBERS)
+    largest = max(phase_sizes(arm).values())
+    count = min(largest, MEMBERS) if device == CPU else largest  # a GPU trains many in the time of a few
     members = [Member(seed, arm.settings({})) for seed in range(count)]
     budget = Budget(**arm.train.model_dump())
     with torch_state.standard():
-        model = build_model(arm, choose(engine, arm.cell.build(), scan_sizes(arm)))
-        population = Population(model, arm.task.build(), arm.lag, members, budget)
-        population.train_step()  # the first step is slower than the others
+        model = build_model(arm, choose(engine, arm.cell.build(), scan_sizes(arm), device))
+        population = Population(model, arm.task.build(), arm.lag, members, budget, device=device)
+        _step(population, 2)  # the first steps are slower than the others
         start = time.perf_counter()
-        for _ in range(STEPS):
-            population.train_step()
+        _step(population, STEPS)
         trained = time.perf_counter()
         population.validate()
         validated = time.perf_counter()
     return ((trained - start) / STEPS + (validated - trained) / arm.train.eval_every) / count
+
+
+def _step(population: Population, steps: int) -> None:
+    """Take training steps, and wait for them if they run on a GPU."""
+    for _ in range(steps):
+        population.train_step()
+    population.weights.sum().item()

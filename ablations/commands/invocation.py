@@ -12,7 +12,7 @@ DEMO = "smoke"
 DEMO_REPORT = REPORTS / DEMO
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-_DEFAULTS = {"store": STORE, "workers": CORES, "engine": "auto", "out": DEMO_REPORT}
+_DEFAULTS = {"store": STORE, "workers": CORES, "engine": "auto", "device": "auto", "out": DEMO_REPORT}
 
 
 def shell_command(*words: str, **options: Any) -> str:

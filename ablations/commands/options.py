@@ -32,7 +32,8 @@ def _plugins(files: list[Path] | None) -> list[Path] | None:
     return _checked(files)
 
 
-Engine = Literal["auto", "fused", "eager"]
+Engine = Literal["auto", "fused", "triton", "eager"]
+Device = Literal["auto", "cpu", "cuda"]
 
 Study = Annotated[
     str,
@@ -101,7 +102,7 @@ SweepWorkers = Annotated[
     Option(
         "--workers",
         min=1,
-        help="Worker processes, one thread each; with --ray, arms in training at a time. By default one per core.",
+        help="Worker processes, one thread each; with --ray, arms in training at a time. By default one per core, or one for a GPU.",
         show_default=False,
     ),
 ]
@@ -109,9 +110,12 @@ EngineName = Annotated[
     Engine,
     Option(
         "--engine",
-        help="How cells are computed. fused: a compiled kernel; a cell that cannot be compiled is an error. eager: plain "
-        "torch. auto: fused where possible, else eager.",
+        help="How cells are computed. fused: a compiled kernel for the CPU, triton: one for the GPU; a cell that cannot be "
+        "compiled is an error. eager: plain torch. auto: compiled where possible, else eager.",
     ),
+]
+DeviceName = Annotated[
+    Device, Option("--device", help="Where networks are trained. auto: on the GPU if there is one, else on the CPU.")
 ]
 Plugins = Annotated[
     list[Path] | None,

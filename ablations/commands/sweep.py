@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,7 @@ from ablations.cells import Cell
 from ablations.commands.invocation import CORES, DEMO, shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
+from ablations.engines.device import CPU
 from ablations.errors import INTERRUPTED, InputError
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
@@ -64,6 +66,7 @@ def run_sweep(
     optuna_url: str = "",
     ray: str = "",
     shared: str = "",
+    device: torch.device = CPU,
 ) -> int:
     """Run arms of a study, at most `workers` at a time; returns the exit code. Ctrl-C, SIGTERM and a closed
     terminal stop it.
@@ -77,13 +80,13 @@ def run_sweep(
         signal.signal(number, signal.default_int_handler)
     outcomes = None
     try:
-        with _workers(ray, shared) as (run_arms, cores):
+        with _workers(ray, shared, device) as (run_arms, cores):
             every, number = len(study.arms()), workers or cores
             arm_count = count(every, "arm") if len(arms) == every else f"{len(arms)} of {count(every, 'arm')}"
             where = f" on Ray ({ray})" if ray else ""
             out.print(f"{study.name}: {arm_count}, {count(number, 'worker')}{where}", soft_wrap=True)
             # Before the store is created: a cell that the engine refuses leaves the disk untouched.
-            for line in _choose_engines(engine, arms, out):
+            for line in _choose_engines(engine, arms, out, device):
                 out.print(line, soft_wrap=True)
             store = Store.create(folder)
             store.optuna_url = optuna_url
@@ -107,13 +110,15 @@ def run_sweep(
 
 
 @contextmanager
-def _workers(address: str, shared: str) -> Iterator[tuple[RunArms, int]]:
+def _workers(address: str, shared: str, device: torch.device) -> Iterator[tuple[RunArms, int]]:
     """The workers of this machine, or of a Ray cluster if there is an address; and how many cores they have. Raises InputError."""
     if not address:
         if shared:
             raise InputError("--shared is the folder of a Ray cluster: give --ray too")
-        yield local.run_arms, CORES
+        yield partial(local.run_arms, device=device), CORES if device == CPU else 1
         return
+    if device != CPU:
+        raise InputError("--ray trains on the CPUs of a cluster: leave out --device cuda")
     from ablations.sweeps.workers import cluster  # Ray is an extra, and slow to import
 
     if shared:
@@ -122,11 +127,11 @@ def _workers(address: str, shared: str) -> Iterator[tuple[RunArms, int]]:
         yield partial(cluster.run_arms, checkpoints=shared), cores
 
 
-def _choose_engines(engine: str, arms: Sequence[Arm], out: Console) -> list[str]:
+def _choose_engines(engine: str, arms: Sequence[Arm], out: Console, device: torch.device) -> list[str]:
     """The lines of `choose_all`; a terminal shows how many kernels are ready."""
     cells, text = _cells_with_sizes(arms), "compiling kernels, or loading those of before ({} of {})"
     with out.status(text.format(0, len(cells))) as status:
-        return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))))
+        return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))), device)
 
 
 def _cells_with_sizes(arms: Sequence[Arm]) -> dict[str, tuple[Cell, list[Sizes]]]:

@@ -1,7 +1,7 @@
 """Engines run a cell over a sequence, forward and backward.
 
-`eager` loops over time in Python and is differentiated by autograd; it is the reference. `fused` compiles the cell's step
-to a native kernel.
+`eager` loops over time in Python and is differentiated by autograd; it is the reference, and runs on every device. `fused`
+compiles the cell's step to a native kernel for the CPU, `triton` to a kernel for the GPU.
 """
 
 import os
@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import torch
+
 from ablations.cells import Cell
 from ablations.engines import eager
+from ablations.engines.device import CPU
 from ablations.errors import InputError, lookup
 
-ENGINES = ("auto", "eager", "fused")
+ENGINES = ("auto", "eager", "fused", "triton")
 
 
 class Sizes(NamedTuple):
@@ -38,16 +41,20 @@ class Engine(NamedTuple):
     """The reason for the choice, as printed to the user."""
 
 
-def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
-    """Return an engine for a cell; its kernel, if it needs one, is compiled here unless it is cached.
+def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = (), device: torch.device = CPU) -> Engine:
+    """Return an engine for a cell on a device; its kernel, if it needs one, is compiled here unless it is cached.
 
-    A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine, or the
-    eager engine where the fused engine cannot run the cell; `reason` then says why.
-    Raises InputError for an unknown name, and for `fused` where the fused engine cannot run the cell.
+    A kernel is compared with the eager engine at the `sizes` of the scans it is to run. `auto` is the fused engine on the CPU
+    and the triton engine on a GPU, or the eager engine where that one cannot run the cell; `reason` then says why.
+    Raises InputError for an unknown name, and for `fused` or `triton` where it cannot run the cell.
     """
     lookup("engine", name, dict.fromkeys(ENGINES))
     if name == "eager":
         return Engine("eager", eager.scan, eager.linear, "as requested")
+    if name == "triton" or (name == "auto" and device.type != "cpu"):
+        return _triton(name, cell, sizes, device)
+    if device.type != "cpu":
+        raise InputError("the fused engine runs on the CPU only; give --device cpu, or --engine triton")
     from ablations.engines import fused  # here, because importing torch.fx is slow
 
     try:
@@ -62,8 +69,24 @@ def choose(name: str, cell: Cell, sizes: Iterable[Sizes] = ()) -> Engine:
     return Engine("fused", fused.scan, fused.linear, "compiled from the cell's step")
 
 
+def _triton(name: str, cell: Cell, sizes: Iterable[Sizes], device: torch.device) -> Engine:
+    """The triton engine, or the eager one for `auto` where it cannot run the cell."""
+    from ablations.engines import fused, triton
+
+    try:
+        triton.prepare(cell, sizes, device)
+    except (fused.Untraceable, triton.Unavailable) as error:
+        if name == "triton":
+            raise InputError(f"the triton engine cannot run the cell {cell.name!r}: {error}") from error
+        return Engine("eager", eager.scan, eager.linear, f"no triton kernel: {error}")
+    return Engine("triton", triton.scan, eager.linear, "compiled from the cell's step")
+
+
 def choose_all(
-    name: str, cells: Mapping[str, tuple[Cell, Iterable[Sizes]]], on_ready: Callable[[int], None] = lambda _: None
+    name: str,
+    cells: Mapping[str, tuple[Cell, Iterable[Sizes]]],
+    on_ready: Callable[[int], None] = lambda _: None,
+    device: torch.device = CPU,
 ) -> list[str]:
     """Return one printable line per outcome of `choose` for several cells by label, compiling their kernels in parallel.
 
@@ -73,12 +96,15 @@ def choose_all(
     pool = ThreadPoolExecutor(os.cpu_count())
     engines: dict[str, Engine] = {}
     try:
-        for label, engine in zip(cells, pool.map(lambda cell: choose(name, *cell), cells.values()), strict=True):
+        for label, engine in zip(
+            cells, pool.map(lambda cell: choose(name, cell[0], cell[1], device), cells.values()), strict=True
+        ):
             engines[label] = engine
             on_ready(len(engines))
     finally:  # an interrupt does not wait for a cell that hangs
         pool.shutdown(wait=False, cancel_futures=True)
     labels_by_outcome: dict[str, list[str]] = {}
+    where = "" if device.type == "cpu" else f" on {device.type}"
     for label, engine in engines.items():
-        labels_by_outcome.setdefault(f"engine {engine.name} ({engine.reason})", []).append(label)
+        labels_by_outcome.setdefault(f"engine {engine.name}{where} ({engine.reason})", []).append(label)
     return [f"{outcome}: {', '.join(labels)}" for outcome, labels in labels_by_outcome.items()]

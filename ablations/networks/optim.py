@@ -40,45 +40,53 @@ class Adam:
         """
 
         def setting(name: str) -> Float[Tensor, " members"]:
-            return torch.tensor([float({**DEFAULTS, **member}[name]) for member in settings], dtype=weights.dtype)
+            values = [float({**DEFAULTS, **member}[name]) for member in settings]
+            return torch.tensor(values, dtype=weights.dtype, device=weights.device)
 
         self.learning_rate, self.clip_norm = setting("learning_rate"), setting("clip_norm")
         self.weight_decay = setting("weight_decay")
-        schedules = [{**DEFAULTS, **member}["lr_schedule"] for member in settings]
-        self.schedule = torch.tensor([list(SCHEDULES).index(str(name)) for name in schedules], dtype=torch.int64)
+        schedules = [list(SCHEDULES).index(str({**DEFAULTS, **member}["lr_schedule"])) for member in settings]
+        self.schedule = torch.tensor(schedules, dtype=torch.int64, device=weights.device)
         self.first_moment = torch.zeros_like(weights)
         self.second_moment = torch.zeros_like(weights)
+        self.decays = any(member.get("weight_decay", DEFAULTS["weight_decay"]) for member in settings)
         self.step_count = 0
         self.budget = steps
+
+    def next_factors(self) -> Float[Tensor, " factors"]:
+        """Count a step; returns the numbers that it takes beside the gradient, on the CPU: the factor of the learning rate
+        by schedule, and the corrections of the two moments.
+
+        All members have taken equally many steps, so they share the step count.
+        """
+        factors = [schedule(self.step_count, self.budget) for schedule in SCHEDULES.values()]
+        self.step_count += 1
+        corrections = [1 - BETA1**self.step_count, 1 - BETA2**self.step_count]
+        return torch.tensor([*factors, *corrections], dtype=self.learning_rate.dtype)
 
     def step(
         self,
         weights: Float[Tensor, "members parameters"],
         gradient: Float[Tensor, "members parameters"],
         trained: Float[Tensor, " parameters"],
+        factors: Float[Tensor, " factors"] | None = None,
     ) -> Float[Tensor, " members"]:
         """Update `weights` in place; returns the gradient norms before clipping.
 
-        All members have taken equally many steps, so they share the step count.
-
         :param trained: 0 for entries that are not trained, whose gradient has to be 0; they do not decay. 1 for the others.
+        :param factors: what `next_factors` returned for this step, on the device of the weights; by default it is called here.
         """
+        factors = self.next_factors() if factors is None else factors
         gradient, norm = clip(gradient, self.clip_norm)
-        learning_rate = self.learning_rate * self._schedule_factor()
-        if self.weight_decay.any():
+        learning_rate = self.learning_rate * factors[self.schedule]
+        if self.decays:
             weights.mul_(1 - (learning_rate * self.weight_decay).unsqueeze(1) * trained)
-        self.step_count += 1
         self.first_moment.lerp_(gradient, 1 - BETA1)
         self.second_moment.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        rate = learning_rate / (1 - BETA1**self.step_count)
-        scale = (self.second_moment / (1 - BETA2**self.step_count)).sqrt_().add_(EPSILON)
+        rate = learning_rate / factors[-2]
+        scale = (self.second_moment / factors[-1]).sqrt_().add_(EPSILON)
         weights.sub_(rate.unsqueeze(1) * self.first_moment / scale)
         return norm
-
-    def _schedule_factor(self) -> Float[Tensor, " members"]:
-        """The factor of each member's learning rate at this step."""
-        factors = [schedule(self.step_count, self.budget) for schedule in SCHEDULES.values()]
-        return torch.tensor(factors, dtype=self.learning_rate.dtype)[self.schedule]
 
     def select(self, rows: Tensor) -> None:
         """Keep only the members at these rows."""
@@ -91,8 +99,9 @@ class Adam:
         return vars(self).copy()
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Restore a state that `save` returned."""
-        vars(self).update(saved)
+        """Restore a state that `save` returned, perhaps on another device."""
+        device = self.first_moment.device
+        vars(self).update({name: x.to(device) if isinstance(x, Tensor) else x for name, x in saved.items()})
 
 
 def clip(

@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock
 
 from ablations.engines import choose
+from ablations.engines.device import CPU
 from ablations.networks.model import Model
 from ablations.studies.study import Arm
 from ablations.sweeps.jobs import (
@@ -56,13 +57,14 @@ class Training(NamedTuple):
     engine: str
     saved: bytes | None
     """The checkpoint to continue from. A damaged one, or that of other members, is not used."""
+    device: torch.device = CPU
 
     def run(self, stopping: Callable[[], bool]) -> Iterator[Event | Output]:
         """Train; yields progress, checkpoints and finished members. Raises Interrupted after a checkpoint."""
         saved = self._resumed()
         hashes: list[str] = saved["members"] if saved else self.unfinished
         arm, members = self.arm, [self.members[key] for key in hashes]
-        engine = choose(self.engine, arm.cell.build(), scan_sizes(arm))
+        engine = choose(self.engine, arm.cell.build(), scan_sizes(arm), self.device)
         model, phase = build_model(arm, engine), members[0].phase
         population = Population(
             model,
@@ -71,6 +73,7 @@ class Training(NamedTuple):
             [spec.member for spec in members],
             Budget(**arm.train.model_dump()),
             save_weights=phase == "confirm",
+            device=self.device,
         )
 
         def checkpoint() -> Saved:
@@ -87,7 +90,7 @@ class Training(NamedTuple):
                 case Finished(k, result, weights):
                     metadata = {"arm": arm.model_dump(mode="json"), "member": members[k].member._asdict()}
                     content = to_bytes(weights, metadata) if weights else None
-                    found = _record(arm, members[k], model, result, engine.name)
+                    found = _record(arm, members[k], model, result, engine.name, self.device)
                     yield Trained(hashes[k], found, content, member_tags(arm, members[k]))
                 case Evaluated(step, active, best):
                     yield TrainingProgress(arm.hash, phase, step, active, best)
@@ -100,7 +103,9 @@ class Training(NamedTuple):
     def _resumed(self) -> dict[str, Any] | None:
         """The checkpoint, if it is one of members of this phase, with all that have no result yet."""
         try:
-            saved = torch.load(io.BytesIO(self.saved or b""), weights_only=True)
+            saved = torch.load(
+                io.BytesIO(self.saved or b""), weights_only=True, map_location="cpu"
+            )  # a GPU may be gone
             fits = {*self.unfinished} <= {*saved["members"]} <= self.members.keys()
         except Exception:  # a damaged file can raise anything
             return None
@@ -156,7 +161,7 @@ def _train(arm: Arm, name: str, members: list[MemberSpec], context: Context) -> 
     unfinished = [key for key, member in by_hash.items() if not _is_finished(key, member, store)]
     if unfinished:
         saved = read_checkpoint(store, arm, name)
-        yield Training(arm, name, by_hash, unfinished, context.engine, saved)
+        yield Training(arm, name, by_hash, unfinished, context.engine, saved, context.device)
     for key, member in by_hash.items():
         if key not in context.logged or context.logged[key].arm != arm.hash:
             store.enqueue(arm.study, key, member_tags(arm, member))
@@ -174,7 +179,9 @@ def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
 _NORMS = ("state_norm_first", "state_norm_10", "state_norm_last")
 
 
-def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str) -> dict[str, Any]:
+def _record(
+    arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str, device: torch.device
+) -> dict[str, Any]:
     """Everything about a finished member that does not depend on its position in a study, as JSON-like data."""
     norms = [value for _, value in result.curves.get("test/state_norm", [])]
     extra_tests = {
@@ -185,6 +192,7 @@ def _record(arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: st
     return {
         "seed": spec.member.seed,
         "engine": engine,
+        "device": device.type,
         "status": result.status,
         "settings": spec.member.settings,
         "hidden_size": model.hidden,

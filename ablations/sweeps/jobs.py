@@ -7,6 +7,9 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import torch
+
+from ablations.engines.device import CPU
 from ablations.probes import Findings
 from ablations.studies.study import Arm
 from ablations.sweeps.search import MemberSpec
@@ -125,6 +128,7 @@ class Context(NamedTuple):
     """Members of the study that the tracker has, by hash."""
     report: Callable[[Event], None]
     stopping: Callable[[], bool]
+    device: torch.device = CPU
 
 
 def run_jobs(jobs: Generator[Job, None, T], context: Context) -> T:

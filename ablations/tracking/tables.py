@@ -112,6 +112,7 @@ def _row(run: Run, study: str, arm: dict[str, Any], groups: dict[str, str]) -> d
     row |= {key: _value(text) for key, text in params.items() if key not in POSITION and not key.startswith(CHOICE)}
     row |= {key: value for key, value in metrics.items() if not _is_curve(key) and not key.startswith(LOG10)}
     row |= {key: tags[key] for key in ("engine", "status", "hash")} | {"group": groups[arm["task"]]}
+    row["device"] = tags.get("device", "cpu")  # runs of earlier versions do not have it
     for name in ("solved", "diverged", "censored", "steps_to_solve", "steps", "finished_at", "flops_per_step"):
         row[name] = int(row[name])
     return row

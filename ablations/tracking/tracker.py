@@ -128,10 +128,11 @@ class Tracker(TrackedStudy):
                 self.client.delete_run(run.info.run_id)
 
     def _log_member(self, record: dict[str, Any]) -> str:
-        tags = {key: str(record[key]) for key in ("hash", "arm", "phase", "cell", "task", "lag", "engine", "status")}
-        tags |= {"kind": "member", "study": self.study}
-        # Queued by an earlier version, a record has no `network`.
-        record = {"network": f"{record['phase'][0]}{record['search']}.{record['trial']}", **record}
+        # A record of an earlier version has no `network` and no `device`.
+        network = f"{record['phase'][0]}{record['search']}.{record['trial']}"
+        record = {"network": network, "device": "cpu", **record}
+        names = ("hash", "arm", "phase", "cell", "task", "lag", "engine", "device", "status")
+        tags = {key: str(record[key]) for key in names} | {"kind": "member", "study": self.study}
         name = f"{self._arm_name(record)} · {record['network']}"
         params = {
             key: record[key] for key in (*tables.POSITION, "hidden_size", "parameters", "seed", "search", "trial")

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from ablations.cells import State, Weights
+from ablations.cells import State
+from ablations.engines.device import CPU
 from ablations.networks.evaluation import (
     TEST_SEED,
     UNSEEN_SEED,
@@ -26,11 +27,13 @@ from ablations.networks.evaluation import (
     gate_statistics,
     member_chunks,
     run_extra_tests,
+    send,
     stack,
 )
 from ablations.networks.model import Model
 from ablations.networks.optim import Adam
 from ablations.training.initialisation import initial_weights
+from ablations.training.replay import Replay
 from ablations.training.result import Budget, Member, Result, objective
 from ablations.training.snapshots import SavedWeights, Snapshots
 from tasks import Task
@@ -71,29 +74,36 @@ class Population:
         members: Sequence[Member],
         budget: Budget,
         save_weights: bool = False,
+        device: torch.device = CPU,
     ) -> None:
         """
         :param save_weights: whether `Finished` events carry weights.
+        :param device: where members train. Random numbers are drawn on the CPU, so that they are the same on every device.
         :raises ValueError: if initial weights cannot be matched in gradient decay (see `initial_weights`).
         """
-        self.model, self.task, self.lag, self.members, self.budget = model, task, lag, members, budget
-        settings = [member.settings for member in members]
-        self.weights = model.pack(initial_weights(model, task, lag, [member.seed for member in members], settings))
+        self.model, self.task, self.lag, self.members = model, task, lag, members
+        self.budget, self.device, self.unpack = budget, device, model.unpack
+        settings, seeds = [member.settings for member in members], [member.seed for member in members]
+        self.weights = model.pack(initial_weights(model, task, lag, seeds, settings)).to(device)
+        self.trained = model.trained.to(device)
         self.optimiser = Adam(self.weights, settings, budget.steps)
         # The data have a generator of their own, so that they do not depend on how the weights are drawn.
-        seeds = [Generator().manual_seed(m.seed + 2**48) for m in members]
-        self.streams = [task.split_stream("train", seed, budget.batch, lag) for seed in seeds]
-        generators = [Generator().manual_seed(m.seed + 2**51) for m in members]  # tests' seeds are 2**50 and more
+        generators = [Generator().manual_seed(seed + 2**48) for seed in seeds]
+        self.streams = [task.split_stream("train", generator, budget.batch, lag) for generator in generators]
+        generators = [Generator().manual_seed(seed + 2**51) for seed in seeds]  # tests' seeds are 2**50 and more
         self.noise = generators if model.cell.noise() else []
         """The generator of each active member's noise, for cells that have any."""
-        self.state = model.initial_state(self.unpack(self.weights), budget.batch)
+        state = model.initial_state(self.unpack(self.weights), budget.batch)
+        self.state = [{name: part.clone() for name, part in layer.items()} for layer in state]
+        """Changed in place."""
         self.active = list(range(len(members)))
         self.streak = [0] * len(members)
         """Consecutive validations that met the criterion, by member."""
         self.results = [Result() for _ in members]
         self.step = 0
         self.snapshots = Snapshots() if save_weights else None
-        self.validation = evaluation_set(task, lag, VALIDATION_SEQUENCES, VALIDATION_SEED, final=False)
+        self.validation = evaluation_set(task, lag, VALIDATION_SEQUENCES, VALIDATION_SEED, False, device)
+        self.update = Replay(self._update, device)
 
     def run(self) -> Iterator[Evaluated | Finished]:
         """Train until every member has finished. The population may be saved between two events.
@@ -121,19 +131,30 @@ class Population:
     def train_step(self) -> tuple[Float[Tensor, " members"], Float[Tensor, " members"]]:
         """One gradient step of every active member; returns their losses, and gradient norms before clipping."""
         batch = stack(self.task, [stream.next() for stream in self.streams])
-        _, steps, sequences, features = batch.inputs.shape
-        floats = steps * sequences * (features + SAVED_FLOATS_PER_UNIT * self.model.hidden * self.model.layers)
-        chunks = [self._gradient(rows, batch.select(rows)) for rows in member_chunks(len(self.active), floats)]
-        loss, gradient = (torch.cat(values) for values in list(zip(*chunks, strict=True))[:2])
-        self.state = [
-            {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-            for parts in zip(*(state for _, _, state in chunks), strict=True)
-        ]
-        norm = self.optimiser.step(self.weights, gradient, self.model.trained)
+        noise = self.model.draw_noise(self.noise, batch.inputs.shape[1], self.budget.batch)
+        factors, *noise = (send(tensor, self.device) for tensor in (self.optimiser.next_factors(), *noise))
+        loss, norm = self.update(*batch.to(self.device), factors, *noise)
         self.step += 1
         return loss, norm
 
-    def _gradient(self, rows: slice, batch: Stacked) -> tuple[Tensor, Tensor, list[State]]:
+    def _update(
+        self, inputs: Tensor, targets: Tensor, weight: Tensor, reset: Tensor | None, factors: Tensor, *noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The training step as a function of tensors on the device: it changes weights, optimiser and state in place."""
+        batch = Stacked(inputs, targets, weight, reset)
+        _, steps, sequences, features = inputs.shape
+        floats = steps * sequences * (features + SAVED_FLOATS_PER_UNIT * self.model.hidden * self.model.layers)
+        chunks = [
+            self._gradient(rows, batch.select(rows), [layer[rows] for layer in noise])
+            for rows in member_chunks(len(self.active), floats, self.device)
+        ]
+        loss, gradient = (torch.cat(values) for values in list(zip(*chunks, strict=True))[:2])
+        for layer, parts in zip(self.state, zip(*(state for _, _, state in chunks), strict=True), strict=True):
+            for name, part in layer.items():
+                part.copy_(torch.cat([chunk[name] for chunk in parts]))
+        return loss, self.optimiser.step(self.weights, gradient, self.trained, factors)
+
+    def _gradient(self, rows: slice, batch: Stacked, noise: list[Tensor]) -> tuple[Tensor, Tensor, list[State]]:
         """The losses of a chunk of members, their gradients, and their state after the batch."""
         flat = self.weights[rows].requires_grad_()
         w = self.unpack(flat)
@@ -141,15 +162,10 @@ class Population:
             state = [{name: part[rows] for name, part in layer.items()} for layer in self.state]
         else:
             state = self.model.initial_state(w, self.budget.batch)
-        noise = self.model.draw_noise(self.noise[rows], batch.inputs.shape[1], self.budget.batch)
         outputs, state = self.model(w, batch.inputs, state, batch.reset, noise)
         loss = self.task.loss(outputs, batch.targets, batch.weight)
         (gradient,) = torch.autograd.grad(loss.sum(), flat)
         return loss.detach(), gradient, state
-
-    def unpack(self, flat: Tensor) -> Weights:
-        """Named weights, as views of the flat ones."""
-        return self.model.unpack(flat)
 
     def validate(self) -> Evaluation:
         """Evaluate the active members on the validation set."""
@@ -157,7 +173,7 @@ class Population:
 
     def _evaluate(self, train_loss: Tensor, norm: Tensor) -> list[int]:
         """Validate, log the curves and apply the stopping rules; returns the members that finish, results complete."""
-        validation = self.validate()
+        validation, train_loss, norm = self.validate(), train_loss.cpu(), norm.cpu()
         finite = torch.stack([train_loss, norm, validation.loss, validation.score]).isfinite().all(0)
         last = self.step >= self.budget.steps
         finished, to_test = [], []
@@ -190,7 +206,7 @@ class Population:
         """
         if not rows:
             return []
-        data = evaluation_set(self.task, self.lag, self.budget.test, TEST_SEED, final=True)
+        data = evaluation_set(self.task, self.lag, self.budget.test, TEST_SEED, True, self.device)
         weights = self.unpack(self.weights[rows])
         test = evaluate(self.model, weights, self.task, data)
         gates = gate_statistics(self.model, weights, self.validation)
@@ -223,7 +239,7 @@ class Population:
         chosen = candidates.nonzero().flatten()
         if not len(chosen):
             return candidates
-        data = evaluation_set(self.task, self.lag, self.budget.test, UNSEEN_SEED + self.step, final=True)
+        data = evaluation_set(self.task, self.lag, self.budget.test, UNSEEN_SEED + self.step, True, self.device)
         weights = self.unpack(self.weights[torch.tensor(rows)[chosen]])
         return candidates.index_put((chosen,), evaluate(self.model, weights, self.task, data).solved)
 
@@ -236,7 +252,7 @@ class Population:
         """Keep only these rows of the active members in training."""
         if len(rows) == len(self.active):
             return
-        index = torch.tensor(rows, dtype=torch.int64)
+        index = torch.tensor(rows, dtype=torch.int64, device=self.device)
         self.weights = self.weights[index]
         if self.snapshots:
             self.snapshots.select(index)
@@ -245,6 +261,7 @@ class Population:
         self.streams = [self.streams[row] for row in rows]
         self.noise = [self.noise[row] for row in rows] if self.noise else []
         self.active = [self.active[row] for row in rows]
+        self.update = Replay(self._update, self.device)
 
     def save(self) -> dict[str, Any]:
         """Everything that `load` needs to continue bit for bit: tensors, numbers and strings only.
@@ -267,10 +284,11 @@ class Population:
     def load(self, saved: dict[str, Any]) -> None:
         """Restore the state that `save` returned for a population of the same members."""
         self._select(saved["active"])
-        self.step, self.streak, self.weights = saved["step"], saved["streak"], saved["weights"]
-        self.state = saved["state"]
+        self.step, self.streak, self.weights = saved["step"], saved["streak"], saved["weights"].to(self.device)
+        self.state = [{name: part.to(self.device) for name, part in layer.items()} for layer in saved["state"]]
+        self.update = Replay(self._update, self.device)
         if self.snapshots:
-            self.snapshots.flat = saved["snapshots"]
+            self.snapshots.flat = {step: flat.to(self.device) for step, flat in saved["snapshots"].items()}
         self.optimiser.load(saved["optimiser"])
         for stream, state in zip(self.streams, saved["streams"], strict=True):
             stream.load(state)

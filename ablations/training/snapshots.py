@@ -25,7 +25,7 @@ _STAGES = ("half", "end")
 
 
 class SavedWeights(NamedTuple):
-    """A member's weights by name, `[rows, columns]` each."""
+    """A member's weights by name, `[rows, columns]` each, on the CPU."""
 
     half_step: int
     """The power of two nearest to half of its steps, within a factor of √2."""
@@ -60,7 +60,7 @@ class Snapshots:
         """The weights to save for a member that finishes after `step` steps with the weights `end[row]`."""
         half = min(self.flat, key=lambda earlier: abs(math.log(2 * earlier / step)))
         named = [unpack(flat[row : row + 1]) for flat in (self.flat[half], end)]
-        return SavedWeights(half, *({name: w[0].clone() for name, w in weights.items()} for weights in named))
+        return SavedWeights(half, *({n: w[0].to("cpu", copy=True) for n, w in weights.items()} for weights in named))
 
 
 def to_bytes(weights: SavedWeights, metadata: dict[str, Any]) -> bytes:

@@ -135,6 +135,7 @@ def test_parameters_choose_the_hidden_size() -> None:
         ({"members": 0}, "members = 0: allowed: whole numbers above 0"),
         ({"hidden": 2.5}, "hidden = 2.5: allowed: whole numbers above 0"),
         ({"engine": "cuda"}, "unknown engine 'cuda'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"learning_rat": 1.0}, "unknown hyperparameter 'learning_rat'; did you mean 'learning_rate'"),
         ({"learning_rate": [0.1, 0.2]}, "learning_rate has 2 values for 3 members"),
         ({"learning_rate": -1.0}, "learning_rate = -1.0 must be above 0"),

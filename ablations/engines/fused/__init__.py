@@ -11,6 +11,7 @@ The stages, each a module:
     interface
              plan → source, names and sizes: all that the next stages need. On disk (`stored`), so that the stages above run once
     build    source → shared library, compiled once and cached
+    planned  a cell's plan, and its sizes and numbers at the shapes of tensors
     run      library → scan, an autograd function
     verify   scan at the sizes of a population, compared with the eager engine
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from torch.fx import GraphModule
 
 from ablations.engines.fused import calls
-from ablations.engines.fused.emit import emit
 from ablations.engines.fused.layout import size_names
 from ablations.engines.fused.plan import Plan
 from ablations.engines.fused.trace import AtSizes
@@ -28,7 +27,7 @@ class Interface(NamedTuple):
     """A kernel's source, and how it is called. All but `hoisted` is text and numbers."""
 
     source: str
-    """The kernel in C++."""
+    """The kernel: in C++, or with Triton in Python."""
     size_names: list[str]
     """The sizes that the kernel gets, in order."""
     inputs: str
@@ -48,11 +47,14 @@ class Interface(NamedTuple):
     """Whether that function, or a size or number of the kernel, has to be traced at the sizes of a call: see `trace.at_sizes`."""
 
 
-def interface_of(plan: Plan, title: str) -> Interface:
-    """Return the interface of a plan; `title` names the cell in the source."""
+def interface_of(plan: Plan, source: str) -> Interface:
+    """Return the interface of a plan.
+
+    :param source: the kernel.
+    """
     trace = plan.trace
     return Interface(
-        emit(plan, title),
+        source,
         size_names(plan),
         trace.x.columns,
         [Rows(name, value.rows, value.columns) for name, value in trace.state.items()],

@@ -5,7 +5,7 @@ last stage.
 """
 
 import ctypes
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -17,87 +17,44 @@ from ablations.engines import Sizes, eager
 from ablations.engines.eager import Scanned
 from ablations.engines.fused import memory
 from ablations.engines.fused.build import build, pointer, pointers
-from ablations.engines.fused.graph import ONE, Untraceable
+from ablations.engines.fused.emit import emit
 from ablations.engines.fused.interface import Interface, at_sizes_from, interface_from, interface_of
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
+from ablations.engines.fused.planned import Planned, cache_key, require_matching
 from ablations.engines.fused.stored import Options, Store
-from ablations.engines.fused.trace import AtSizes, Trace, at_sizes, trace
+from ablations.engines.fused.trace import AtSizes
 from ablations.engines.fused.verify import require_agreement
-from ablations.engines.noise import mean, widths
+from ablations.engines.noise import mean
 
 TILE = 24
 """Rows per tile. A tile runs through the whole sequence with its state and gates in cache; 12 to 64 rows are equally fast."""
 
 
-class Kernel:
+class Kernel(Planned):
     """A cell's kernel, with its buffers for reuse by later calls."""
 
-    def __init__(self, cell: Cell, double: bool, options: Options = ()) -> None:
+    def __init__(self, cell: Cell, dtype: torch.dtype, options: Options = ()) -> None:
         """Raises Untraceable or NotBuilt."""
-        self.cell, self.dtype = cell, torch.float64 if double else torch.float32
-        self.store = Store(cell, options, self.dtype)
-        self.trace: Trace | None = None
-        """None if it has not been needed: the plan is stored."""
+        super().__init__(cell, dtype)
+        self.store = Store(cell, options, dtype)
         self.interface = self.store.read(interface_from) or self._traced_interface()
-        self.library = build(self.interface.source, double)
+        self.library = build(self.interface.source, dtype == torch.float64)
         self.free_buffers: list[Tensor] = []
-        self.verified: set[Sizes] = set()
-        """The sizes at which it gives the results of the eager engine."""
-        self.traced_at: dict[tuple[torch.Size, ...], AtSizes] = {}
-        """What depends on the sizes, by the shapes of the input, the state and the weights."""
 
     def _traced_interface(self) -> Interface:
-        self.trace = trace(self.cell, self.dtype)
-        interface = interface_of(plan(self.trace), self.cell.name)
+        planned = plan(self.trace)
+        interface = interface_of(planned, emit(planned, self.cell.name))
         self.store.write(interface)
         return interface
 
-    def at(self, x: Tensor, state: State, w: Weights) -> AtSizes:
-        """Return what of the trace depends on the sizes. Raises Untraceable."""
-        if not self.interface.depends_on_sizes:
-            return AtSizes(self.interface.hoisted, {}, [])
-        shapes = tuple(tensor.shape for tensor in (x, *state.values(), *w.values()))
-        if shapes not in self.traced_at:
-            sizes = {part: rows.shape[-1] for part, rows in state.items()}
-            inputs = x.shape[-1] - sum(widths(self.cell, sizes))
-            declared = {name: tuple(weight.shape[1:]) for name, weight in w.items()}
-            for hidden in range(1, 1 + max(max(sizes.values()), *(max(shape) for shape in declared.values()))):
-                weights = self.cell.weights(inputs, hidden).items()
-                if self.cell.state_sizes(hidden) == sizes and declared == {n: (s.rows, s.columns) for n, s in weights}:
-                    self.traced_at[shapes] = self._at_sizes(inputs, hidden)
-                    break
-            else:
-                raise ValueError("no number of units gives the shapes of the weights and the state")
-        return self.traced_at[shapes]
-
-    def _at_sizes(self, inputs: int, hidden: int) -> AtSizes:
+    def at_sizes(self, inputs: int, hidden: int) -> AtSizes:
+        """From the file if there is one."""
         if stored := self.store.read(at_sizes_from, inputs, hidden):
             return stored
-        self.trace = self.trace or trace(self.cell, self.dtype)
-        here = at_sizes(self.cell, self.trace, inputs, hidden, self.dtype)
+        here = super().at_sizes(inputs, hidden)
         self.store.write(here, inputs, hidden)
         return here
-
-    def size_arguments(self, derived: dict[str, int], w: tuple[Tensor, ...], x: Tensor, s: tuple[Tensor, ...]) -> Any:
-        """Return the sizes as the kernel's argument, in the order of `size_names`; `derived` are those that no tensor has.
-
-        Raises ValueError for a tensor whose shape does not match the others': the kernel gets bare addresses.
-        """
-        known = {"K": x.shape[0], "B": x.shape[2], ONE: 1, self.interface.inputs: x.shape[3]}
-        for (name, rows, columns), tensor in zip(
-            [*self.interface.state, *self.interface.weights], (*s, *w), strict=True
-        ):
-            shape = ("K", rows, columns)
-            matches = tensor.ndim == 3 and all(
-                known.setdefault(size, n) == n for size, n in zip(shape, tensor.shape, strict=True)
-            )
-            if not matches:
-                expected = [known.get(size, size) for size in shape]
-                raise ValueError(f"{name} has shape {list(tensor.shape)}; the other tensors require {expected}")
-        known = {**derived, **known}
-        names = self.interface.size_names
-        return (ctypes.c_int * len(names))(*(known[name] for name in names))
 
     def acquire(self, count: int) -> Tensor:
         """Return a buffer of at least `count` numbers, a released one if possible: page faults make new memory slow."""
@@ -115,21 +72,11 @@ _kernels: dict[tuple[Any, ...], Kernel] = {}
 
 def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
     """The kernel of a cell, shared by all cells of its class with the same options. Raises Untraceable or NotBuilt."""
-    values = [(name, type(value), value) for name, value in sorted(_options(cell).items())]
-    if not all(isinstance(value, Hashable) for _, _, value in values):
-        raise Untraceable(
-            "an option of the cell is mutable, so its kernel cannot be cached; make it hashable, such as a tuple for a list"
-        )
-    key = (type(cell), tuple(values), dtype)
+    kind, options = cache_key(cell)
+    key = (kind, options, dtype)
     if key not in _kernels:
-        _kernels[key] = Kernel(cell, dtype == torch.float64, values)
+        _kernels[key] = Kernel(cell, dtype, options)
     return _kernels[key]
-
-
-def _options(cell: Cell) -> dict[str, Any]:
-    """The attributes of a cell by name, including those that its class keeps in `__slots__`."""
-    slots = [slot for kind in type(cell).__mro__ for slot in kind.__dict__.get("__slots__", ())]
-    return {name: getattr(cell, name) for name in (*vars(cell), *slots) if hasattr(cell, name)}
 
 
 def prepare(cell: Cell, sizes: Iterable[Sizes] = ()) -> None:
@@ -167,13 +114,7 @@ def scan(
         raise TypeError(
             f"the fused engine supports float32 and float64 on the CPU; the input is {x.dtype} on {x.device}"
         )
-    for name, tensor in {**w, **state}.items():
-        if tensor.dtype != x.dtype or tensor.device != x.device:
-            raise TypeError(f"{name} is {tensor.dtype} on {tensor.device}, but the input is {x.dtype} on {x.device}")
-    if reset is not None and (reset.dtype != torch.bool or reset.shape != x.shape[:3] or reset.device != x.device):
-        raise ValueError(
-            f"reset is {reset.dtype} with shape {list(reset.shape)}; it has to be torch.bool with shape {list(x.shape[:3])}"
-        )
+    require_matching(x, reset, {**w, **state})
     if cell.noise():
         sizes = {part: rows.shape[-1] for part, rows in state.items()}
         x = torch.cat([x, mean(cell, sizes, x) if noise is None else noise], -1)
@@ -206,7 +147,8 @@ class _Scan(torch.autograd.Function):
         x, rest = x.contiguous(), tuple(tensor.contiguous() for tensor in rest)
         w, s = rest[:weights], rest[weights:]
         K, T, B, _ = x.shape
-        n = kernel.size_arguments(here.sizes, w, x, s)
+        sizes = kernel.sizes(here.sizes, w, x, s).values()
+        n = (ctypes.c_int * len(sizes))(*sizes)
         numbers = (ctypes.c_double * len(here.numbers))(*here.numbers)
         mask = None if reset is None else reset.contiguous().view(torch.uint8)
         counts = [ctypes.c_long() for _ in range(3)]

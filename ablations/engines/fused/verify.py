@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from ablations.cells import Cell
 from ablations.cells.initial import initialise
 from ablations.engines import Sizes, eager
+from ablations.engines.device import CPU
 from ablations.engines.fused.graph import Untraceable
 from ablations.engines.noise import draw
 from ablations.errors import first_line
@@ -27,16 +28,22 @@ ROUNDING = 16
 Tensors = dict[str, Tensor]
 
 
-def require_agreement(cell: Cell, scan: Callable[..., eager.Scanned], sizes: Sizes) -> None:
+def require_agreement(
+    cell: Cell,
+    scan: Callable[..., eager.Scanned],
+    sizes: Sizes,
+    device: torch.device = CPU,
+    input_gradient: bool = True,
+) -> None:
     """Compare outputs, final state and all gradients in float32 with those of the eager engine in float32 and float64.
 
     :raises Untraceable: if they differ.
     """
-    problem = _draw(cell, sizes)
+    problem = _draw(cell, sizes).to(torch.float64, device)
     try:
-        exact = _results(eager.scan, cell, problem, torch.float64)
-        single = _results(eager.scan, cell, problem, torch.float32)
-        fused = _results(scan, cell, problem, torch.float32)
+        exact = _results(eager.scan, cell, problem, torch.float64, input_gradient)
+        single = _results(eager.scan, cell, problem, torch.float32, input_gradient)
+        fused = _results(scan, cell, problem, torch.float32, input_gradient)
     except Exception as error:  # a cell may raise anything
         raise Untraceable(f"the step raises {type(error).__name__} with {sizes}: {first_line(error)}") from error
     for name, expected in exact.items():
@@ -64,14 +71,21 @@ class _Problem(NamedTuple):
     """The gradient of the outputs."""
     noise: Tensor | None
 
-    def to(self, dtype: torch.dtype) -> "_Problem":
+    def to(self, dtype: torch.dtype, device: torch.device | None = None) -> "_Problem":
+        """The tensors in a precision, on a device; by default on that where they are."""
+        device = device or self.x.device
         named = (
-            {name: part.detach().to(dtype) for name, part in tensors.items()}
+            {name: part.detach().to(device, dtype) for name, part in tensors.items()}
             for tensors in (self[0], self[1], self.state)
         )
-        noise = None if self.noise is None else self.noise.to(dtype)
+        noise = None if self.noise is None else self.noise.to(device, dtype)
         return _Problem(
-            next(named), next(named), self.x.detach().to(dtype), next(named), self.d_outputs.to(dtype), noise
+            next(named),
+            next(named),
+            self.x.detach().to(device, dtype),
+            next(named),
+            self.d_outputs.to(device, dtype),
+            noise,
         )
 
 
@@ -99,10 +113,13 @@ def _draw(cell: Cell, sizes: Sizes) -> _Problem:
     return _Problem(trained, fixed, x, state, d_outputs, noise)
 
 
-def _results(scan: Callable[..., eager.Scanned], cell: Cell, problem: _Problem, dtype: torch.dtype) -> Tensors:
-    """The outputs, the final state and the gradients of trained weights, input and initial state."""
+def _results(
+    scan: Callable[..., eager.Scanned], cell: Cell, problem: _Problem, dtype: torch.dtype, input_gradient: bool
+) -> Tensors:
+    """The outputs, the final state and the gradients of trained weights, initial state and, if wanted, input."""
     trained, fixed, x, state, d_outputs, noise = problem.to(dtype)
-    leaves = {f"the gradient of {name}": part for name, part in {**trained, "x": x}.items()}
+    leaves = {f"the gradient of {name}": part for name, part in trained.items()}
+    leaves |= {"the gradient of x": x} if input_gradient else {}
     leaves |= {f"the gradient of the initial {name}": part for name, part in state.items()}
     for leaf in leaves.values():
         leaf.requires_grad_()

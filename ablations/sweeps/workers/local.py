@@ -19,8 +19,11 @@ from ctypes import c_bool
 from multiprocessing import active_children, get_context
 from typing import Any
 
+import torch
+
 from ablations.contract import plugins, siblings
 from ablations.contract.isolation import isolated
+from ablations.engines.device import CPU
 from ablations.errors import InputError
 from ablations.studies.study import Arm
 from ablations.sweeps.arm import run_arm
@@ -61,6 +64,7 @@ def run_arms(
     on_progress: Callable[[Event], None],
     on_idle: Callable[[], None],
     on_stop: Callable[[], None],
+    device: torch.device = CPU,
 ) -> Generator[ArmOutcome]:
     """Run the arms of a schedule on `workers` processes; yields the outcome of each as it ends.
 
@@ -125,7 +129,7 @@ def run_arms(
                             # Workers inherit the mask, and unblock once they ignore the signals.
                             with _blocked_signals():
                                 try:
-                                    pending[pool.submit(_work_on, arm, arm.hash, store, engine)] = arm
+                                    pending[pool.submit(_work_on, arm, arm.hash, store, engine, device)] = arm
                                 except BrokenProcessPool:
                                     broken.append(arm)
                         drain()
@@ -188,12 +192,12 @@ def _initialise(
     plugins.replay(files, imported)
 
 
-def _work_on(arm: Arm, hash_: str, store: Store, engine: str) -> ArmOutcome:
+def _work_on(arm: Arm, hash_: str, store: Store, engine: str, device: torch.device) -> ArmOutcome:
     if _Worker.stop.value:
         return ArmOutcome(arm, "waiting")
     if arm.hash != hash_:
         return ArmOutcome(arm, "failed", source_changed(arm))
-    context = Context(store, engine, _Worker.logged, _Worker.progress.put, lambda: _Worker.stop.value)
+    context = Context(store, engine, _Worker.logged, _Worker.progress.put, lambda: _Worker.stop.value, device)
     try:
         # The worker runs other arms after this one.
         with time_limit(arm.train.time_limit), isolated() if plugins.loaded() else nullcontext():

@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
-from ablations.commands.options import Engine, study_name
+from ablations.commands.options import Device, Engine, study_name
 from ablations.engines import ENGINES
+from ablations.engines.device import DEVICES
 from ablations.errors import InputError
 from tests.ablations.cli_process import digests
 from tests.ablations.cli_runner import whygates
@@ -16,6 +17,7 @@ from tests.ablations.cli_runner import whygates
 
 def test_the_choices_of_engine_are_the_engines_that_exist() -> None:
     assert sorted(get_args(Engine)) == sorted(ENGINES)
+    assert sorted(get_args(Device)) == sorted(DEVICES)
 
 
 FILE_NAMES = [

@@ -70,9 +70,9 @@ def test_training_in_chunks_gives_the_same_weights(task, lag, cell, monkeypatch)
         whole.train_step()
     sizes, gradient = [], Population._gradient
 
-    def record_size(self, rows, batch):
+    def record_size(self, rows, batch, noise):
         sizes.append(len(batch.inputs))
-        return gradient(self, rows, batch)
+        return gradient(self, rows, batch, noise)
 
     monkeypatch.setattr(Population, "_gradient", record_size)
     monkeypatch.setattr(evaluation, "MAX_FLOATS", 1)

@@ -183,9 +183,9 @@ def test_the_second_test_set_is_new_at_every_step(monkeypatch):
     seeds = []
     original = population_module.evaluation_set
 
-    def recorded(task, lag, sequences, seed, final):
+    def recorded(task, lag, sequences, seed, final, device):
         seeds.append(seed)
-        return original(task, lag, sequences, seed, final)
+        return original(task, lag, sequences, seed, final, device)
 
     monkeypatch.setattr(population_module, "evaluation_set", recorded)
     script = {"scores": [1.0] * 8, "solved": [True] * 8, "test_solved": [True, False, True, False, True, True]}
