@@ -75,10 +75,6 @@ INVALID = {
     "a cell and a pair": (["cells", "lstm", "--diff", "lstm", "gru"], "give either one CELL or --diff A B"),
     "unknown key": (["sweep", "smoke", "--set", "train.step=5"], "unknown key 'step'; did you mean 'steps'?"),
     "unknown device": (["sweep", "smoke", "--device", "gpu"], "Invalid value for '--device': 'gpu' is not one of"),
-    "the triton engine on the CPU": (
-        ["sweep", "smoke", "--device", "cpu", "--engine", "triton"],
-        "the triton engine cannot run the cell",
-    ),
     "unknown engine": (["sweep", "smoke", "--engine", "egaer"], "Invalid value for '--engine': 'egaer' is not one of"),
     "no workers": (["sweep", "smoke", "--workers", "0"], "Invalid value for '--workers'"),
     "corrupt file": (["sweep", "broken.toml"], "broken.toml: not valid TOML"),

@@ -24,6 +24,17 @@ def test_results_do_not_depend_on_the_order_of_runs(store: Store) -> None:
     assert tables.results(runs, manifest(STUDY)).hash.tolist() == ["c", "a", "b"]
 
 
+def test_results_name_the_device_and_those_of_earlier_versions_are_of_the_cpu(store: Store) -> None:
+    tracker = started_tracker(store)
+    tracker.deliver(member_record("a"))
+    tracker.deliver(member_record("b") | {"device": "cuda"})
+    runs = list(tracker._runs("tags.kind = 'member'"))
+    assert tables.results(runs, manifest(STUDY)).set_index("hash").device.to_dict() == {"a": "cpu", "b": "cuda"}
+    for run in runs:
+        del run.data.tags["device"]
+    assert set(tables.results(runs, manifest(STUDY)).device) == {"cpu"}
+
+
 def test_curves_of_the_store_equal_those_of_the_tracker(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = started_tracker(store)
     for name in "ba":
