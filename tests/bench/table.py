@@ -43,7 +43,8 @@ def _lines(table: pd.DataFrame) -> list[str]:
         "",
         "## Relative to peers",
         "",
-        "The peer's time divided by that of the fused engine; a dash is a shape that was not measured. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
+        "The peer's time divided by that of the fused engine; a dash is a shape that was not measured, and "
+        "performance.csv says why one failed. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
         "does the fused engine beside it. *Memory kept*: freed memory is not returned to the system, which makes torch.nn faster.",
         "",
         "![Ratios by cell and peer](performance.svg)",
@@ -51,6 +52,8 @@ def _lines(table: pd.DataFrame) -> list[str]:
         f"| cell | peer | {' | '.join(shapes)} |",
         f"|---|---|{'--:|' * len(shapes)}",
         *_ratio_rows(table, shapes),
+        "",
+        f"Geometric means: {_means(table)}.",
         "",
         "## Milliseconds of the fused engine",
         "",
@@ -84,6 +87,12 @@ def _ratio_rows(table: pd.DataFrame, shapes: list[str]) -> list[str]:
         cells = ["–" if shape not in ratios else _ratio(ratios[shape]) for shape in shapes]
         rows.append(f"| `{cell}` | {peer} | {' | '.join(cells)} |")
     return rows
+
+
+def _means(table: pd.DataFrame) -> str:
+    """The geometric mean of each peer's ratios over cells and shapes."""
+    logs = np.log(table.dropna(subset=["ratio"]).set_index("peer")["ratio"])
+    return ", ".join(f"{peer} {np.exp(mean):.1f} ×" for peer, mean in logs.groupby(level=0, sort=False).mean().items())
 
 
 def _ratio(value: float) -> str:
