@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from reports.figures.style import COLORS, figure_style, svg
 
+TICKS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100)
+
 
 def write_page(table: pd.DataFrame, folder: Path) -> Path:
     """Write performance.md and performance.svg; returns the path of the page.
@@ -114,9 +116,18 @@ def _figure(timed: pd.DataFrame) -> Figure:
         lambda ratios: float(np.exp(np.log(ratios).mean()))
     )
     sns.stripplot(
-        means.reset_index(), x="ratio", y="cell", hue="peer", palette=list(COLORS)[: timed["peer"].nunique()], ax=ax
+        means.reset_index(),
+        x="ratio",
+        y="cell",
+        hue="peer",
+        palette=list(COLORS)[: timed["peer"].nunique()],
+        jitter=False,
+        ax=ax,
     )
     ax.axvline(1, color="0.6", linewidth=1)
     ax.set(xscale="log", xlabel="time of the peer / time of the fused engine, geometric mean over shapes", ylabel="")
+    shown = [ratio for ratio in TICKS if means.min() / 2 < ratio < means.max() * 2]
+    ax.set_xticks(shown, [f"{ratio:g} ×" for ratio in shown])
+    ax.minorticks_off()
     ax.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
