@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from reports.figures.style import COLORS, figure_style, svg
 
+TICKS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100)
+
 
 def write_page(table: pd.DataFrame, folder: Path) -> Path:
     """Write performance.md and performance.svg; returns the path of the page.
@@ -43,7 +45,8 @@ def _lines(table: pd.DataFrame) -> list[str]:
         "",
         "## Relative to peers",
         "",
-        "The peer's time divided by that of the fused engine; a dash is a shape that was not measured. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
+        "The peer's time divided by that of the fused engine; a dash is a shape that was not measured, and "
+        "performance.csv says why one failed. *JAX vmap(scan)* trains 16 networks at once, *torch.compile scan* 4; so "
         "does the fused engine beside it. *Memory kept*: freed memory is not returned to the system, which makes torch.nn faster.",
         "",
         "![Ratios by cell and peer](performance.svg)",
@@ -51,6 +54,8 @@ def _lines(table: pd.DataFrame) -> list[str]:
         f"| cell | peer | {' | '.join(shapes)} |",
         f"|---|---|{'--:|' * len(shapes)}",
         *_ratio_rows(table, shapes),
+        "",
+        f"Geometric means: {_means(table)}.",
         "",
         "## Milliseconds of the fused engine",
         "",
@@ -86,6 +91,12 @@ def _ratio_rows(table: pd.DataFrame, shapes: list[str]) -> list[str]:
     return rows
 
 
+def _means(table: pd.DataFrame) -> str:
+    """The geometric mean of each peer's ratios over cells and shapes."""
+    logs = np.log(table.dropna(subset=["ratio"]).set_index("peer")["ratio"])
+    return ", ".join(f"{peer} {np.exp(mean):.1f} ×" for peer, mean in logs.groupby(level=0, sort=False).mean().items())
+
+
 def _ratio(value: float) -> str:
     return "failed" if np.isnan(value) else f"{value:.1f} ×"
 
@@ -105,9 +116,18 @@ def _figure(timed: pd.DataFrame) -> Figure:
         lambda ratios: float(np.exp(np.log(ratios).mean()))
     )
     sns.stripplot(
-        means.reset_index(), x="ratio", y="cell", hue="peer", palette=list(COLORS)[: timed["peer"].nunique()], ax=ax
+        means.reset_index(),
+        x="ratio",
+        y="cell",
+        hue="peer",
+        palette=list(COLORS)[: timed["peer"].nunique()],
+        jitter=False,
+        ax=ax,
     )
     ax.axvline(1, color="0.6", linewidth=1)
     ax.set(xscale="log", xlabel="time of the peer / time of the fused engine, geometric mean over shapes", ylabel="")
+    shown = [ratio for ratio in TICKS if means.min() / 2 < ratio < means.max() * 2]
+    ax.set_xticks(shown, [f"{ratio:g} ×" for ratio in shown])
+    ax.minorticks_off()
     ax.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
