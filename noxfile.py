@@ -49,6 +49,15 @@ def cluster(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-m", "faults or not faults", "-rA", *arguments)
 
 
+@nox.session(venv_backend="venv", reuse_venv=True)
+def audit(session: nox.Session) -> None:
+    """Pinned packages that have newer releases, and those with known vulnerabilities, as PyPI's JSON interface has them: where
+    that cannot be reached, as behind some mirrors, the session says so and fails."""
+    run(session, "pip", "list", "--outdated")
+    session.install("pip-audit")
+    session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "--requirement", "constraints.txt")
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """The demo, in an empty folder."""

@@ -18,6 +18,7 @@ from ablations.engines.device import CPU
 from ablations.errors import INTERRUPTED, InputError
 from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
+from ablations.sweeps.arm import CHECKPOINT_SECONDS
 from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
 from ablations.sweeps.sizes import phase_sizes, scan_sizes
@@ -96,7 +97,8 @@ def run_sweep(
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
     if outcomes is None or any(outcome.status in ("interrupted", "waiting") for outcome in outcomes):
-        out.print(f"Interrupted; all progress is saved. Continue with:  {resume}", soft_wrap=True)
+        saved = f"all but the last {CHECKPOINT_SECONDS:g} seconds of training" if ray else "all progress"
+        out.print(f"Interrupted; {saved} is saved. Continue with:  {resume}", soft_wrap=True)
         return INTERRUPTED
     store = Store(folder)
     if queued := len(store.queued_arms(study.name)):

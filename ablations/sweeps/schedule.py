@@ -16,7 +16,9 @@ class Schedule:
     def __init__(self, arms: Sequence[Arm], study_arms: Sequence[Arm]) -> None:
         """:param study_arms: every arm of the study, which decide what the next shorter lag is."""
         self.waiting = list(arms)
-        swept = {arm.hash for arm in arms}
+        # An arm's hash is computed from its content: not several times a second for each.
+        self._arms = {id(arm): (arm.hash, arm) for arm in arms}
+        swept = {key for key, _ in self._arms.values()}
         self.shorter = {key: lag for key, lag in _shorter_lags(study_arms) if key in swept and lag in swept}
         """The arm at the next shorter lag, by hash; only of arms that depend on it."""
         self.solved: dict[str, bool] = {}
@@ -24,25 +26,28 @@ class Schedule:
 
     def ended(self, arm: Arm, solved: bool) -> None:
         """Record that an arm ended."""
-        self.solved[arm.hash] = solved
+        self.solved[self._hash(arm)] = solved
 
     def skipped(self) -> list[Arm]:
         """Remove and return the arms that are not trained."""
         found = []
         for arm in list(self.waiting):
-            if self.solved.get(self.shorter.get(arm.hash, "")) is False:
+            if self.solved.get(self.shorter.get(self._hash(arm), "")) is False:
                 self.waiting.remove(arm)
-                self.solved[arm.hash] = False
+                self.solved[self._hash(arm)] = False
                 found.append(arm)
         return found
 
     def next(self) -> Arm | None:
         """Remove and return the first arm that waits for no other; None if there is none."""
-        for arm in self.waiting:
-            if arm.hash not in self.shorter or self.shorter[arm.hash] in self.solved:
-                self.waiting.remove(arm)
-                return arm
+        for index, arm in enumerate(self.waiting):
+            if (key := self._hash(arm)) not in self.shorter or self.shorter[key] in self.solved:
+                return self.waiting.pop(index)
         return None
+
+    def _hash(self, arm: Arm) -> str:
+        known = self._arms.get(id(arm))
+        return known[0] if known else arm.hash
 
 
 def _shorter_lags(arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:

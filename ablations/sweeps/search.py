@@ -165,6 +165,8 @@ class Search:
         for name in sorted(attributes.keys() - self.study.user_attrs.keys()):
             self.study.set_user_attr(name, attributes[name])
         self._discard_incomplete()
+        self.known = self.trials()
+        """The trials as they were last read: only this object changes them, and a query for each member would be slow."""
 
     def _discard_incomplete(self) -> None:
         """Fail the trials that were being asked for when the process was killed, or the database could not be reached."""
@@ -181,7 +183,7 @@ class Search:
         """The trial of this number, which is sampled by Optuna (`Study.ask`) if it does not exist yet."""
 
         def ask() -> FrozenTrial:
-            if number >= len(self.trials()):
+            if number >= len(self.known):
                 seed = self.arm.derive_seed("sampler", self.index, number) % 2**32
                 self.study.sampler = (
                     optuna.samplers.RandomSampler(seed=seed)
@@ -189,19 +191,24 @@ class Search:
                     else optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(self.arm.tune.trials // 4, 1))
                 )
                 self.study.ask(self.distributions)
-            return self.trials()[number]
+                self.known = self.trials()
+            return self.known[number]
 
-        return patiently(ask, self._discard_incomplete)
+        return patiently(ask, self._read_again)
 
     def tell(self, number: int, objective: float) -> None:
         """Give Optuna the objective of this trial, unless it has it."""
 
         def tell() -> None:
-            trial = self.trials()[number]
-            if trial.state != TrialState.COMPLETE:
-                self.study.tell(trial.number, objective)
+            if self.known[number].state != TrialState.COMPLETE:
+                self.known[number] = self.study.tell(self.known[number].number, objective)
 
-        patiently(tell)
+        patiently(tell, self._read_again)
+
+    def _read_again(self) -> None:
+        """Read what the database has after a call that failed: it may have been done nevertheless, or only in part."""
+        self._discard_incomplete()
+        self.known = self.trials()
 
     def trial_members(self, number: int) -> list[MemberSpec]:
         """The members of a trial: one per tuning seed."""
@@ -225,7 +232,7 @@ class Search:
         return self._members("rerank", number, range(self.arm.tune.rerank_seeds))
 
     def _members(self, phase: Phase, number: int, seeds: Iterable[int], *parts: int) -> list[MemberSpec]:
-        settings = self.arm.settings(self.trials()[number].params)
+        settings = self.arm.settings(self.known[number].params)
         derived = [self.arm.derive_seed(phase, self.index, *parts, k) for k in seeds]
         return [MemberSpec(phase, self.index, number, Member(seed, settings), k) for k, seed in enumerate(derived)]
 

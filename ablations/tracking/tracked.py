@@ -19,7 +19,7 @@ from ablations.tracking.mlflow_view import address
 from ablations.tracking.runs import connect
 
 MANIFEST = "study.json"
-PAGE_SIZE = 1000
+PAGE_SIZE = 200
 """Runs per request of a search."""
 SKIPPED = "skipped"
 """Tag of the run of an arm, and state of an arm, that is not trained, as no network solved the next shorter lag."""

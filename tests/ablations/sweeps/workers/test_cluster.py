@@ -1,6 +1,7 @@
 """Workers on a Ray cluster: results are those of local workers, also after tasks, nodes and drivers die. `nox -s cluster`."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from ablations.sweeps.workers import cluster
 from ablations.sweeps.workers.outcome import ArmOutcome
 from tests.ablations.cli_process import digests, whygates_process
 from tests.ablations.sweeps.small_arms import context, queued_records, small_arm
-from tests.ablations.sweeps.workers.test_kills import table, wait_for_members
+from tests.ablations.sweeps.workers.test_kills import finished, table, wait_for_members
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Ray
 
@@ -203,7 +204,9 @@ def test_a_node_that_is_killed_changes_no_result(nodes: Cluster, connected: None
 
 
 @pytest.mark.faults
-def test_a_killed_driver_continues_with_the_table_of_local_workers(nodes: Cluster, tiny: Path) -> None:
+def test_a_driver_that_is_interrupted_or_killed_continues_with_the_table_of_local_workers(
+    nodes: Cluster, tiny: Path
+) -> None:
     changes = ("train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1")
     arguments = ["sweep", "tiny.toml", *[word for change in changes for word in ("--set", change)]]
     done = whygates_process(*arguments, "--store", "local", cwd=tiny)
@@ -211,13 +214,17 @@ def test_a_killed_driver_continues_with_the_table_of_local_workers(nodes: Cluste
 
     command = [sys.executable, "-m", "ablations", *arguments, "--store", "ray", "--ray", nodes.address]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, cwd=tiny, env=environment, **pipes)
-    wait_for_members(tiny / "ray", 1, process)
-    process.kill()
-    process.communicate(timeout=60)
-    assert 0 < len(list((tiny / "ray" / "members").glob("[!.]*.json"))) < 40
-    again = subprocess.run(command, cwd=tiny, env=environment, timeout=600, check=False, **pipes)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tiny}
+    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        process = subprocess.Popen(command, env=environment, **pipes)
+        before = finished(tiny / "ray")
+        wait_for_members(tiny / "ray", before + 1, process)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == code, output + errors
+        assert ("Interrupted; all but the last 20 seconds of training is saved." in output) == (code == 130)
+        assert before < finished(tiny / "ray") < 40
+    again = subprocess.run(command, env=environment, timeout=600, check=False, **pipes)
     assert again.returncode == 0, again
     assert "4 of 4 arms done" in again.stdout
     pd.testing.assert_frame_equal(table(tiny / "local"), table(tiny / "ray"), check_exact=True)
