@@ -19,7 +19,6 @@ Every task also sets the attributes listed in `Task` and overrides `sizes`, `ste
         name, group, reference = "first_symbol", "latch", "this project"
         lag_means, minimum_lag = "steps from symbol to query", 1
         criterion, chance = "accuracy above 99 % on the test sequences", 1 / 4
-
         def sizes(self, lag): return 4, 4
         def steps(self, lag): return self.checked(lag) + 1
 
@@ -283,9 +282,7 @@ def _geometric_cdf(mean: int, most: int) -> Float[Tensor, " numbers"]:
 
 
 def geometric(generator: Generator, batch: int, mean: int, most: int) -> Int64[Tensor, " batch"]:
-    """Draw waiting times 0, 1, ... `most` with P(n) ∝ (1 − 1/mean)ⁿ: the event is equally probable at every step.
-
-    The distribution is truncated at `most` and renormalised, so that no probability accumulates there."""
+    """Draw waiting times 0, 1, ... `most` with P(n) ∝ (1 − 1/mean)ⁿ, renormalised: the event is equally probable at every step."""
     return torch.bucketize(torch.rand(batch, generator=generator), _geometric_cdf(mean, most), right=True)
 
 

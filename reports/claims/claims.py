@@ -73,8 +73,7 @@ CLAIMS = (
     Claim(
         id=4,
         statement="The forget gate is needed only where memory must be erased",
-        origin="An identity recurrent matrix already keeps everything, but at all times: inputs accumulate and "
-        "saturate.",
+        origin="Without a forget gate the memory only accumulates. Does that matter where nothing has to be erased?",
         comparisons=(*comparisons.FORGETTING, *sensitivity(LATCH)),
         premise=better("erase"),
         premise_in_words="a lead of lstm over lstm_no_forget on erase tasks",

@@ -47,6 +47,8 @@ class Case(NamedTuple):
     mark: str
     word: str
     effect: str
+    decisive: str
+    """The comparison whose effect that is; empty if there is a single one."""
     agrees: str
     """Whether the verdict agrees with the literature, with a mark; empty if the literature is not known."""
     origin: str
@@ -186,7 +188,7 @@ def _scope(view: View) -> str:
     """The extent of the study: cells, tasks, lags, seeds, networks."""
     confirmed = view.results["phase"] == "confirm"
     seeds = confirmed.groupby([view.results[column] for column in ARM]).sum()  # 0 for arms that are only tuned
-    strata = len(view.results[["task", "lag"]].drop_duplicates())
+    strata = len(trained(view.results)[["task", "lag"]].drop_duplicates())
     return " · ".join(
         [
             count(len(view.cells), "cell"),
@@ -212,6 +214,7 @@ def _case(verdict: Verdict, styles: dict[str, style.CellStyle], study: Mapping[s
         MARKS[verdict.verdict],
         verdict.verdict.replace("_", " "),
         sentences.effect(verdict),
+        verdict.decisive if len(verdict.contrasts) > 1 else "",
         AGREES.get(verdict.literature, ""),
         claim.origin if claim else "",
         sentences.rules(claim) if claim else [],

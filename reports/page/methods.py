@@ -131,8 +131,12 @@ def unfinished(results: Table, study: Mapping[str, Any]) -> str:
     parts = []
     if missing:
         parts.append(
-            f"{planned - incomplete:,} of {count(planned, 'arm')} and {networks - missing:,} of {count(networks, 'network')} "
-            "are finished; what is missing is counted nowhere below"
+            f"{planned - incomplete:,} of {count(planned, 'arm')} (a cell on a task, at a lag and a size) and {networks - missing:,} of "
+            f"{count(networks, 'network')} are finished; what is missing is not counted below"
+        )
+    if missing and (skipped := len(results) - len(trained(results))):
+        parts.append(
+            f"{skipped:,} of the finished networks were not trained, as none of their cell solved a shorter lag: they count as unsolved"
         )
     if queued:
         parts.append(f"{count(queued, 'result')} are trained, but not uploaded to MLflow yet")

@@ -1,4 +1,4 @@
-"""One sentence per task, and a table beside them: which cells learn it, which do not, which miss it narrowly."""
+"""One sentence per task, and a table beside them: which cells learn it, which do not, which come near."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -8,11 +8,12 @@ import pandas as pd
 from reports.aggregates.outcomes import Table, parts
 from reports.format import MISSING, count, listed, number, signed, span
 from reports.text.sentences import DEMANDS
+from reports.untrained import trained
 
 MOST, FEW = 0.75, 0.25
 """A cell learns a task if at least this share of its networks solves it, and does not if at most this share does."""
 NEAR = 0.8
-"""A near miss: the median score is at least this share of the lowest score of a network that solved the task."""
+"""A cell comes near: the median score is at least this share of the lowest score of a network that solved the task."""
 NAMED = 6
 """Most cells that a part of a sentence names; further ones are counted and stand in the table."""
 
@@ -40,11 +41,11 @@ def findings(confirm: Table, lags: Mapping[str, float], cells: Sequence[str]) ->
         at_lag = networks[networks["lag"] == lags[task]]
         arms = pd.DataFrame(
             [
-                (cell, int(arm["solved"].sum()), len(arm), arm["score"].median())
+                (cell, int(arm["solved"].sum()), len(arm), arm["score"].median(), len(trained(arm)) > 0)
                 for cell in cells
                 if len(arm := at_lag[at_lag["cell"] == cell])
             ],
-            columns=["cell", "solved", "seeds", "score"],
+            columns=["cell", "solved", "seeds", "score", "trained"],
         )
         solving = at_lag.loc[at_lag["solved"], "score"]
         found.append(
@@ -73,6 +74,7 @@ def _sentence(arms: Table, threshold: float | None) -> str:
 
     :param threshold: the lowest score of a network that solved the task; None if none did.
     """
+    arms, skipped = arms[arms["trained"]], arms[~arms["trained"]]
     rate = arms["solved"] / arms["seeds"]
     learned, failed = arms[rate >= MOST], arms[rate <= FEW]
     between = arms[(rate < MOST) & (rate > FEW)]
@@ -86,11 +88,17 @@ def _sentence(arms: Table, threshold: float | None) -> str:
     if len(near):
         scores = span(*(float(f"{score:.2f}") for score in (near["score"].min(), near["score"].max())))
         clauses.append(
-            f"{_names(near)} {'misses' if len(near) == 1 else 'miss'} it narrowly, {_solved(near)} "
-            f"(median score {scores}; solved from {number(threshold, 2)})"
+            f"{_names(near)} {'does' if len(near) == 1 else 'do'} not, but {'comes' if len(near) == 1 else 'come'} near, "
+            f"{_solved(near)} (median score {scores}; solved from {number(threshold, 2)})"
         )
     if len(failed):
         clauses.append(f"{_names(failed)} {'does' if len(failed) == 1 else 'do'} not, {_solved(failed)}")
+    if len(skipped):
+        one = len(skipped) == 1
+        clauses.append(
+            f"{_names(skipped)} {'was' if one else 'were'} not trained at this lag, as none of {'its' if one else 'their'} networks "
+            "solved a shorter one"
+        )
     text = "; ".join(clauses)
     return f"{text}." if text else "No network was confirmed."
 
@@ -116,6 +124,8 @@ def _solved(arms: Table) -> str:
     return f"{solved} of {seeds} networks" if len(arms) == 1 else f"{solved} of {seeds} networks each"
 
 
-def _entry(solved: int, seeds: int, score: float) -> str:
+def _entry(solved: int, seeds: int, score: float, was_trained: bool) -> str:
+    if not was_trained:
+        return "not trained"
     shown = "" if solved == seeds or pd.isna(score) else f" ({signed(score, 2)})"
     return f"{solved}/{seeds}{shown}"

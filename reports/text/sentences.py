@@ -14,10 +14,10 @@ from reports.statistics.contrasts import MIN_SEARCHES, Contrast, Estimate
 
 RULE_WORDS = (
     "The reach of a cell on a task is the lag up to which half of its networks solve it. A cell leads another when it reaches at "
-    "least twice the lag, and the difference is statistically significant. It keeps up with another when the interval excludes "
+    "least twice the lag (estimated), and the interval excludes equal reach. It keeps up with another when the interval excludes "
     "that it reaches half the lag or less, it is significantly worse at no single lag, and the other fails at the longest lag. "
     "Two cells tie when each keeps up with the other. Anything else is undecided. The p values of the claims are corrected for "
-    "their number (Holm), so that the probability of a false verdict is at most 5 %."
+    "their number (Holm), so that the probability of any false verdict among the claims is at most 5 %."
 )
 GLOSSARY = (
     "Lag: the number of steps over which a task demands memory, as its row under Results says. Solve rate: the share of networks "
@@ -44,8 +44,6 @@ REMOVED = {
     "lstm_no_output": "the output gate",
     "lstm_no_candidate_tanh": "the tanh of the candidate",
     "lstm_no_output_tanh": "the tanh of the output",
-    "lstm_static_leak": "the forget gate's dependence on the input",
-    "lstm_static_gates": "the input and output gates' dependence on the input",
 }
 """The part that a cell lacks and its parent has."""
 
@@ -112,8 +110,8 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
         f", {agreeing} in agreement with the literature and {differing} against it" if agreeing + differing else ""
     )
     return (
-        f"{_capital(basis)} decide {len(decided)} of {count(len(verdicts), 'claim')}{literature}; "
-        f"{len(tested) - len(decided)} inconclusive, {len(verdicts) - len(tested)} not tested."
+        f"{len(decided)} of {count(len(verdicts), 'claim')} are decided{literature}; {len(tested) - len(decided)} inconclusive, "
+        f"{len(verdicts) - len(tested)} not tested. {_capital(basis)}."
     )
 
 

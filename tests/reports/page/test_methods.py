@@ -30,7 +30,7 @@ def test_missing_networks_are_counted_against_the_arms_of_the_study() -> None:
     ) in text
 
 
-FINISHED = "{} of 15 arms and {} of 210 networks are finished; what is missing is counted nowhere below."
+FINISHED = "{} of 15 arms (a cell on a task, at a lag and a size) and {} of 210 networks are finished; what is missing is not counted below."
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def test_cells_that_learn_and_cells_that_do_not() -> None:
 
 def test_near_miss_is_told_from_failure_by_its_score() -> None:
     assert sentence(lstm=[0.95] * 4, gru=[0.9, 0.9, 0.8, 0.9], rnn=[0.1] * 4) == (
-        "lstm learns it, 4 of 4 networks; gru misses it narrowly, none of 4 networks (median score 0.9; solved from 0.95); "
-        "rnn does not, none of 4 networks."
+        "lstm learns it, 4 of 4 networks; gru does not, but comes near, none of 4 networks (median score 0.9; solved from "
+        "0.95); rnn does not, none of 4 networks."
     )
 
 
@@ -39,6 +39,15 @@ def test_a_cell_between_is_neither() -> None:
 
 def test_without_a_solved_network_nothing_is_a_near_miss() -> None:
     assert sentence(lstm=[0.94] * 2, rnn=[0.1] * 2) == "lstm and rnn do not, none of 2 networks each."
+
+
+def test_cells_that_were_not_trained_at_the_lag_are_said_to_be_so() -> None:
+    confirm = table(lstm=[1.0, 1.0], rnn=[0.0, 0.0]).assign(status=["solved", "solved", "not trained", "not trained"])
+    (finding,) = found = findings(confirm, {"recall": 20}, ["lstm", "rnn"])
+    assert finding.sentence == (
+        "lstm learns it, 2 of 2 networks; rnn was not trained at this lag, as none of its networks solved a shorter one."
+    )
+    assert rows(found, ["lstm", "rnn"]) == [("lstm", ["2/2"]), ("rnn", ["not trained"])]
 
 
 def test_many_cells_are_counted_and_stand_in_the_table() -> None:
