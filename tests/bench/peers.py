@@ -117,7 +117,9 @@ def torch_nn_cell(problem: Problem) -> Step:
     return step
 
 
-TORCH = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "exp": torch.exp}
+ELEMENTARY = ("abs", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "maximum", "minimum")
+"""The functions that torch and JAX have under the same name."""
+TORCH = {"sigmoid": torch.sigmoid, "relu": torch.relu} | {name: getattr(torch, name) for name in ELEMENTARY}
 
 
 def _packed(problem: Problem) -> tuple[Packed, list[Tensor], Products, Tensor, dict[str, Tensor]]:
@@ -184,7 +186,8 @@ def jax_scan(problem: Problem) -> Step:
     import jax
     import jax.numpy as jnp
 
-    functions = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu, "exp": jnp.exp}
+    functions = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}
+    functions |= {name: getattr(jnp, name) for name in ELEMENTARY}
     packed = Packed(problem.cell, functions)
     w, x, state = problem.draw()
     vectors, products = packed.weights(w)

@@ -40,7 +40,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
         f"One gradient step of one layer (forward, backward, gradients of the weights) of T = {table['steps'].max():.0f} steps, for a "
         f"batch of B sequences and H units, one thread of: {'; '.join(dict.fromkeys(table['machine']))}. "
         + _shared(table["load"], cores)
-        + "Times are processor time per network, medians of steps in turns in one process per pair. Written by "
+        + "Times are processor time per network, medians of at least three steps of each, in turns, in one process per pair. Written by "
         "`nox -s bench`; all numbers are in [performance.csv](performance.csv).",
         "",
         "## Relative to peers",
