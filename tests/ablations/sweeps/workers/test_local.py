@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from ablations.engines.device import CPU
 from ablations.errors import InputError
 from ablations.sweeps import probing
 from ablations.sweeps.schedule import Schedule
@@ -31,7 +32,7 @@ def test_probe_that_raises_fails_its_arm_and_keeps_the_results(tmp_path: Path, m
     storage(store)
     monkeypatch.setattr(probing, "measure", broken)
     monkeypatch.setattr(local, "_Worker", worker())
-    outcome = local._work_on(small_arm(1), small_arm(1).hash, store, "eager")
+    outcome = local._work_on(small_arm(1), small_arm(1).hash, store, "eager", CPU)
     assert outcome.status == "failed"
     assert outcome.error.splitlines()[-1] == "ArithmeticError: the gradient is not defined"
     assert len([record for _, record in store.queued("tiny") if record["phase"] == "confirm"]) == 4
@@ -138,7 +139,7 @@ def test_an_arm_that_exceeds_its_time_limit_fails_and_is_tried_again_by_the_next
         if hangs:
             patch.setattr(Population, "train_step", hang)
         started = time.monotonic()
-        outcome = local._work_on(arm, arm.hash, store, "eager")
+        outcome = local._work_on(arm, arm.hash, store, "eager", CPU)
         assert time.monotonic() - started < 60
         assert outcome.status == "failed"
         assert outcome.error.splitlines()[-1] == f"it took longer than train.time_limit = {limit} seconds"
@@ -146,7 +147,7 @@ def test_an_arm_that_exceeds_its_time_limit_fails_and_is_tried_again_by_the_next
         patch.undo()
         monkeypatch.setattr(local, "_Worker", worker())
         again = small_arm(1, train={**budget, "steps": 8})
-        assert local._work_on(again, again.hash, store, "eager").status == "done"
+        assert local._work_on(again, again.hash, store, "eager", CPU).status == "done"
 
 
 def worker() -> SimpleNamespace:
@@ -158,6 +159,7 @@ LAUNCHER = """
 import fcntl, os, signal, sys, termios
 if sys.argv[1] == "terminal":
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 else:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
 os.execv(sys.executable, [sys.executable, "-m", "ablations", *sys.argv[2:]])
