@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reports.format import amount, confidence_limits, count, listed, percent, probability
 from reports.statistics.comparison import Comparison
@@ -71,6 +71,29 @@ def finding(measurement: Measurement, outcome: str, alpha: float) -> str:
     return effect + _consequence(measurement, estimate, outcome, alpha) + omitted
 
 
+def findings(measurements: Mapping[str, Measurement], outcomes: Mapping[str, str], alpha: float) -> list[str]:
+    """Return the findings as sentences; those of several cells that lead, or are led by, the same other share one.
+
+    :param measurements: by name of the contrast, like `outcomes`.
+    """
+    alike: dict[object, list[str]] = {}
+    for name, one in measurements.items():
+        comparison, found = one.comparison, outcomes[name]
+        simple = comparison.b and not (comparison.minus or comparison.terms or comparison.phrase or comparison.is_share)
+        shared = found in ("better", "worse") and simple and one.estimate and comparison.quantity.phrase
+        key = (comparison.b, comparison.where, comparison.quantity.name, found) if shared else name
+        alike.setdefault(key, []).append(name)
+    return [
+        (
+            finding(measurements[names[0]], outcomes[names[0]], alpha)
+            if len(names) == 1
+            else _shared_finding([measurements[name] for name in names], alpha)
+        )
+        + "."
+        for names in alike.values()
+    ]
+
+
 def missing(measurements: Sequence[Measurement]) -> list[str]:
     """Return a sentence for each set of cells that share no stratum, with all the places where this is so."""
     places_of: dict[tuple[str, str], list[Where]] = {}
@@ -132,6 +155,30 @@ def _phrased(comparison: Comparison, estimate: Estimate) -> str:
         f"{INTERVAL_NAME} {interval(comparison, estimate)}" if natural else "the total is not significantly above 0"
     )
     return f"{sentence} ({limits}, {_sample(comparison, estimate)})"
+
+
+def _shared_finding(measurements: Sequence[Measurement], alpha: float) -> str:
+    """Return the range of the effects of cells that are compared with the same other in the same places."""
+    comparison = measurements[0].comparison
+    estimates = [one.estimate for one in measurements if one.estimate]
+    natural = [estimate.natural for estimate in estimates if estimate.natural]
+    effects, unit = [one.estimate for one in natural], comparison.unit
+    limits = confidence_limits(min(one.low for one in natural), max(one.high for one in natural), unit)
+    effect = confidence_limits(min(effects), max(effects), unit) + (" times" if unit == "×" else "")
+    sentence = (comparison.quantity.phrase).format(
+        effect=effect,
+        a=listed(one.comparison.a for one in measurements),
+        b=comparison.b,
+        place=joined(comparison.where, " tasks"),
+    )
+    smallest = min(estimates, key=lambda estimate: (estimate.networks, estimate.searches))
+    searches = f" from {smallest.searches} searches" if smallest.searches > 1 else ""
+    significance = f"({probability(max(estimate.p for estimate in estimates))}, α = {alpha:.3g})"
+    null = f" more than {limit(comparison, comparison.margins.null)}" if comparison.margins.null else ""
+    return (
+        f"{sentence} ({INTERVAL_NAME}s within {limits}, {smallest.networks} seeds each{searches}), "
+        f"all significant{'ly' + null if null else ''} {significance}"
+    )
 
 
 def _check(measurement: Measurement, estimate: Estimate, outcome: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from reports.claims.findings import band, interval, limit
 from reports.format import amount
 from reports.statistics.comparison import Comparison
-from reports.statistics.contrasts import Estimate, Measurement
+from reports.statistics.contrasts import MIN_LAGS, Estimate, Measurement
 
 
 def relation(comparison: Comparison, outcomes: Sequence[str]) -> str:
@@ -38,11 +38,15 @@ def requirement(measurement: Measurement, outcomes: Sequence[str], alpha: float)
         return f"{required} {band(comparison)} at every lag."
     if estimate is None:
         return f"Required: enough runs on informative lags to estimate {comparison.question}."
+    if measurement.n_lags < MIN_LAGS:
+        return f"Required: at least {MIN_LAGS} lags for {comparison.question}; observed: {measurement.n_lags}."
     observed = f"observed: {_effect_with_interval(comparison, estimate)}"
     if tuple(outcomes) == ("better",):
         return f"{required} at {limit(comparison, margins.superiority)} or more with p ≤ {alpha:.2g}; {observed}."
     if tuple(outcomes) == ("worse",):
         return f"{required} at {limit(comparison, margins.inferiority)} or less with p ≤ {alpha:.2g}; {observed}."
+    if "not worse" in outcomes and measurement.saturated:
+        return f"Required: a lag at which {comparison.reference} solves less than half, for {comparison.question}; {observed}."
     if "not worse" in outcomes and margins.equivalence:
         return f"{required} with its interval above {limit(comparison, margins.equivalence[0])}; {observed}."
     return f"{required} with its interval {band(comparison)}; {observed}."

@@ -210,13 +210,10 @@ def _how_to_test(claim: Claim, outcomes: Mapping[str, str]) -> str:
 def _why(test: _Test, judged: _Judgement) -> str:
     """Return the findings that the verdict is based on."""
     claim, measurements = test.claim, test.measurements
-    sentences = {
-        name: findings.finding(one, judged.outcomes[name], judged.alpha) + "." for name, one in measurements.items()
-    }
     if judged.verdict == "not_tested":
         missing = [one for name, one in measurements.items() if judged.outcomes[name] == "missing"]
-        present = [sentence for name, sentence in sentences.items() if judged.outcomes[name] != "missing"]
-        return " ".join([*findings.missing(missing), *present])
+        present = {name: one for name, one in measurements.items() if judged.outcomes[name] != "missing"}
+        return " ".join([*findings.missing(missing), *findings.findings(present, judged.outcomes, judged.alpha)])
     one_search = any(one.estimate and one.estimate.searches == 1 for one in measurements.values())
     caveat = "With one search per arm, the intervals exclude the variance between searches." if one_search else ""
     opening, deciding = "", _deciding(claim, judged)
@@ -224,7 +221,8 @@ def _why(test: _Test, judged: _Judgement) -> str:
         settled = any(judged.outcomes[name] not in OPEN for name in deciding)
         relation = "contradict" if settled else "do not establish"
         opening = f"These runs {relation} the premise of the claim, {claim.premise_in_words}."
-    return " ".join(part for part in (opening, *(sentences[name] for name in deciding), caveat) if part)
+    reasons = findings.findings({name: measurements[name] for name in deciding}, judged.outcomes, judged.alpha)
+    return " ".join(part for part in (opening, *reasons, caveat) if part)
 
 
 def _premise_holds(claim: Claim, judged: _Judgement) -> bool:
@@ -241,7 +239,7 @@ def _leaves(claim: Claim, judged: _Judgement) -> list[Is]:
     if judged.verdict in ("supported", "refuted"):
         rule = claim.supported if judged.verdict == "supported" else claim.refuted
         premise = _holding(claim.premise, judged) if claim.premise else ()
-        return [*premise, *_holding(rule, judged)]
+        return [*_holding(rule, judged), *premise]
     rule = claim.premise if claim.premise and not _premise_holds(claim, judged) else claim.supported
     return [leaf for leaf, alternatives in rule.leaves() if judged.holds(leaf, alternatives) is False]
 

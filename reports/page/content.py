@@ -34,6 +34,7 @@ from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
 from reports.text import by_task, sentences
+from reports.text.conditions import conditions
 from reports.untrained import trained
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not_tested": "–"}
@@ -217,7 +218,7 @@ def _case(verdict: Verdict, styles: dict[str, style.CellStyle], study: Mapping[s
         verdict.decisive if len(verdict.contrasts) > 1 else "",
         AGREES.get(verdict.literature, ""),
         claim.origin if claim else "",
-        sentences.rules(claim) if claim else [],
+        conditions(claim) if claim else [],
         sentences.opening(verdict.why),
         [(contrast.question, shown(contrast), contrast.outcome) for contrast in verdict.contrasts],
         claim.literature if claim else "",

@@ -99,8 +99,10 @@ class Comparison:
         """The cells of the contrast, positive weights first: "lstm − gru", "rnn / lstm"."""
         if self.is_share:
             return " − ".join(cell for cell in (self.a, self.b) if cell)
-        positive_first = sorted(self.contrast_terms, key=lambda term: -term.weight)
-        return (" / " if self.scale == "ratio" else " − ").join(term.label + term.option for term in positive_first)
+        first, *others = sorted(self.contrast_terms, key=lambda term: -term.weight)
+        minus, plus = (" / ", " · ") if self.scale == "ratio" else (" − ", " + ")
+        signed = [(plus if term.weight > 0 else minus) + term.label + term.option for term in others]
+        return first.label + first.option + "".join(signed)
 
     @property
     def measure(self) -> str:

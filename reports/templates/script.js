@@ -1,6 +1,6 @@
 // Sorts and filters tables, and makes links work in a sandboxed frame. The page is complete without it.
 "use strict";
-const SORTED = 5, FILTERED = 12; // fewest rows of a table that is sorted, filtered
+const SORTED = 5, FILTERED = 20; // fewest rows of a table that is sorted, filtered
 const DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 function numberIn(text) { // "−3 %", "×3.8 (3.3 to 4.0)", "1,444", "3/6", "7.70 × 10⁷"; NaN for none
@@ -46,7 +46,7 @@ for (const table of document.querySelectorAll("table")) {
       const words = input.value.toLowerCase().split(/\s+/);
       for (const row of rows) row.hidden = !words.every(word => row.textContent.toLowerCase().includes(word));
     });
-    table.parentElement.before(input);
+    (table.closest(".scroll") ?? table).before(input);
   }
 }
 

@@ -4,12 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reports.aggregates.lattice import Node, clear
-from reports.claims import thresholds
 from reports.claims.findings import shown
-from reports.claims.rules import Claim, Every, Is, Rule
 from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
 from reports.format import MISSING, confidence_limits, count, listed, points
-from reports.statistics.comparison import RATE_MARGINS, REACH_MARGINS, Comparison
 from reports.statistics.contrasts import MIN_SEARCHES, Contrast, Estimate
 
 RULE_WORDS = (
@@ -152,16 +149,6 @@ def effect(verdict: Verdict) -> str:
     return shown(contrast) if contrast else MISSING
 
 
-def rules(claim: Claim) -> list[tuple[str, str]]:
-    """The conditions of a claim as (term, text): its premise if it has one, when it is supported, when it is refuted."""
-    comparisons = {comparison.name: comparison for comparison in claim.comparisons}
-    conditions = [
-        ("Supported when", _rule(claim.supported, comparisons)),
-        ("Refuted when", _rule(claim.refuted, comparisons)),
-    ]
-    return [("Premise", claim.premise_in_words), *conditions] if claim.premise else conditions
-
-
 def _clear_losses(nodes: Sequence[Node], effects: Effects) -> list[tuple[Node, str, Estimate]]:
     """For each change that clearly lowers the solve rate in some group: the group with the largest loss; worst first."""
     losses = []
@@ -186,37 +173,3 @@ def _change(node: Node) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _rule(rule: Rule, comparisons: Mapping[str, Comparison]) -> str:
-    """A rule as a condition; parts that differ only in their places are merged: `a leads b on latch and erase`."""
-    if isinstance(rule, Is):
-        comparison = comparisons[rule.contrast]
-        return _relation(rule, comparison).format(listed(str(place) for place in comparison.where))
-    conjunction = " and " if isinstance(rule, Every) else " or "
-    places_of: dict[str, list[str]] = {}
-    for part in rule.rules:
-        if isinstance(part, Is):
-            comparison = comparisons[part.contrast]
-            places_of.setdefault(_relation(part, comparison), []).extend(str(place) for place in comparison.where)
-        else:
-            places_of[f"({_rule(part, comparisons)})"] = []
-    return conjunction.join(
-        relation.format(listed(places, conjunction)) if places else relation for relation, places in places_of.items()
-    )
-
-
-def _relation(rule: Is, comparison: Comparison) -> str:
-    """A rule over one contrast, with {} for the places."""
-    if comparison.minus or comparison.phrase or comparison.margins not in (REACH_MARGINS, RATE_MARGINS):
-        return thresholds.relation(comparison, rule.outcomes)
-    a, b = (term.label for term in comparison.contrast_terms)
-    measure = "" if comparison.quantity.over_lags else f" in {comparison.quantity.name}"
-    match rule.outcomes:
-        case ("better",):
-            return f"{a} leads {b}{measure} on {{}}"
-        case ("worse",):
-            return f"{b} leads {a}{measure} on {{}}"
-        case ("equivalent",):
-            return f"{a} and {b} tie{measure} on {{}}"
-    return f"{a} keeps up with {b}{measure} on {{}}"

@@ -3,7 +3,7 @@
 import pytest
 
 from reports.claims import findings
-from reports.claims.comparisons import LATCH
+from reports.claims.comparisons import LATCH, NORMALISED
 from reports.statistics.contrasts import LEVEL, Contrast
 from tests.reports.claims.test_claims import ERASES, TOLD_APART
 from tests.reports.tables_by_hand import contrast, curve, full_study, verdict
@@ -26,6 +26,19 @@ def test_a_cell_that_keeps_up_to_the_longest_lag_only():
     assert one.verdict == "inconclusive"
     assert "so lstm_no_forget keeps up to lag 320; lstm still solves half there, so longer lags are needed" in one.why
     assert one.would_change.endswith("Longer lags are needed, at which the reference fails, not more seeds.")
+
+
+def test_cells_that_are_led_by_the_same_other_share_a_sentence():
+    short = {("layer_norm_rnn", "recall"): 0.2, ("layer_norm_single_network", "recall"): 0.1}
+    one = verdict(16, full_study(TOLD_APART | short, 16))
+    worse = [contrast(one, f"{cell} on recall") for cell in NORMALISED]
+    low, high = min(one.effect for one in worse), max(one.effect for one in worse)
+    assert one.verdict == "refuted"
+    assert one.why.startswith(
+        f"The reach of layer_norm_rnn and layer_norm_single_network on recall is {low:.2f} to {high:.2f} times that of lstm "
+        f"(95 % intervals within {min(one.ci_low for one in worse):.2f} to {max(one.ci_high for one in worse):.2f}, "
+        "20 seeds each from 10 searches), all significant (p < 0.0001, α = 0.05)."
+    )
 
 
 def test_missing_arms_are_stated_once():

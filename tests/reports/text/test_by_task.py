@@ -33,6 +33,18 @@ def test_near_miss_is_told_from_failure_by_its_score() -> None:
     )
 
 
+def test_a_score_as_high_as_that_of_solved_networks_is_no_near_miss() -> None:
+    confirm = table(lstm=[1.0] * 4, gru=[1.0] * 4)
+    confirm["solved"] = (
+        confirm["cell"] == "lstm"
+    )  # as in counting, which also demands longer strings than the test set's
+    (finding,) = findings(confirm, {"recall": 20}, ["lstm", "gru"])
+    assert finding.sentence == (
+        "lstm learns it, 4 of 4 networks; gru does not, none of 4 networks, although the test score is as high: the rest of "
+        "the criterion is not met."
+    )
+
+
 def test_a_cell_between_is_neither() -> None:
     assert sentence(lstm=[1.0, 1.0, 0.2, 0.2]) == "lstm only in some runs, 2 of 4 networks."
 
