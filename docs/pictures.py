@@ -75,7 +75,6 @@ def main(folder: Path) -> None:
     PICTURES.mkdir(exist_ok=True)
     draw_terminal(folder)
     report = folder / "whygates-report" / "smoke"
-    shutil.copy(report / "figures" / "lattice.svg", PICTURES / "lattice.svg")
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))))
     with sync_playwright() as driver, served(folder) as address:
         page = driver.chromium.launch(executable_path=browser, args=FLAGS).new_page(

@@ -6,6 +6,7 @@
 This package reads three tables and imports neither torch nor MLflow nor Optuna. Its stages, each of which imports only
 those below it:
 
+publish         adds the finished arms of a study to a published one (`python -m reports.publish`)
 build           writes the files of a report
 stored          the tables as a report keeps them: trials apart, curves thinned; `latex` writes tables for papers
 page            `content` collects what the templates show; `methods` describes how the study was run; `mlflow_links` makes

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from reports import latex, output
 from reports.claims import Verdict, decide
 from reports.figures.style import with_dark_mode
-from reports.format import number, percent
+from reports.format import number, percent, rounded
 from reports.page.content import contents
 from reports.statistics.contrasts import LEVEL
 from reports.stored import stored, thinned
@@ -68,10 +68,12 @@ def robustness_of(folder: Path) -> dict[str, Path]:
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as verdicts.json stores it."""
+    """A verdict as verdicts.json stores it, with rounded numbers."""
     record = asdict(verdict)
     for contrast in record["contrasts"]:
         contrast["lags"] = [stratum._asdict() for stratum in contrast["lags"]]
+    for entry in (record, *record["contrasts"]):
+        entry |= {key: rounded(value) for key, value in entry.items() if isinstance(value, float)}
     return record
 
 

@@ -32,6 +32,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def rounded(value: float) -> float:
+    """A number with six significant digits. Processors differ in the last digits of a double, so that a number half way between
+    two candidates, as means of rounded numbers are, is first rounded to twelve.
+    """
+    return float(f"{float(f'{value:.12g}'):.6g}")
+
+
 def thousands(value: float) -> str:
     """A number in the width of a tick: 150 -> `150`; 1500 -> `1.5k`."""
     return f"{value:g}" if abs(value) < 1000 else f"{value / 1000:.3g}k"

@@ -1,49 +1,121 @@
-"""The published tables: what the README and their own page say of them."""
+"""The published study: what the README and the answer say of it, and its report, which is made from its tables."""
 
+import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from reports import publish
+from reports.build import build
+from reports.tables import MEMBERS
+
 ROOT = Path(__file__).parents[1]
-PUBLISHED = ROOT / "reports" / "published"
-STAGES = sorted(path.parent for path in PUBLISHED.rglob("results.csv"))
+PUBLISHED = ROOT / "reports" / "published" / "why-gates"
+SIZE = 1500
+PAGES = ("README.md", "docs/answer.md")
 
 
 @pytest.fixture(scope="module")
-def published() -> dict[Path, pd.DataFrame]:
-    return {stage: pd.read_csv(stage / "results.csv", dtype={"hash": str}) for stage in STAGES}
+def published() -> pd.DataFrame:
+    return pd.concat([pd.read_csv(PUBLISHED / name, dtype={"hash": str}, low_memory=False) for name in MEMBERS])
 
 
-def rows(path: Path, mark: str) -> list[list[str]]:
-    """The cells of the first table after a mark in a Markdown file, header included, without backquotes."""
-    text = path.read_text(encoding="utf-8").split(mark, 1)[1]
-    table = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    assert table
-    lines = [line for line in table[0].splitlines() if not set(line) <= set("|-: ")]
-    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+def tables(page: str, mark: str) -> list[list[list[str]]]:
+    """The cells of the first table after each mark in a Markdown file, headers included, without backquotes."""
+    found = []
+    for text in (ROOT / page).read_text(encoding="utf-8").split(mark)[1:]:
+        table = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+        assert table
+        lines = [line for line in table[0].splitlines() if not set(line) <= set("|-: ")]
+        found.append([[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines])
+    return found
 
 
-def test_the_table_in_the_readme_is_that_of_the_published_networks(published: dict[Path, pd.DataFrame]) -> None:
-    every = pd.concat(published.values())
-    confirmed = every[(every["phase"] == "confirm") & (every["size"] == 1500)]
-    (_, *columns), *shown = rows(ROOT / "README.md", "<!-- found -->")
-    assert len(shown) >= 6
-    for cell, *counts in shown:
-        for column, count in zip(columns, counts, strict=True):
-            found = re.search(r"`?(\w+)`?, lag (\d+)", column)
-            assert found, column
-            task, lag = found[1], int(found[2])
-            arm = confirmed[(confirmed["cell"] == cell) & (confirmed["task"] == task) & (confirmed["lag"] == lag)]
-            assert count == (str(arm["solved"].sum()) if len(arm) else "–"), (cell, column)
-            assert len(arm) in (0, 20)
+def test_tables_of_solved_networks_are_those_of_the_published_study(published: pd.DataFrame) -> None:
+    confirmed = published[(published["phase"] == "confirm") & (published["size"] == SIZE)]
+    shown = tables("docs/answer.md", "<!-- found -->")
+    assert shown
+    for (_, *columns), *rows in shown:
+        assert len(rows) >= 2
+        for cell, *counts in rows:
+            for column, count in zip(columns, counts, strict=True):
+                found = re.search(r"`?([\w+=]+)`?, lag (\d+)", column)
+                assert found, column
+                task, lag = found[1], int(found[2])
+                arm = confirmed[(confirmed["cell"] == cell) & (confirmed["task"] == task) & (confirmed["lag"] == lag)]
+                assert count == (str(int(arm["solved"].sum())) if len(arm) else "–"), (cell, column)
+                assert len(arm) in (0, 20)
 
 
-def test_every_stage_stands_in_the_table_of_stages_with_its_networks(published: dict[Path, pd.DataFrame]) -> None:
-    _, *stages = rows(PUBLISHED / "README.md", "--out report")
-    assert {name: int(networks.replace(",", "")) for name, networks, _ in stages} == {
-        stage.name: len(table) for stage, table in published.items()
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_of_verdicts_are_those_of_the_report(page: str) -> None:
+    (_, *reported), *_ = tables("reports/published/why-gates/report.md", "## Verdicts")
+    ((_, *stated),) = tables(page, "<!-- verdicts -->")
+    by_claim = {claim: (verdict.split(" ", 1)[1], effect) for claim, effect, _, verdict, _ in reported}
+    assert len(stated) == len(by_claim)
+    assert {claim: (verdict, effect) for claim, verdict, effect in stated} == by_claim
+
+
+def test_networks_are_published_once_and_arms_whole(published: pd.DataFrame) -> None:
+    assert published["hash"].is_unique
+    assert set(published.groupby(["cell", "task", "lag", "size"]).size()) == {100}
+
+
+def test_what_is_there_is_listed(published: pd.DataFrame) -> None:
+    ((_, *stated),) = tables("reports/published/README.md", "## What is there")
+    there = {
+        task: [
+            ", ".join(f"{lag:g}" for lag in sorted(arms["lag"].unique())),
+            str(arms["cell"].nunique()),
+            f"{len(arms):,}",
+        ]
+        for task, arms in published.groupby("task")
     }
-    hashes = pd.concat(table["hash"] for table in published.values())
-    assert hashes.is_unique
+    assert {task: counts for task, *counts in stated} == there
+
+
+def test_report_is_what_its_tables_give(tmp_path: Path) -> None:
+    build(PUBLISHED, tmp_path / "report")
+    kept = {path.relative_to(PUBLISHED) for path in PUBLISHED.rglob("*") if path.is_file()}
+    made = {path.relative_to(tmp_path / "report") for path in (tmp_path / "report").rglob("*") if path.is_file()}
+    assert {path for path in made if path.suffix != ".pdf"} - kept == {Path("whygates-files.json")}
+    assert kept <= made
+    differing = [path for path in kept if (PUBLISHED / path).read_bytes() != (tmp_path / "report" / path).read_bytes()]
+    assert not differing
+
+
+def test_only_whole_arms_that_are_not_published_yet_are_added(tmp_path: Path) -> None:
+    row = {"task": "recall", "size": "1500", "solved": "1", "empty": ""}
+    arms = [("lstm", 5, 4), ("lstm", 10, 3), ("gru", 5, 4)]  # the second lacks a network, the third is known
+    rows = [
+        row | {"cell": cell, "lag": str(lag), "hash": f"{cell}{lag}{n}"}
+        for cell, lag, count in arms
+        for n in range(count)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
+    definition = {
+        "tune": {"searches": 1, "trials": 1, "seeds": 1, "rerank": 1, "rerank_seeds": 1},
+        "confirm": {"seeds": 2},
+    }
+    manifest = {
+        "study": "why-gates",
+        "experiment": "7",
+        "mlflow": "http://127.0.0.1:5000",
+        "queued": 3,
+        "definition": definition,
+    }
+    (tmp_path / "study.json").write_text(json.dumps(manifest))
+    target = tmp_path / "target"
+    target.mkdir()
+    known = pd.DataFrame([{"cell": "gru", "task": "recall", "lag": "5", "size": "1500"}])
+    publish.write_finished(tmp_path, target, known)
+    added = pd.read_csv(target / "results.csv")
+    assert list(added["hash"]) == ["lstm50", "lstm51", "lstm52", "lstm53"]
+    assert "empty" not in added
+    assert json.loads((target / "study.json").read_text()) == {
+        "study": "why-gates",
+        "queued": 0,
+        "definition": definition,
+    }

@@ -1,5 +1,6 @@
 """Exact texts of numbers and lists, and the sign convention."""
 
+import math
 import subprocess
 import sys
 
@@ -132,3 +133,10 @@ def test_import_loads_no_heavy_package() -> None:
     code = f"import sys, reports.format; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.9860285, "0.986028"), (math.nextafter(0.9860285, 1), "0.986028"), (1e-9 / 3, "3.33333e-10")]
+)
+def test_last_digits_of_a_double_do_not_decide_how_it_is_rounded(value: float, text: str) -> None:
+    assert f"{format.rounded(value):.6g}" == text

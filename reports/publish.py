@@ -1,0 +1,61 @@
+"""Add the finished arms of a study's tables to a published study, and build its report again.
+
+`python -m reports.publish FOLDER PUBLISHED`, where FOLDER is a report's folder of a study that may still be running, and PUBLISHED
+one of `reports/published`. Arms that are published already stay as they are.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from reports.build import build
+from reports.join import ARM, join
+from reports.tables import MEMBERS
+
+OF_ONE_MACHINE = ("experiment", "mlflow")
+"""Entries of study.json that mean something only where the study was run."""
+
+
+def main(folder: Path, published: Path) -> None:
+    with TemporaryDirectory() as scratch:
+        new, joined, out = (Path(scratch) / name for name in ("new", "joined", "out"))
+        for path in (new, joined):
+            path.mkdir()
+        write_finished(folder, new, _read(published) if published.is_dir() else None)
+        join([published, new] if published.is_dir() else [new], joined)
+        build(joined, out)
+        shutil.rmtree(published, ignore_errors=True)
+        # PDFs are as large as all else together, and the report's command writes them.
+        shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "whygates-files.json"))
+
+
+def write_finished(folder: Path, target: Path, known: pd.DataFrame | None) -> None:
+    """Write the tables of the arms of which all networks are there, and that are not known yet, without empty columns."""
+    manifest = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    results, tune = _read(folder), manifest["definition"]["tune"]
+    tuned = tune["trials"] * tune["seeds"] + tune["rerank"] * tune["rerank_seeds"]
+    planned = tune["searches"] * tuned + manifest["definition"]["confirm"]["seeds"]
+    counts = results.groupby(ARM)["hash"].transform("size")
+    keep = counts == planned
+    if known is not None:
+        keep &= ~results.set_index(ARM).index.isin(known.set_index(ARM).index)
+    finished = results[keep].replace("", None).dropna(axis=1, how="all")
+    finished.to_csv(target / "results.csv", index=False)
+    manifest = {key: value for key, value in manifest.items() if key not in OF_ONE_MACHINE} | {"queued": 0}
+    (target / "study.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+    print(f"{finished.groupby(ARM).ngroups} arms are added, {len(finished):,} networks")
+
+
+def _read(folder: Path) -> pd.DataFrame:
+    tables = [
+        pd.read_csv(folder / name, dtype=str, keep_default_na=False) for name in MEMBERS if (folder / name).is_file()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))
