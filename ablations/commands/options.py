@@ -216,3 +216,11 @@ def study_name(study: str) -> str:
     if study not in presets() and (is_file or study.lower().endswith(".toml")):
         return load(study).name
     return study
+
+
+def load_plugins(files: list[Path] | None, complete: bool = False) -> None:
+    """Register the cells and tasks of plug-ins (see `plugins.load`)."""
+    if files:  # otherwise the import is not needed
+        from ablations.contract.plugins import load
+
+        load(files, complete)

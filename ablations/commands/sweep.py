@@ -111,13 +111,18 @@ def run_sweep(
     return NOT_UPLOADED if queued else DONE
 
 
+def default_workers(device: torch.device) -> int:
+    """How many workers this machine has for a device: one for each core, or one for a GPU."""
+    return CORES if device == CPU else 1
+
+
 @contextmanager
 def _workers(address: str, shared: str, device: torch.device) -> Iterator[tuple[RunArms, int]]:
     """The workers of this machine, or of a Ray cluster if there is an address; and how many cores they have. Raises InputError."""
     if not address:
         if shared:
             raise InputError("--shared is the folder of a Ray cluster: give --ray too")
-        yield partial(local.run_arms, device=device), CORES if device == CPU else 1
+        yield partial(local.run_arms, device=device), default_workers(device)
         return
     if device != CPU:
         raise InputError("--ray trains on the CPUs of a cluster: leave out --device cuda")
