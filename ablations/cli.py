@@ -52,17 +52,17 @@ def sweep(
     from ablations.engines.device import choose_device
     from ablations.studies.loading import load
 
-    chosen = choose_device("cpu" if ray and device == "auto" else device)
+    torch_device = choose_device("cpu" if ray and device == "auto" else device)
     opt.load_plugins(plugin, complete=True)
     if not study:
         return list_studies(console())
     arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
-        return print_plan(loaded, arms, engine, workers, console(), chosen)
+        return print_plan(loaded, arms, engine, workers, console(), torch_device)
     options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine, "device": device}
     options |= {"optuna-storage": masked(optuna_storage), "ray": ray, "shared": shared}
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    where = (optuna_storage, ray, shared, chosen)
+    where = (optuna_storage, ray, shared, torch_device)
     raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait, *where))
 
 

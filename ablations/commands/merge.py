@@ -46,5 +46,5 @@ def _copy(source: Store, target: Store, member: str) -> None:
         except OSError as error:
             raise InputError(
                 f"--store {target.folder}: {path.name} cannot be written: {error.strerror}; what was copied is complete, and the "
-                "same command goes on"
+                "same command continues"
             ) from None

@@ -21,7 +21,7 @@ from reports.format import count
 def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
     """Delete a study's runs, queue and searches, and the results, weights and findings of its own networks.
 
-    If it is interrupted, the same command goes on. Raises InputError.
+    If it is interrupted, the same command continues. Raises InputError.
     """
     store = Store.open(folder)
     with store.sweeping():

@@ -136,7 +136,7 @@ def _workers(address: str, shared: str, device: torch.device) -> Iterator[tuple[
 
 def _choose_engines(engine: str, arms: Sequence[Arm], out: Console, device: torch.device) -> list[str]:
     """The lines of `choose_all`; a terminal shows how many kernels are ready."""
-    cells, text = _cells_with_sizes(arms), "compiling kernels, or loading those of before ({} of {})"
+    cells, text = _cells_with_sizes(arms), "compiling or loading kernels ({} of {})"
     with out.status(text.format(0, len(cells))) as status:
         return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))), device)
 

@@ -163,9 +163,9 @@ def _scores(trained: Trained, means: _GateMeans, condition: str, w: Weights) -> 
     windows = [(stack(task, [b]), event_codes(b.weight, b.events).unsqueeze(0)) for b in batches]
     targets = torch.cat([window.targets for window, _ in windows[warmup:]], 1)
     weight = torch.cat([window.weight for window, _ in windows[warmup:]], 1)
-    each = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
+    floats_per_member = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
     scores = []
-    for rows in member_chunks(len(trained.seeds), each):
+    for rows in member_chunks(len(trained.seeds), floats_per_member):
         members = range(len(trained.seeds))[rows]
         chunk_means = [{name: values[rows] for name, values in layer.items()} for layer in means.means]
         clamped = _ClampedNetworks(trained.select(members), means._replace(means=chunk_means), condition)

@@ -126,7 +126,7 @@ def prepare(cell: Cell, sizes: Iterable[Sizes], device: torch.device) -> None:
             require_narrow(
                 max(max(one.inputs, *weight[:2]) for weight in cell.weights(one.inputs, one.hidden).values())
             )
-            # A layer whose input is not as wide as its state is the first one, which needs no gradient of it.
+            # Only the first layer has an input of another width than its state, and it needs no input gradient.
             require_agreement(cell, scan, one, device, input_gradient=one.inputs == one.hidden)
             kernel.verified.add((one, device))
 
