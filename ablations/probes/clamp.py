@@ -2,7 +2,7 @@
 
 The multiplicative gates, those with values between 0 and 1, are clamped under four conditions:
 
-- `none`: computed by the network, as usual
+- `none`: computed by the network
 - `mean`: their mean over steps and sequences
 - `event`: their mean over the steps of the same kind; the kind of a step is the set of its events
 - `shuffled`: their values on another sequence
@@ -58,7 +58,7 @@ class _GateMeans(NamedTuple):
     """Mean gate values by kind of step."""
 
     means: Gates
-    """`[members, kinds + 1, units]`; the last entry is the mean over all steps, which also stands for unobserved kinds."""
+    """`[members, kinds + 1, units]`; the last entry is the mean over all steps, which is also used for kinds that were not observed."""
     kind_index: Int64[Tensor, " codes"]
     """The index of a kind in `means`, by its event code."""
 
