@@ -135,10 +135,10 @@ def export(
 
 @app.command()
 def merge(stores: opt.Sources, store: opt.StoreFolder = STORE) -> None:
-    """Take over the networks of other stores, so that a sweep does not train them again."""
-    from ablations.commands.merge import merge as take_over
+    """Copy the networks of other stores, so that a sweep does not train them again."""
+    from ablations.commands.merge import merge as copy
 
-    take_over(stores, store, console())
+    copy(stores, store, console())
 
 
 @app.command("rm")

@@ -24,12 +24,12 @@ def test_a_merged_store_trains_nothing_again(copied: Path) -> None:
     (halves[0].members / f"{members[0]}.json").write_text("{")
     outcome = whygates("merge", "a", "b", "--store", "together", cwd=copied)
     assert outcome.code == 0, outcome
-    assert f"/a: {len(members) // 2 - 1} networks taken over, 1 left out" in outcome.stdout
+    assert f"/a: {len(members) // 2 - 1} networks copied, 1 left out" in outcome.stdout
     together = Store.open(copied / "together")
     before = {path.name: path.stat().st_mtime_ns for path in together.members.glob("*.json")}
     assert sorted(before) == [f"{member}.json" for member in members[1:]]
     again = whygates("merge", "a", "b", "--store", "together", cwd=copied)
-    assert "0 networks taken over" in again.stdout
+    assert "0 networks copied" in again.stdout
     assert whygates("sweep", "tiny.toml", "--store", "together", cwd=copied).code == 0
     assert {name: (together.members / name).stat().st_mtime_ns for name in before} == before
     for name, store in (("one", STORE), ("two", "together")):

@@ -39,9 +39,9 @@ def test_rm_removes_a_study_and_only_the_networks_that_no_other_has(copied: Path
     assert whygates("sweep", "half.toml", cwd=copied).code == 0, "its name can be used again"
 
 
-def test_rm_asks_and_without_a_terminal_needs_yes(copied: Path) -> None:
+def test_rm_needs_confirmation_or_yes(copied: Path) -> None:
     outcome = whygates("rm", "tiny", cwd=copied)
     assert (outcome.code, outcome.stderr) == (
-        2, "whygates: rm: nothing was removed; add --yes to remove it without being asked\n",
+        2, "whygates: rm: nothing was removed; add --yes to remove it without confirmation\n",
     )  # fmt: skip
     assert len(list((copied / STORE / "members").glob("*.json"))) == 32
