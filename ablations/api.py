@@ -217,8 +217,10 @@ def train(
     budget = Budget(steps, batch, eval_every, patience, test)
     with torch_state.standard(torch.get_num_threads()):
         features = {inputs, *([hidden] if layers > 1 else [])}
-        chosen = choose(engine, built_cell, [Sizes(members, batch, one, hidden) for one in sorted(features)], where)
-        model = Model(built_cell, inputs, outputs, hidden, chosen.scan, layers, chosen.linear)
+        chosen_engine = choose(
+            engine, built_cell, [Sizes(members, batch, one, hidden) for one in sorted(features)], where
+        )
+        model = Model(built_cell, inputs, outputs, hidden, chosen_engine.scan, layers, chosen_engine.linear)
         population = Population(model, built_task, lag, specs, budget, save_weights=True, device=where)
         ended = dict(_finished(population, progress))
     return TrainedPopulation(model, built_task, lag, specs, ended)

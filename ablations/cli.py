@@ -1,14 +1,12 @@
 """The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
 from ablations import __version__
 from ablations.commands import options as opt
-from ablations.commands.environment import console, is_unicode
+from ablations.commands.environment import console, print_data
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
 from ablations.errors import InputError
 from ablations.sweeps.server import masked
@@ -54,19 +52,18 @@ def sweep(
     from ablations.engines.device import choose_device
     from ablations.studies.loading import load
 
-    chosen = choose_device("cpu" if ray and device == "auto" else device)
-    _load(plugin, complete=True)
+    torch_device = choose_device("cpu" if ray and device == "auto" else device)
+    opt.load_plugins(plugin, complete=True)
     if not study:
         return list_studies(console())
     arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
-        processes = workers or (CORES if chosen.type == "cpu" else 1)
-        return print_plan(loaded, arms, engine, processes, console(), chosen)
+        return print_plan(loaded, arms, engine, workers, console(), torch_device)
     options = {"plugin": plugin, "set": changes, "store": store, "workers": workers, "engine": engine, "device": device}
     options |= {"optuna-storage": masked(optuna_storage), "ray": ray, "shared": shared}
     resume, whole = shell_command("sweep", study, only=only, **options), shell_command("sweep", study, **options)
-    tail = (resume, console(), whole, wait, optuna_storage, ray, shared, chosen)
-    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, *tail))
+    where = (optuna_storage, ray, shared, torch_device)
+    raise typer.Exit(run_sweep(loaded, arms, store, workers, engine, resume, console(), whole, wait, *where))
 
 
 @app.command()
@@ -76,12 +73,12 @@ def status(
     """Show the progress of a study: its arms, phase by phase."""
     from ablations.commands.status import all_studies, show_status, show_studies, study_status
 
-    _load(plugin)
-    if not study:
-        _print(all_studies(store), as_json, show_studies)
-        return
-    current = study_status(opt.study_name(study), store)
-    _print(current.arms, as_json, lambda _, out: show_status(current, out))
+    opt.load_plugins(plugin)
+    if study:
+        current = study_status(opt.study_name(study), store)
+        print_data(current.arms, as_json, lambda _, out: show_status(current, out))
+    else:
+        print_data(all_studies(store), as_json, show_studies)
 
 
 @app.command()
@@ -99,7 +96,7 @@ def report(
 
     if bool(studies) == bool(tables):
         raise InputError("report: give either a STUDY or --from TABLES")
-    _load(plugin)
+    opt.load_plugins(plugin)
     if tables:
         others = [Path(folder) for folder in beside or []]
         return rebuild_report(tables, others, out or REPORTS / "rebuilt", browse, console())
@@ -114,7 +111,7 @@ def inspect(
     """Analyse one trained network: gradient flow, retention, gates, and a trace of one sequence."""
     from ablations.commands.inspect import inspect_member
 
-    _load(plugin)
+    opt.load_plugins(plugin)
     inspect_member(run, store, out, console())
 
 
@@ -138,10 +135,10 @@ def export(
 
 @app.command()
 def merge(stores: opt.Sources, store: opt.StoreFolder = STORE) -> None:
-    """Take over the networks of other stores, so that a sweep does not train them again."""
-    from ablations.commands.merge import merge as take_over
+    """Copy the networks of other stores, so that a sweep does not train them again."""
+    from ablations.commands.merge import merge as copy
 
-    take_over(stores, store, console())
+    copy(stores, store, console())
 
 
 @app.command("rm")
@@ -149,7 +146,7 @@ def remove(study: opt.Study, store: opt.StoreFolder = STORE, yes: opt.Yes = Fals
     """Remove a study from the store, and the networks that no other study has."""
     from ablations.commands.remove import remove as delete
 
-    _load(plugin)
+    opt.load_plugins(plugin)
     delete(opt.study_name(study), store, yes, console())
 
 
@@ -167,13 +164,13 @@ def cells(
 
     if name and pair:
         raise InputError("cells: give either one CELL or --diff A B")
-    _load(plugin)
+    opt.load_plugins(plugin)
     if pair:
-        _print(cell_diff.diff(*pair, inputs, hidden), as_json, cell_diff.show_diff)
+        print_data(cell_diff.diff(*pair, inputs, hidden), as_json, cell_diff.show_diff)
     elif name:
-        _print(catalogue.cell_row(name, inputs, hidden), as_json, catalogue.show_cell)
+        print_data(catalogue.cell_row(name, inputs, hidden), as_json, catalogue.show_cell)
     else:
-        _print(catalogue.cell_rows(inputs, hidden), as_json, catalogue.show_cells)
+        print_data(catalogue.cell_rows(inputs, hidden), as_json, catalogue.show_cells)
 
 
 @app.command()
@@ -181,9 +178,9 @@ def tasks(name: opt.TaskName = "", as_json: opt.Json = False, plugin: opt.Plugin
     """List the tasks: definitions, lags, and when a network has solved them."""
     from ablations.commands import catalogue
 
-    _load(plugin)
+    opt.load_plugins(plugin)
     show = catalogue.show_task if name else catalogue.show_tasks
-    _print(catalogue.task_row(name) if name else catalogue.task_rows(), as_json, show)
+    print_data(catalogue.task_row(name) if name else catalogue.task_rows(), as_json, show)
 
 
 @app.command()
@@ -192,18 +189,6 @@ def check(file: opt.PluginFile) -> None:
     from ablations.commands.check import check_file
 
     raise typer.Exit(0 if check_file(file, console()) else 1)
-
-
-def _print(data: object, as_json: bool, show: Callable[..., None]) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=not is_unicode())) if as_json else show(data, console())
-
-
-def _load(files: list[Path] | None, complete: bool = False) -> None:
-    """Register the cells and tasks of plug-ins (see `plugins.load`)."""
-    if files:  # otherwise the import is not needed
-        from ablations.contract.plugins import load
-
-        load(files, complete)
 
 
 @app.callback(invoke_without_command=True)

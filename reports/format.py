@@ -118,7 +118,7 @@ def short(label: str, width: int = 26) -> str:
 
 
 def _in_unit(value: float, unit: str, plus: bool) -> str:
-    """The number that stands before a unit."""
+    """The number that precedes a unit."""
     if unit == "points":
         return signed(100 * value, 0, plus)
     if unit == "%":

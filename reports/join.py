@@ -1,6 +1,6 @@
 """Joining the tables of several studies, so that one report decides the claims that they answer together.
 
-Cells meet only where the setting is the same: studies with different training, tuning or confirmation are refused, and so are
+Cells are compared only where the setting is the same: studies with different training, tuning or confirmation are refused, and so are
 labels that mean different things, and networks of one arm that were trained by different versions of the code.
 """
 

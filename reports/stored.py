@@ -1,4 +1,4 @@
-"""The tables of a study as a report's folder keeps them: confirmation networks apart from trials, curves thinned."""
+"""The tables of a study as they are stored with a report: confirmation networks and trials in separate files, curves thinned."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ TRACE = "trace/"
 def thinned(tables: Tables) -> Tables:
     """Leave out the curves of tuning networks, and thin those of the others to about GRID points each.
 
-    Within a task and lag, all curves of a metric keep the same points, which are equally far apart, and each keeps its last. A
+    Within a task and lag, all curves of a metric are thinned to the same equidistant steps and, each, its last one. A
     table that is already thinned stays as it is.
     """
     results: Table = tables.results

@@ -1,4 +1,4 @@
-"""Tasks on a finite data set: training, validation and test sequences are told apart."""
+"""Tasks on a finite data set, with separate sequences for training, validation and testing."""
 
 from abc import abstractmethod
 

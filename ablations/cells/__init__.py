@@ -34,7 +34,7 @@ def recurrence(cell: type[Cell]) -> list[str]:
     """Return all equations of a cell: those of its docstring and those it inherits.
 
     An equation of the parent is inherited unless the cell defines the same variable or does not have that gate. The order is
-    the parent's; a new variable stands before the equation that follows it in the docstring.
+    the parent's; a new variable comes before the equation that follows it in the docstring.
     """
     own = {_variable(line): line for line in cell.equations().splitlines()}
     if cell.parent is None:

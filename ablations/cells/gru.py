@@ -8,7 +8,7 @@ from ablations.cells.base import Cell, Drive, State, Tap, Weight, Weights
 class GRU(Cell):
     """Gated recurrent unit (GRU): a reset gate r, an update gate z, and no memory beside the hidden state.
 
-        r  = σ(W_r x + U_r h + b_r)                how much of the past the candidate sees
+        r  = σ(W_r x + U_r h + b_r)                how much of the state enters the candidate
         z  = σ(W_z x + U_z h + b_z)                how much to keep
         n  = tanh(W_n x + b_n + r ⊙ (U_n h + d_n)) the candidate
         h' = z ⊙ h + (1 − z) ⊙ n

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from ablations.commands.sweep import default_workers
 from ablations.engines import choose
 from ablations.engines.device import CPU
 from ablations.studies.study import Arm, Study
@@ -41,9 +42,10 @@ class Plan(NamedTuple):
 
 
 def print_plan(
-    study: Study, arms: Sequence[Arm], engine: str, workers: int, out: Console, device: torch.device = CPU
+    study: Study, arms: Sequence[Arm], engine: str, workers: int | None, out: Console, device: torch.device = CPU
 ) -> None:
-    """Print a summary of the arms, then a row for each cell and task."""
+    """Print a summary of the arms, then a row for each cell and task. `workers`: by default those of this machine."""
+    workers = workers or default_workers(device)
     plans = list(_plans(arms, engine, out, device))
     networks = sum(sum(plan.networks.values()) for plan in plans)
     seconds, disk = sum(plan.seconds for plan in plans), STORE_BYTES + sum(plan.bytes for plan in plans)

@@ -1,10 +1,12 @@
 """The environment of the command line: what a user's shell has set, and output streams of any encoding, closed, full or broken."""
 
 import io
+import json
 import os
 import sys
 import warnings
-from typing import TextIO, cast
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 
@@ -88,6 +90,14 @@ def finish(output: Output, code: int) -> int:
 def console() -> Console:
     """Prints text without markup, as labels may contain anything; 160 columns wide unless on a terminal."""
     return Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def print_data(data: Any, as_json: bool, show: Callable[[Any, Console], None]) -> None:
+    """Print data as JSON, or as `show` does."""
+    if as_json:
+        print(json.dumps(data, indent=2, ensure_ascii=not is_unicode()))
+    else:
+        show(data, console())
 
 
 def unusable(error: BaseException) -> str | None:

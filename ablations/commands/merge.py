@@ -1,4 +1,4 @@
-"""`whygates merge`: take over the networks of other stores, of a machine without a shared disk for example."""
+"""`whygates merge`: copy the networks of other stores, such as one of a machine without a shared disk."""
 
 import shutil
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ def merge(sources: Sequence[Path], folder: Path, out: Console) -> None:
             for member in wanted:
                 _copy(source, target, member)
             out.print(
-                f"{source.folder}: {count(len(wanted), 'network')} taken over, {len(members) - len(wanted)} left out, as they "
-                "are here or damaged",
+                f"{source.folder}: {count(len(wanted), 'network')} copied, {len(members) - len(wanted)} left out, as they "
+                "are here already or damaged",
                 soft_wrap=True,
             )
     out.print("The sweep of a study that has them uploads them, and does not train them again.", soft_wrap=True)
@@ -46,5 +46,5 @@ def _copy(source: Store, target: Store, member: str) -> None:
         except OSError as error:
             raise InputError(
                 f"--store {target.folder}: {path.name} cannot be written: {error.strerror}; what was copied is complete, and the "
-                "same command goes on"
+                "same command continues"
             ) from None

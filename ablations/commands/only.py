@@ -44,7 +44,7 @@ def _claims_of(arm: Arm, smallest: int) -> set[str]:
 
 
 def _needs(claim: Claim, arm: Arm, smallest: int) -> bool:
-    """Whether a comparison of the claim, a described one included, is about this arm."""
+    """Whether a comparison of the claim uses this arm; descriptive comparisons count too."""
     return any(
         term.cell == arm.cell.label
         and arm.task.label == place.task + term.option

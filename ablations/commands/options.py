@@ -95,7 +95,7 @@ TableName = Annotated[
 Sources = Annotated[
     list[Path], Argument(metavar="FROM", exists=True, file_okay=False, callback=_checked, help="Stores to copy from.")
 ]
-Yes = Annotated[bool, Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, Option("--yes", help="Remove without confirmation.")]
 Workers = Annotated[int, Option("--workers", min=1, help="Worker processes, one thread each.")]
 SweepWorkers = Annotated[
     int | None,
@@ -189,14 +189,14 @@ Beside = Annotated[
     list[str] | None,
     Option(
         "--beside",
-        help="A robustness study to show beside, which decides nothing: its name; with --from a folder of its tables.",
+        help="A robustness study to show too, which decides no claim: its name; with --from a folder of its tables.",
     ),
 ]
 Port = Annotated[
     int | None,
     Option("--port", min=1, max=65535, help="The port on 127.0.0.1: by default the last one of this store, or 5000."),
 ]
-Open = Annotated[bool, Option("--open", help="Open it in the browser.")]
+Open = Annotated[bool, Option("--open", help="Open the page in the browser.")]
 Inputs = Annotated[int, Option("--inputs", min=1, help="Input features of the layer whose weights are shown.")]
 Hidden = Annotated[int, Option("--hidden", min=1, help="Hidden units of that layer.")]
 CellPair = Annotated[
@@ -216,3 +216,11 @@ def study_name(study: str) -> str:
     if study not in presets() and (is_file or study.lower().endswith(".toml")):
         return load(study).name
     return study
+
+
+def load_plugins(files: list[Path] | None, complete: bool = False) -> None:
+    """Register the cells and tasks of plug-ins (see `plugins.load`)."""
+    if files:  # otherwise the import is not needed
+        from ablations.contract.plugins import load
+
+        load(files, complete)

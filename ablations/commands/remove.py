@@ -21,7 +21,7 @@ from reports.format import count
 def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
     """Delete a study's runs, queue and searches, and the results, weights and findings of its own networks.
 
-    If it is interrupted, the same command goes on. Raises InputError.
+    If it is interrupted, the same command continues. Raises InputError.
     """
     store = Store.open(folder)
     with store.sweeping():
@@ -35,9 +35,9 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
             f"{study}: {count(len(mine), 'network')}, {len(own)} of them in no other study of {store.folder}.",
             soft_wrap=True,
         )
-        _ask(yes)
+        _confirm(yes)
         for member in sorted(own):
-            for path in reversed(store.files(member)):  # the result first: without it, the others count for nothing
+            for path in reversed(store.files(member)):  # the result first: without it, the others are not used
                 path.unlink(missing_ok=True)
         shutil.rmtree(store.spool / study, ignore_errors=True)
         kept = [arm for other in others for arm in _arms(other)]
@@ -47,9 +47,9 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
     out.print(f"Removed {study}: {count(len(own), 'network')}, {count(searches, 'search', 'searches')}.")
 
 
-def _ask(yes: bool) -> None:
+def _confirm(yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
-        raise InputError("rm: nothing was removed; add --yes to remove it without being asked")
+        raise InputError("rm: nothing was removed; add --yes to remove it without confirmation")
     if not yes and not typer.confirm("Remove it?"):
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ class StudyStatus(NamedTuple):
     arms: list[dict[str, Any]]
     """The arms as `TrackedStudy.status` returns them, with the number of their results that wait for upload, `queued`."""
     running: bool | None
-    """Whether a sweep is running on the store; None where only another store knows."""
+    """Whether a sweep is running on the store; None if the store is on another machine."""
     command: str
     """The command line that continues the sweep."""
 

@@ -111,13 +111,18 @@ def run_sweep(
     return NOT_UPLOADED if queued else DONE
 
 
+def default_workers(device: torch.device) -> int:
+    """How many workers this machine has for a device: one for each core, or one for a GPU."""
+    return CORES if device == CPU else 1
+
+
 @contextmanager
 def _workers(address: str, shared: str, device: torch.device) -> Iterator[tuple[RunArms, int]]:
     """The workers of this machine, or of a Ray cluster if there is an address; and how many cores they have. Raises InputError."""
     if not address:
         if shared:
             raise InputError("--shared is the folder of a Ray cluster: give --ray too")
-        yield partial(local.run_arms, device=device), CORES if device == CPU else 1
+        yield partial(local.run_arms, device=device), default_workers(device)
         return
     if device != CPU:
         raise InputError("--ray trains on the CPUs of a cluster: leave out --device cuda")
@@ -131,7 +136,7 @@ def _workers(address: str, shared: str, device: torch.device) -> Iterator[tuple[
 
 def _choose_engines(engine: str, arms: Sequence[Arm], out: Console, device: torch.device) -> list[str]:
     """The lines of `choose_all`; a terminal shows how many kernels are ready."""
-    cells, text = _cells_with_sizes(arms), "compiling kernels, or loading those of before ({} of {})"
+    cells, text = _cells_with_sizes(arms), "compiling or loading kernels ({} of {})"
     with out.status(text.format(0, len(cells))) as status:
         return choose_all(engine, cells, lambda ready: status.update(text.format(ready, len(cells))), device)
 

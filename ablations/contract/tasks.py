@@ -149,14 +149,14 @@ def splits_share_no_sequence(cls: type[Task]) -> None:
         source = task.split_stream(split, Generator().manual_seed(7), 64, lag)
         return [source.next() for _ in range(4)]
 
-    drawn = {split: batches(split) for split in ("train", "validation", "test")}
-    equal = all(map(same, drawn["train"], batches("train")))
+    by_split = {split: batches(split) for split in ("train", "validation", "test")}
+    equal = all(map(same, by_split["train"], batches("train")))
     require(equal, "the split 'train': the same seed gives other batches", "split_stream")
     source = task.stream(Generator().manual_seed(7), 64, lag)
-    require(all(same(one, source.next()) for one in drawn["train"]), "`stream` is not the split 'train'", "stream")
-    seen = {sequence for batch in drawn["train"] for sequence in _sequences(batch)}
+    require(all(same(one, source.next()) for one in by_split["train"]), "`stream` is not the split 'train'", "stream")
+    training = {sequence for batch in by_split["train"] for sequence in _sequences(batch)}
     for split in ("validation", "test"):
-        shared = any(sequence in seen for batch in drawn[split] for sequence in _sequences(batch))
+        shared = any(sequence in training for batch in by_split[split] for sequence in _sequences(batch))
         require(not shared, f"the splits 'train' and {split!r} share sequences", "split_stream")
 
 

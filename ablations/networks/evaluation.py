@@ -43,7 +43,7 @@ class Stacked(NamedTuple):
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of the CPU on a device; a GPU copies it while the CPU goes on."""
+    """Return a tensor of the CPU on a device; to a GPU it is copied asynchronously."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

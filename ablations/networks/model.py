@@ -117,8 +117,8 @@ class Model:
     ) -> Iterator[Scanned]:
         """Yield the scan of each layer, first layer first, with the values of the gates that `record` names."""
         for layer in range(self.layers):
-            drawn = {"noise": noise[layer]} if noise else {}
-            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record, **drawn)
+            options = {"noise": noise[layer]} if noise else {}
+            scanned = self.scan(self.cell, self.layer_weights(w, layer), x, state[layer], reset, record, **options)
             yield scanned
             x = scanned.outputs
 

@@ -2,7 +2,7 @@
 
 The multiplicative gates, those with values between 0 and 1, are clamped under four conditions:
 
-- `none`: computed by the network, as usual
+- `none`: computed by the network
 - `mean`: their mean over steps and sequences
 - `event`: their mean over the steps of the same kind; the kind of a step is the set of its events
 - `shuffled`: their values on another sequence
@@ -58,7 +58,7 @@ class _GateMeans(NamedTuple):
     """Mean gate values by kind of step."""
 
     means: Gates
-    """`[members, kinds + 1, units]`; the last entry is the mean over all steps, which also stands for unobserved kinds."""
+    """`[members, kinds + 1, units]`; the last entry is the mean over all steps, which is also used for kinds that were not observed."""
     kind_index: Int64[Tensor, " codes"]
     """The index of a kind in `means`, by its event code."""
 
@@ -163,9 +163,9 @@ def _scores(trained: Trained, means: _GateMeans, condition: str, w: Weights) -> 
     windows = [(stack(task, [b]), event_codes(b.weight, b.events).unsqueeze(0)) for b in batches]
     targets = torch.cat([window.targets for window, _ in windows[warmup:]], 1)
     weight = torch.cat([window.weight for window, _ in windows[warmup:]], 1)
-    each = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
+    floats_per_member = windows[0][1].numel() * (model.inputs + 8 * model.hidden * model.layers)
     scores = []
-    for rows in member_chunks(len(trained.seeds), each):
+    for rows in member_chunks(len(trained.seeds), floats_per_member):
         members = range(len(trained.seeds))[rows]
         chunk_means = [{name: values[rows] for name, values in layer.items()} for layer in means.means]
         clamped = _ClampedNetworks(trained.select(members), means._replace(means=chunk_means), condition)

@@ -122,7 +122,7 @@ def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
 
 
 def training_jobs(arm: Arm, context: Context) -> Generator[Job, None, list[MemberSpec]]:
-    """The populations of an arm. Each has to be trained before the next one is asked for; returns the members of all phases."""
+    """The populations of an arm. Each has to be trained before the next one is requested; returns the members of all phases."""
     searches = patiently(lambda: [Search(arm, k, storage(context.store)) for k in range(arm.tune.searches)])
     members = []
     for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
@@ -130,9 +130,9 @@ def training_jobs(arm: Arm, context: Context) -> Generator[Job, None, list[Membe
         members += yield from _tune(arm, searches, numbers, context)
     result = context.store.get
     for phase, members_of in (("rerank", Search.rerank_members), ("confirm", Search.confirmation_members)):
-        chosen = [member for search in searches for member in members_of(search, result)]
-        yield from _train(arm, phase, chosen, context)
-        members += chosen
+        phase_members = [member for search in searches for member in members_of(search, result)]
+        yield from _train(arm, phase, phase_members, context)
+        members += phase_members
     return members
 
 

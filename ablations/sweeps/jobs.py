@@ -44,7 +44,7 @@ class ProbeProgress(NamedTuple):
 
 
 class Warned(NamedTuple):
-    """Something that an arm goes on without."""
+    """A failure that does not stop the arm."""
 
     arm: str
     message: str

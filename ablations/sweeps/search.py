@@ -169,7 +169,7 @@ class Search:
         """The trials as they were last read: only this object changes them, and a query for each member would be slow."""
 
     def _discard_incomplete(self) -> None:
-        """Fail the trials that were being asked for when the process was killed, or the database could not be reached."""
+        """Mark as failed the trials whose parameters are incomplete: the process was killed, or the database could not be reached."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.params.keys() != self.distributions.keys():
                 self.study.tell(trial.number, state=TrialState.FAIL)
@@ -197,7 +197,7 @@ class Search:
         return patiently(ask, self._read_again)
 
     def tell(self, number: int, objective: float) -> None:
-        """Give Optuna the objective of this trial, unless it has it."""
+        """Report the objective of this trial to Optuna, unless the trial is complete already."""
 
         def tell() -> None:
             if self.known[number].state != TrialState.COMPLETE:
@@ -223,10 +223,10 @@ class Search:
         """The best trial, by the networks of both earlier phases, with this search's part of the confirmation seeds."""
         trained_again = dict.fromkeys(member.trial for member in self.rerank_members(result))
         if trained_again:
-            chosen = self._ranked(trained_again, lambda k: self.trial_members(k) + self._again(k), result)[0]
+            best = self._ranked(trained_again, lambda k: self.trial_members(k) + self._again(k), result)[0]
         else:
-            chosen = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[0]
-        return self._members("confirm", chosen, range(self.arm.confirm.seeds // self.arm.tune.searches))
+            best = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[0]
+        return self._members("confirm", best, range(self.arm.confirm.seeds // self.arm.tune.searches))
 
     def _again(self, number: int) -> list[MemberSpec]:
         return self._members("rerank", number, range(self.arm.tune.rerank_seeds))

@@ -236,12 +236,12 @@ class Population:
 
     def _passes_unseen(self, rows: list[int], candidates: Bool[Tensor, " rows"]) -> Bool[Tensor, " rows"]:
         """Which of the candidates meet the task's criterion on a second test set, which was not used before."""
-        chosen = candidates.nonzero().flatten()
-        if not len(chosen):
+        passing = candidates.nonzero().flatten()
+        if not len(passing):
             return candidates
         data = evaluation_set(self.task, self.lag, self.budget.test, UNSEEN_SEED + self.step, True, self.device)
-        weights = self.unpack(self.weights[torch.tensor(rows)[chosen]])
-        return candidates.index_put((chosen,), evaluate(self.model, weights, self.task, data).solved)
+        weights = self.unpack(self.weights[torch.tensor(rows)[passing]])
+        return candidates.index_put((passing,), evaluate(self.model, weights, self.task, data).solved)
 
     def _weights_to_save(self, row: int) -> SavedWeights | None:
         if self.snapshots is None or self.results[self.active[row]].status == "diverged":

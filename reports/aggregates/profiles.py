@@ -24,12 +24,12 @@ class Sample(NamedTuple):
 
     scores: np.ndarray  # [networks]
     units: np.ndarray  # [units, networks] 1 where the network belongs to the unit
-    drawn: np.ndarray  # [DRAWS, units] how often each bootstrap sample has the unit
+    counts: np.ndarray  # [DRAWS, units] how often each bootstrap sample has the unit
 
     @property
     def networks(self) -> np.ndarray:
         """How many networks each bootstrap sample has: [DRAWS, 1]."""
-        return self.drawn @ self.units.sum(axis=1, keepdims=True)
+        return self.counts @ self.units.sum(axis=1, keepdims=True)
 
 
 def profiles(confirm: Table) -> Table:
@@ -47,8 +47,8 @@ def profiles(confirm: Table) -> Table:
         for cell in dict.fromkeys(rows["cell"]):
             if not all(cell in samples for samples in strata):
                 continue
-            above, drawn = zip(*(_above(samples[cell]) for samples in strata), strict=True)
-            low, high = _limits(np.mean(drawn, axis=0))
+            above, resampled = zip(*(_above(samples[cell]) for samples in strata), strict=True)
+            low, high = _limits(np.mean(resampled, axis=0))
             columns = {"step": THRESHOLDS, "low": low, "middle": np.mean(above, axis=0), "high": high}
             tables.append(pd.DataFrame({"group": group, "cell": cell, **columns}))
     return pd.concat(tables[1:] or tables, ignore_index=True)
@@ -68,8 +68,8 @@ def improvements(confirm: Table, over: str) -> Table:
         for cell in dict.fromkeys(members["cell"]):
             shared = [_better(samples[cell], samples[over]) for samples in strata if cell in samples]
             if cell != over and shared:
-                found, drawn = zip(*shared, strict=True)
-                limits = _limits(np.mean(drawn, axis=0))
+                found, resampled = zip(*shared, strict=True)
+                limits = _limits(np.mean(resampled, axis=0))
                 rows.append((group, cell, len(shared), float(np.mean(found)), *map(float, limits)))
     return pd.DataFrame(rows, columns=["group", "cell", "strata", "probability", "low", "high"])
 
@@ -97,25 +97,25 @@ def _samples(stratum: Table, random: np.random.Generator) -> dict[str, Sample]:
         if unit.min() < 0 or unit.max() == 0:  # the search is not known, or it is the only one
             unit = np.arange(len(rows))
         units = (unit == np.arange(unit.max() + 1)[:, None]).astype(float)
-        drawn = random.multinomial(len(units), np.full(len(units), 1 / len(units)), DRAWS)
-        samples[cell] = Sample(rows["score"].fillna(0.0).to_numpy(), units, drawn)
+        counts = random.multinomial(len(units), np.full(len(units), 1 / len(units)), DRAWS)
+        samples[cell] = Sample(rows["score"].fillna(0.0).to_numpy(), units, counts)
     return samples
 
 
 def _above(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """The share of networks above each threshold, [thresholds], and in each bootstrap sample, [DRAWS, thresholds]."""
     above = sample.scores[:, None] > THRESHOLDS
-    return above.mean(axis=0), sample.drawn @ (sample.units @ above) / sample.networks
+    return above.mean(axis=0), sample.counts @ (sample.units @ above) / sample.networks
 
 
 def _better(sample: Sample, other: Sample) -> tuple[float, np.ndarray]:
     """The probability that a network of a sample is better than one of the other, and in each bootstrap sample, [DRAWS]."""
     difference = sample.scores[:, None] - other.scores
     wins = (difference > 0) + 0.5 * (difference == 0)
-    pairs = (sample.drawn @ (sample.units @ wins @ other.units.T) * other.drawn).sum(axis=1)
+    pairs = (sample.counts @ (sample.units @ wins @ other.units.T) * other.counts).sum(axis=1)
     return float(wins.mean()), pairs / (sample.networks * other.networks)[:, 0]
 
 
-def _limits(drawn: np.ndarray) -> np.ndarray:
+def _limits(resampled: np.ndarray) -> np.ndarray:
     """The percentile interval over the first axis."""
-    return np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)

@@ -46,7 +46,7 @@ def reaches(rates: Table, evidence: Evidence) -> Table:
 
 
 def _start(strata: list[Stratum]) -> float:
-    """Return the lower end of the part of the axis that the shortest lag stands for."""
+    """Return the lower end of the part of the axis that the shortest lag represents."""
     width = widths(stratum.lag for stratum in strata)
     shortest = min(width)
     return shortest * math.exp(-width[shortest] / 2)

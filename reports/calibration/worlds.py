@@ -70,8 +70,8 @@ def reach(world: str, cell: str, task: str, large: bool) -> int:
     if ungated and world == "rnn":
         return -1
     if world == "enough":
-        told_apart = {"rnn": ("latch", "order"), "lstm_no_forget": ("erase",), "lru": ("state",)}
-        return -1 if group in told_apart.get(cell, ()) and "+reset" not in task else 0
+        failing = {"rnn": ("latch", "order"), "lstm_no_forget": ("erase",), "lru": ("state",)}
+        return -1 if group in failing.get(cell, ()) and "+reset" not in task else 0
     if world == "mixed" and cell in UNGATED and cell.startswith("single_network"):
         return {"recall": -1, "adding": 1}.get(task, 0)
     if cell == "lstm_no_forget" and task == "continual_adding":

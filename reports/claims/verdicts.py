@@ -116,7 +116,7 @@ def _judge(tests: Sequence[_Test]) -> list[_Judgement]:
 
 
 def _premise_fails(test: _Test, alpha: float) -> bool:
-    """Return whether a part of the premise failed for good: no run of the missing arms can mend it."""
+    """Return whether a part of the premise is decided and not met, so that running the missing arms cannot change it."""
     leaves = [leaf for leaf, _ in test.claim.premise.leaves()] if test.claim.premise else []
     outcomes = [outcome(test.measurements[leaf.contrast], alpha) for leaf in leaves]
     failed = zip(leaves, outcomes, strict=True)

@@ -33,8 +33,10 @@ def gradient_flow(curves: Table | None, members: Table, styles: Mapping[str, Cel
         f"additive path. {AT}"
     )
     trained = pick(flow, when="end", path="whole")
-    seen = takeaways.last("relative gradient norm, the furthest back, after training", trained)
-    return paged(flow, 1, lambda rows: figures.gradient_flow(rows, styles), alt_text.flow(flow), caption, takeaway=seen)
+    takeaway = takeaways.last("relative gradient norm, the furthest back, after training", trained)
+    return paged(
+        flow, 1, lambda rows: figures.gradient_flow(rows, styles), alt_text.flow(flow), caption, takeaway=takeaway
+    )
 
 
 def retention(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -50,8 +52,8 @@ def retention(curves: Table | None, members: Table, styles: Mapping[str, CellSty
     )
     alt = alt_text.ends("Relative size of a perturbation", quartiles)
     tasks = tasks_per_sheet(quartiles, series_height(styles))
-    seen = takeaways.last("what remains of a perturbation", quartiles)
-    return paged(quartiles, tasks, lambda rows: figures.retention(rows, styles), alt, caption, takeaway=seen)
+    takeaway = takeaways.last("what remains of a perturbation", quartiles)
+    return paged(quartiles, tasks, lambda rows: figures.retention(rows, styles), alt, caption, takeaway=takeaway)
 
 
 def decodability(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -88,8 +90,8 @@ def saturation(curves: Table | None, members: Table, styles: Mapping[str, CellSt
         "values are counted. A gate with the same bar in every column does not depend on the events and might be replaced "
         f"by a constant. {AT}"
     )
-    alt, seen = alt_text.saturation(gates), takeaways.gates(gates)
-    return paged(gates, 1, lambda rows: figures.saturation(rows, styles), alt, caption, takeaway=seen)
+    alt, takeaway = alt_text.saturation(gates), takeaways.gates(gates)
+    return paged(gates, 1, lambda rows: figures.saturation(rows, styles), alt, caption, takeaway=takeaway)
 
 
 def traces(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -141,8 +143,8 @@ def state_norms(curves: Table | None, confirm: Table, styles: Mapping[str, CellS
     )
     alt = alt_text.ends("Norm of the state along the stream", quartiles)
     tasks = tasks_per_sheet(quartiles, series_height(styles))
-    seen = takeaways.last("norm of the state at the end", quartiles)
-    return paged(quartiles, tasks, lambda rows: figures.state_norms(rows, styles), alt, caption, takeaway=seen)
+    takeaway = takeaways.last("norm of the state at the end", quartiles)
+    return paged(quartiles, tasks, lambda rows: figures.state_norms(rows, styles), alt, caption, takeaway=takeaway)
 
 
 def _not_recorded(measurement: str, metric: str) -> Exhibit:

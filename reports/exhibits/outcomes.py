@@ -22,7 +22,7 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
     """
     if rates.empty:
         return missing(NO_CONFIRMATION)
-    alt, seen = alt_text.rates(rates) + alt_text.reaches(reaches), takeaways.reaches(reaches)
+    alt, takeaway = alt_text.rates(rates) + alt_text.reaches(reaches), takeaways.reaches(reaches)
     data = rates.merge(
         reaches.rename(columns={"low": "reach_low", "high": "reach_high"}), how="left", on=["task", "cell"]
     )
@@ -31,7 +31,7 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
             "Solve rate of the confirmation networks, in percent (darker is higher). Columns are the lags of each task, "
             f"rows are cells. The data file lists counts and Wilson {INTERVALS}."
         )
-        return exhibit(lambda: figures.solve_rates(rates, reaches, styles), alt, caption, data, seen)
+        return exhibit(lambda: figures.solve_rates(rates, reaches, styles), alt, caption, data, takeaway)
     caption = f"Share of confirmation networks that solve the task, with Wilson {INTERVALS}"
     if len(reaches):
         caption += (
@@ -46,7 +46,7 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
         alt,
         f"{caption}.",
         data,
-        seen,
+        takeaway,
     )
 
 
@@ -65,8 +65,8 @@ def scores(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     )
     data = confirm[["task", "lag", "cell", "seed", "score", "solved", "diverged", "hash"]]
     tasks = tasks_per_sheet(confirm, figures.scores_height(styles))
-    alt, seen = alt_text.scores(confirm), takeaways.scores(confirm)
-    return paged(confirm, tasks, lambda rows: figures.scores(rows, styles), alt, caption, data, seen)
+    alt, takeaway = alt_text.scores(confirm), takeaways.scores(confirm)
+    return paged(confirm, tasks, lambda rows: figures.scores(rows, styles), alt, caption, data, takeaway)
 
 
 def solving(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -145,5 +145,5 @@ def costs(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         caption += f" Not shown, because it is the same for all of these cells within 10 %: {listed(equal)}."
     if points["size"].nunique() > 1:
         caption += " Dotted lines connect the sizes of a cell."
-    seen = takeaways.costs(points)
-    return exhibit(lambda: figures.costs(points, styles), alt_text.costs(points), caption, points, seen)
+    takeaway = takeaways.costs(points)
+    return exhibit(lambda: figures.costs(points, styles), alt_text.costs(points), caption, points, takeaway)

@@ -55,8 +55,8 @@ def improvement(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         f"neither is better. {BOOTSTRAP[0].upper()}{BOOTSTRAP[1:]}."
     )
     per_sheet = 3 * max(1, int(TALLEST / figures.improvements_height(styles)))
-    alt, seen = alt_text.improvements(named, REFERENCE), takeaways.improvements(found, REFERENCE)
-    return paged(named, per_sheet, lambda rows: figures.improvements(rows, styles), alt, caption, found, seen)
+    alt, takeaway = alt_text.improvements(named, REFERENCE), takeaways.improvements(found, REFERENCE)
+    return paged(named, per_sheet, lambda rows: figures.improvements(rows, styles), alt, caption, found, takeaway)
 
 
 def speed(confirm: Table, tune: Table, lags: Mapping[str, float], styles: Mapping[str, CellStyle]) -> Exhibit:
@@ -77,6 +77,6 @@ def speed(confirm: Table, tune: Table, lags: Mapping[str, float], styles: Mappin
         "task is shown at the longest lag that some cell solves in at least half of its runs."
     )
     per_sheet = 2 * max(1, int(TALLEST / figures.speeds_height(styles)))
-    drawn = found.assign(budget=found["task"].map(budgets))
-    alt, seen = alt_text.speeds(found), takeaways.speeds(found)
-    return paged(drawn, per_sheet, lambda rows: figures.speeds(rows, styles), alt, caption, found, seen)
+    with_budgets = found.assign(budget=found["task"].map(budgets))
+    alt, takeaway = alt_text.speeds(found), takeaways.speeds(found)
+    return paged(with_budgets, per_sheet, lambda rows: figures.speeds(rows, styles), alt, caption, found, takeaway)

@@ -33,8 +33,8 @@ def trials(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Mappin
     )
     tasks = len(set(rows["task"])) if many else int(TALLEST / 1.7)
     scale = hyperparameters.get("learning_rate", "log")
-    alt, seen = alt_text.tuning(rows), takeaways.learning_rates(rows)
-    return paged(rows, tasks, lambda page: figures.trials(page, styles, scale), alt, caption, data, seen)
+    alt, takeaway = alt_text.tuning(rows), takeaways.learning_rates(rows)
+    return paged(rows, tasks, lambda page: figures.trials(page, styles, scale), alt, caption, data, takeaway)
 
 
 def importance(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Mapping[str, str]) -> Exhibit:
@@ -56,8 +56,8 @@ def importance(tune: Table, styles: Mapping[str, CellStyle], hyperparameters: Ma
         "or has too few trials. Interactions are not included."
     )
     tasks = 3 * max(1, int(TALLEST / (1.1 + 0.22 * len(styles))))
-    alt, seen = alt_text.importance(shares), takeaways.importance(shares)
-    return paged(shares, tasks, lambda page: figures.importance(page, styles), alt, caption, takeaway=seen)
+    alt, takeaway = alt_text.importance(shares), takeaways.importance(shares)
+    return paged(shares, tasks, lambda page: figures.importance(page, styles), alt, caption, takeaway=takeaway)
 
 
 def best_of(tune: Table, styles: Mapping[str, CellStyle], study: Mapping[str, Any]) -> Exhibit:

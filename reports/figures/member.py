@@ -66,9 +66,8 @@ def _figure(curves: Curves, title: str, rows: list[list[str]]) -> Figure:
     width = WIDTH if len(rows) != 1 or len(rows[0]) == 2 else WIDTH / 1.6
     figure = Figure(figsize=(width, 0.4 + _HEIGHT * max(len(rows), 0.5)))
     mosaic: Any = rows
-    for name, ax in (
-        figure.subplot_mosaic(mosaic).items() if rows else ()
-    ):  # a network that diverged at once has no curves
+    panels = figure.subplot_mosaic(mosaic) if rows else {}  # a network that diverged at once has no curves
+    for name, ax in panels.items():
         ax.set_title(PANELS[name].title)
         PANELS[name].draw(ax, curves)
     figure.suptitle(short(title, 100), x=0.01, y=1 - 0.1 / figure.get_figheight(), ha="left", va="top", fontsize=10)

@@ -153,11 +153,11 @@ def scores(confirm: Table, styles: Mapping[str, CellStyle]) -> Figure:
 
 COSTS = {"parameters": "parameters", "flops_per_step": "FLOPs per training step", "seconds": "seconds of training"}
 EQUAL = 1.1
-"""Costs whose largest and smallest value differ by less than this factor are equal, and tell nothing."""
+"""Costs whose largest and smallest value differ by less than this factor count as equal, and are not drawn."""
 
 
 def costs_that_differ(points: Table) -> list[str]:
-    """Return the costs, of those in COSTS, that tell cells apart."""
+    """Return the costs, of those in COSTS, that differ between cells."""
     return [cost for cost in COSTS if points[cost].max() > EQUAL * points[cost].min()]  # NaN is not larger
 
 

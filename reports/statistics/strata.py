@@ -67,7 +67,7 @@ class Where:
 
 
 def widths(lags: Iterable[float]) -> dict[float, float]:
-    """Return the part of the logarithmic axis that each lag stands for: up to half the distance to its neighbours, and as far
+    """Return the part of the logarithmic axis that each lag represents: up to half the distance to its neighbours, and as far
     beyond the first and the last one. It is log 2 for lags that double, and for a single lag."""
     ordered = sorted({*lags})
     steps = [math.log(after / before) for before, after in pairwise(ordered)] or [math.log(2)]

@@ -15,7 +15,7 @@ MOST, FEW = 0.75, 0.25
 NEAR = 0.8
 """A cell comes near: the median score is at least this share of the lowest score of a network that solved the task."""
 NAMED = 6
-"""Most cells that a part of a sentence names; further ones are counted and stand in the table."""
+"""Most cells that a part of a sentence names; further ones are counted, and listed in the table."""
 
 
 class Finding(NamedTuple):

@@ -1,8 +1,8 @@
 """The entry point: what it imports, its exit codes, and the one line that invalid input gets."""
 
+import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,18 +12,15 @@ from ablations.sweeps.store import Store
 from tests.ablations.cli_process import digests, whygates_process
 from tests.ablations.cli_runner import whygates
 
-COMMANDS = ("demo", "sweep", "status", "report", "inspect", "ui", "cells", "tasks", "check")
+COMMANDS = ("demo", "sweep", "status", "report", "inspect", "ui", "export", "merge", "rm", "cells", "tasks", "check")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CELL, TASK, STUDY = (str(EXAMPLES / name) for name in ("ugrnn.py", "delayed_match.py", "own.toml"))
 
 
-def test_help_takes_less_than_two_seconds_and_names_every_command(tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_help_names_every_command(tmp_path: Path) -> None:
     done = whygates_process("--help", cwd=tmp_path)
-    assert time.perf_counter() - start < 2  # 0.4 s on an idle machine
     assert done.returncode == 0
-    for command in COMMANDS:
-        assert f"│ {command} " in done.stdout
+    assert tuple(re.findall(r"^│ (\w+)  ", done.stdout.partition("Commands")[2], re.MULTILINE)) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

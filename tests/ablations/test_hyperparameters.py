@@ -6,6 +6,7 @@ import pytest
 
 from ablations.hyperparameters import DEFAULTS, HYPERPARAMETERS, changed, entering
 from ablations.studies.schema import Range, Tune
+from reports.aggregates.tuning import UNREGISTERED
 
 
 @pytest.mark.parametrize("entry", HYPERPARAMETERS.values(), ids=lambda entry: entry.name)
@@ -54,6 +55,10 @@ def test_value_that_is_not_allowed_is_refused_by_name(name, value):
 )
 def test_value_that_is_allowed_is_accepted(name, value):
     HYPERPARAMETERS[name].check(value)
+
+
+def test_reports_of_bare_tables_plot_on_the_scales_of_the_registry():
+    assert {name: HYPERPARAMETERS[name].scale for name in UNREGISTERED} == UNREGISTERED
 
 
 def test_changed_settings_are_those_that_differ_from_their_defaults():

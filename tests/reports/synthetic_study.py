@@ -12,91 +12,9 @@ import numpy as np
 import pandas as pd
 
 from tests.reports import synthetic_probes
+from tests.reports.synthetic_catalogue import CELLS, GROUPS, HALF_SOLVED_LAG, TASKS
 
 BUDGET, EVAL_EVERY, WINDOWS = 600, 25, 50
-CELLS = {
-    "rnn": (None, "", "Elman 1990", [], 66),
-    "single_network": ("lstm", "one network computes the new memory: c' = MLP(x, h, c)", "the question", ["o"], 33),
-    "lstm_no_forget": ("lstm", "no forget gate: c' = c + i ⊙ z", "Hochreiter & Schmidhuber 1997", ["i", "z", "o"], 38),
-    "lstm": (None, "", "Gers, Schmidhuber & Cummins 2000", ["i", "f", "z", "o"], 33),
-    "gru": (None, "", "Cho et al. 2014", ["r", "z", "n"], 38),
-}
-TASKS = {
-    "recall": {
-        "task": "recall",
-        "group": "latch",
-        "lag_means": "least steps between cue and query",
-        "criterion": "accuracy above 99 % on the test set",
-        "reference": "after Hochreiter & Schmidhuber 1997",
-        "options": {},
-    },
-    "continual_adding": {
-        "task": "continual_adding",
-        "group": "erase",
-        "lag_means": "mean steps between resets",
-        "criterion": "score at least 0.95 over the last 300 steps of a 3,000-step stream",
-        "reference": "after Gers et al. 2000",
-        "options": {},
-    },
-}
-HALF_SOLVED_LAG = {  # the lag at which half of the well-tuned networks solve the task
-    ("rnn", "recall"): 12,
-    ("single_network", "recall"): 10,
-    ("lstm_no_forget", "recall"): 110,
-    ("lstm", "recall"): 120,
-    ("gru", "recall"): 70,
-    ("rnn", "continual_adding"): 3,
-    ("single_network", "continual_adding"): 9,
-    ("lstm_no_forget", "continual_adding"): 3,
-    ("lstm", "continual_adding"): 70,
-    ("gru", "continual_adding"): 90,
-}
-LATTICE = {  # further cells of a large study: child -> parent
-    "identity_rnn": None,
-    "lstm_no_input": "lstm",
-    "lstm_no_output": "lstm",
-    "lstm_no_candidate_tanh": "lstm",
-    "lstm_no_output_tanh": "lstm",
-    "lstm_peephole": "lstm",
-    "lstm_full_recurrence": "lstm_peephole",
-    "lstm_coupled": "lstm",
-    "lstm_static_leak": "lstm",
-    "lstm_static_gates": "lstm_static_leak",
-    "single_network_sigmoid": "single_network",
-    "single_network_residual": "single_network",
-    "lstm_sigmoid_cell": "lstm",
-    "lstm_network_readout": "lstm_sigmoid_cell",
-    "memory_gated": None,
-    "minimal_gated": None,
-    "janet": None,
-    "min_gru": None,
-}
-MANY_CELLS = CELLS | {
-    name: (
-        parent,
-        f"a long description of {name}: c' = MLP(x, h, c) + c" if parent else "",
-        "Author 2026",
-        ["f", "i"],
-        30,
-    )
-    for name, parent in LATTICE.items()
-}
-MANY_TASKS = {
-    "n_back": ("short", [1, 2]),
-    "adding": ("latch", [10, 20, 40]),
-    "multiplication": ("latch", [20, 40]),
-    "recall": ("latch", [10, 20, 40, 80]),
-    "embedded_reber": ("latch", [10, 20]),
-    "continual_adding": ("erase", [10, 20, 40]),
-    "continual_reber": ("erase", [5, 10]),
-    "flip_flop": ("overwrite", [10, 20, 40]),
-    "temporal_order": ("order", [20, 40]),
-    "copy": ("capacity", [5, 10]),
-    "selective_copy": ("capacity", [10, 20]),
-    "associative_recall": ("content", [2, 4]),
-    "counting": ("count", [6, 12]),
-    "parity": ("state", [10, 20]),
-}
 
 
 class Synthetic(NamedTuple):
@@ -149,11 +67,6 @@ def study(
         pd.DataFrame(curves, columns=["hash", "step", "metric", "value"]),
         _manifest(lags, searches, trials, confirm, cells),
     )
-
-
-def many(searches: int = 2, trials: int = 2, confirm: int = 2) -> Synthetic:
-    """Every cell on every task, with 6 members in each of 759 arms."""
-    return study({task: lags for task, (_, lags) in MANY_TASKS.items()}, searches, trials, confirm, 0, MANY_CELLS)
 
 
 def write(folder: Path, tables: Synthetic) -> Path:
@@ -245,7 +158,7 @@ def _half_solved_lag(cell: str, task: str) -> float:
 
 def _task(task: str) -> dict[str, Any]:
     plain = {"lag_means": "steps", "criterion": "accuracy above 99 %", "reference": "", "options": {}}
-    return TASKS.get(task) or {"task": task, "group": MANY_TASKS[task][0], **plain}
+    return TASKS.get(task) or {"task": task, "group": GROUPS[task], **plain}
 
 
 def _manifest(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from reports.calibration.simulate import LAGS, LIMITS, SIZE, arms
 from reports.claims import CLAIMS, Contrast, Verdict, decide
+from reports.claims.comparisons import LATCH, PLAIN
 from reports.claims.rules import Claim
 from reports.statistics.strata import base_name, group_of
 
@@ -15,8 +16,38 @@ RECALL = (5, 10, 20, 40, 80, 160)
 SPREAD = np.linspace(-0.5, 0.5, 10)
 """Octaves by which the reach of each search differs from that of its cell."""
 
+ROW = {
+    "study": "s",
+    "phase": "confirm",
+    "cell": "lstm",
+    "task": "recall",
+    "lag": "10",
+    "seed": "1",
+    "trial": "0",
+    "hidden_size": "24",
+    "parameters": "5000",
+    "score": "0.5",
+    "solved": "1",
+    "steps_to_solve": "300",
+    "censored": "0",
+    "diverged": "0",
+    "seconds": "1.5",
+    "hash": "a",
+}
+"""A valid row of results.csv as text."""
+HOLDING = (*LATCH, "temporal_order")
+DISTINGUISHED = dict.fromkeys([*(("rnn", task) for task in (*HOLDING, PLAIN)), ("lru", "parity")], 1 / 8)
+"""Reach by cell and task: the plain RNN and the linear recurrence fail where they have to, so that tasks distinguish cells."""
+ERASES = {("lstm_no_forget", "continual_adding"): 1 / 8}
+"""Likewise: without a forget gate, the LSTM does not erase."""
+
 Reach = Callable[[str, str, bool], float]
 """A cell's reach as a factor of the usual one, by cell, task and whether it has 8 times the size."""
+
+
+def less_far(cells, tasks, factor=1 / 8):
+    """Reach by cell and task: the same factor for all of them."""
+    return {(cell, task): factor for cell in cells for task in tasks}
 
 
 def arm(cell, task, lag, solved, runs=20, searches=10, phase="confirm", size=SIZE, **columns):

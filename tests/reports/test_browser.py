@@ -1,7 +1,6 @@
 """The report in a browser: it loads without errors, fits the window, and works by keyboard, in dark mode and in print."""
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,10 @@ import pytest
 from matplotlib.image import imread
 
 from reports.build import build
+from tests.browser import needs_browser
 from tests.reports import synthetic_study
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-FLAGS += " --disable-component-update --disable-sync"
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no chromium, google-chrome or chromium-browser on this machine"
-)
+pytestmark = needs_browser
 
 CONTRAST = """() => {
   const rgb = text => text.match(/[0-9.]+/g).map(Number);
@@ -42,16 +37,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     tables = synthetic_study.study({"recall": [20], "continual_adding": [20]}, searches=2, trials=6, confirm=2)
     folder = synthetic_study.write(tmp_path_factory.mktemp("tables"), tables)
     return build(folder, tmp_path_factory.mktemp("report") / "out").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=BROWSER, args=FLAGS.split())
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

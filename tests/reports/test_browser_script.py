@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
+from tests.browser import needs_browser
 from tests.reports import synthetic_study
-from tests.reports.test_browser import BROWSER, browser  # noqa: F401  # the fixture
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no chromium, google-chrome or chromium-browser on this machine"
-)
+pytestmark = needs_browser
 
 FRAME = """text => { const frame = document.createElement('iframe'); frame.setAttribute('sandbox', 'allow-scripts');
   frame.src = URL.createObjectURL(new Blob([text], {type: 'text/html'})); frame.style = 'width: 1200px; height: 700px';
@@ -31,7 +29,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(browser, report: Path) -> Iterator:  # noqa: F811
+def page(browser, report: Path) -> Iterator:
     opened = browser.new_page(viewport={"width": 1280, "height": 800})
     opened.goto(report.as_uri())
     yield opened
@@ -39,7 +37,7 @@ def page(browser, report: Path) -> Iterator:  # noqa: F811
 
 
 @pytest.fixture
-def frame(browser, report: Path) -> Iterator:  # noqa: F811
+def frame(browser, report: Path) -> Iterator:
     opened = browser.new_page(viewport={"width": 1280, "height": 800})
     opened.evaluate(FRAME, report.read_text(encoding="utf-8"))
     inner = opened.frames[-1]
@@ -90,7 +88,7 @@ def test_no_table_is_cut_off(page, width: int) -> None:
     assert width == 400 or wide == []
 
 
-def test_the_page_is_complete_without_its_script(browser, report: Path) -> None:  # noqa: F811
+def test_the_page_is_complete_without_its_script(browser, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     opened = context.new_page()
     opened.goto(report.as_uri())

@@ -10,7 +10,7 @@ import pytest
 from reports.build import build
 from reports.output import Occupied
 from reports.tables import LARGEST, LARGEST_MEASURED, MEASURED, NUMBERS, NUMBERS_OR_EMPTY, BadTable
-from tests.reports import synthetic_study
+from tests.reports import synthetic_catalogue, synthetic_study
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +157,10 @@ def test_several_sizes_are_reported_and_their_cost_is_shown(tmp_path: Path) -> N
 
 def test_many_cells_and_groups_fit_on_a_page(tmp_path: Path) -> None:
     """Beyond seven cells lines become heat maps, and the lattice a field for each change and group."""
-    cells = dict(list(synthetic_study.MANY_CELLS.items())[:9])
     lags = {task: [10] for task in ("recall", "continual_adding", "copy", "counting", "parity")}
-    folder = synthetic_study.write(tmp_path / "in", synthetic_study.study(lags, 1, 3, 1, cells=cells))
+    folder = synthetic_study.write(
+        tmp_path / "in", synthetic_study.study(lags, 1, 3, 1, cells=synthetic_catalogue.MANY_CELLS)
+    )
     page = build(folder, tmp_path / "out").read_text(encoding="utf-8")
     assert "blue: increase, orange: decrease" in page
     assert "darker is higher" in page

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reports.tables import CURVES, MANIFEST, BadTable, read
-from tests.reports.test_tables import ROW
+from tests.reports.tables_by_hand import ROW
 
 CELLS = [
     "",

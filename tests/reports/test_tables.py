@@ -9,25 +9,7 @@ import pytest
 
 import reports
 from reports.tables import CURVES, NUMBERS, NUMBERS_OR_EMPTY, REQUIRED, BadTable, read
-
-ROW = {
-    "study": "s",
-    "phase": "confirm",
-    "cell": "lstm",
-    "task": "recall",
-    "lag": "10",
-    "seed": "1",
-    "trial": "0",
-    "hidden_size": "24",
-    "parameters": "5000",
-    "score": "0.5",
-    "solved": "1",
-    "steps_to_solve": "300",
-    "censored": "0",
-    "diverged": "0",
-    "seconds": "1.5",
-    "hash": "a",
-}
+from tests.reports.tables_by_hand import ROW
 
 
 @pytest.fixture

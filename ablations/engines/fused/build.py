@@ -82,10 +82,8 @@ def cache_folder() -> Path:
 
 def build(source: str, double: bool) -> ctypes.CDLL:
     """Return the loaded kernel of a source, in float64 or float32. Raises NotBuilt."""
-    flags = [
-        *FLAGS,
-        *(["-DDOUBLE", "-O0"] if double else []),
-    ]  # float64 is for tests: compile time matters more than speed
+    # float64 is for tests: compile time matters more than speed.
+    flags = [*FLAGS, *(["-DDOUBLE", "-O0"] if double else [])]
     parts = [source, *flags, *compiler()[1:], _machine()]
     library = cache_folder() / f"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}.so"
     if loaded := _load(library):

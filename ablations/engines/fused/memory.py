@@ -1,7 +1,7 @@
-"""Memory for large tensors that is used again when they are gone.
+"""Memory of large tensors, which is reused after they are freed.
 
-The C library returns large blocks to the system when they are freed, and gets every page of the next one anew: thousands of page
-faults in a gradient step, up to half of its time. So results of kernels lie in blocks that this module keeps.
+The C library returns large blocks to the system when they are freed, and maps every page of the next one again: thousands of page
+faults in a gradient step, up to half of its time. Results of kernels therefore lie in blocks that this module reuses.
 """
 
 import math

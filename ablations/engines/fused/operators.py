@@ -5,7 +5,6 @@ operators reduce, scan, repeat or reorder the numbers of a row, seen as an array
 """
 
 import math
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -134,13 +133,6 @@ SUPPORTED = {
     "clamp", "permute", "transpose", "mm", "t", "input", "output",
 }  # fmt: skip
 """All operators that a kernel can compute, after decomposition."""
-
-
-_INTERNAL = re.compile("power[0-3]|copy|full|zeros_like|.*_backward|sigmoid|logical_.*")
-DOCUMENTED = sorted(
-    {n for n in ELEMENTWISE if not _INTERNAL.fullmatch(n)} | {"sigmoid", *REDUCTIONS, *SCANS, "clamp", "mean", "var"}
-)
-"""The operators on numbers of a row that CONTRIBUTING.md lists."""
 
 
 def _count(x: Tensor, dim: Any) -> int:

@@ -14,7 +14,7 @@ from ablations.cells import Cell, State, Weights
 from ablations.engines.fused.graph import ONE, Untraceable
 from ablations.engines.fused.interface import Interface
 from ablations.engines.fused.trace import AtSizes, Trace, at_sizes, trace
-from ablations.engines.noise import widths
+from ablations.engines.noise import mean, widths
 
 
 class Planned:
@@ -97,3 +97,11 @@ def require_matching(x: Tensor, reset: Tensor | None, named: dict[str, Tensor]) 
         raise ValueError(
             f"reset is {reset.dtype} with shape {list(reset.shape)}; it has to be torch.bool with shape {list(x.shape[:3])}"
         )
+
+
+def with_noise(cell: Cell, x: Tensor, state: State, noise: Tensor | None) -> Tensor:
+    """The rows that a kernel reads: the input `x [.., inputs]`, then the cell's noise `[.., sizes]`, by default its mean."""
+    if not cell.noise():
+        return x
+    sizes = {part: rows.shape[-1] for part, rows in state.items()}
+    return torch.cat([x, mean(cell, sizes, x) if noise is None else noise], -1)

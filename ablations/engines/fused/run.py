@@ -21,11 +21,10 @@ from ablations.engines.fused.emit import emit
 from ablations.engines.fused.interface import Interface, at_sizes_from, interface_from, interface_of
 from ablations.engines.fused.linear import library
 from ablations.engines.fused.plan import plan
-from ablations.engines.fused.planned import Planned, cache_key, require_matching
+from ablations.engines.fused.planned import Planned, cache_key, require_matching, with_noise
 from ablations.engines.fused.stored import Options, Store
 from ablations.engines.fused.trace import AtSizes
 from ablations.engines.fused.verify import require_agreement
-from ablations.engines.noise import mean
 
 TILE = 24
 """Rows per tile. A tile runs through the whole sequence with its state and gates in cache; 12 to 64 rows are equally fast."""
@@ -115,9 +114,7 @@ def scan(
             f"the fused engine supports float32 and float64 on the CPU; the input is {x.dtype} on {x.device}"
         )
     require_matching(x, reset, {**w, **state})
-    if cell.noise():
-        sizes = {part: rows.shape[-1] for part, rows in state.items()}
-        x = torch.cat([x, mean(cell, sizes, x) if noise is None else noise], -1)
+    x = with_noise(cell, x, state, noise)
     kernel = _kernel(cell, x.dtype)
     here = kernel.at(x, state, w)
     weights = [w[name] for name in kernel.interface.cell_weights]

@@ -96,8 +96,8 @@ def _draw(cell: Cell, sizes: Sizes) -> _Problem:
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
-    drawn = [initialise(declared, {}, LAG, generator) for _ in range(K)]
-    w = {name: torch.stack([one[name].double() for one in drawn]) for name in declared}
+    initial = [initialise(declared, {}, LAG, generator) for _ in range(K)]
+    w = {name: torch.stack([one[name].double() for one in initial]) for name in declared}
     trained = {
         name: w[name] + 0.1 * normal(K, spec.rows, spec.columns) / spec.rows**0.5
         for name, spec in declared.items()

@@ -167,7 +167,7 @@ class Body:
     # Through scratch memory
 
     def _slot(self, size: str, strips: bool = False) -> str:
-        """A new block of scratch memory, as a pointer to its rows; `strips` if only weights in strips need it."""
+        """A new block of scratch memory, as a pointer to its rows. `strips`: it is used only where weights are multiplied in strips."""
         self.always_scratch |= not strips
         before = " + ".join(f"P_{earlier}" for earlier in self.scratch_sizes) or "0"
         self.scratch_sizes.append(size)

@@ -18,10 +18,9 @@ from ablations.engines.eager import Scanned
 from ablations.engines.fused.interface import interface_of
 from ablations.engines.fused.layout import Layout
 from ablations.engines.fused.plan import plan
-from ablations.engines.fused.planned import Planned, cache_key, require_matching
+from ablations.engines.fused.planned import Planned, cache_key, require_matching, with_noise
 from ablations.engines.fused.trace import AtSizes
 from ablations.engines.fused.verify import require_agreement
-from ablations.engines.noise import mean
 from ablations.engines.triton.build import Unavailable, load, require_available
 from ablations.engines.triton.emit import emit, gradient_groups
 from ablations.engines.triton.gradients import Steps, weight_gradients
@@ -127,7 +126,7 @@ def prepare(cell: Cell, sizes: Iterable[Sizes], device: torch.device) -> None:
             require_narrow(
                 max(max(one.inputs, *weight[:2]) for weight in cell.weights(one.inputs, one.hidden).values())
             )
-            # A layer whose input is not as wide as its state is the first one, which needs no gradient of it.
+            # Only the first layer has an input of another width than its state, and it needs no input gradient.
             require_agreement(cell, scan, one, device, input_gradient=one.inputs == one.hidden)
             kernel.verified.add((one, device))
 
@@ -151,9 +150,7 @@ def scan(
     if record or override or resets_to_weights or not x.numel() or x.dtype != torch.float32:
         return eager.scan(cell, w, x, state, reset, record, override, noise=noise)
     require_matching(x, reset, {**w, **state})
-    if cell.noise():
-        sizes = {part: rows.shape[-1] for part, rows in state.items()}
-        x = torch.cat([x, mean(cell, sizes, x) if noise is None else noise], -1)
+    x = with_noise(cell, x, state, noise)
     kernel = _kernel(cell)
     here = kernel.at(x, state, w)
     function = cast("GraphModule", here.hoisted)  # traced in this process

@@ -1,4 +1,4 @@
-"""Local worker processes with one thread each. Only the parent process talks to the tracker.
+"""Local worker processes with one thread each. Only the parent process uses the tracker.
 
 A worker writes finished members to the store, and the parent uploads them to MLflow while it waits for its workers. So
 training neither waits for the tracker nor fails with it, and MLflow's database has a single writer.

@@ -265,31 +265,6 @@ def test_a_function_that_returns_another_shape_is_refused(function, message):
         initial_weights({"W": Weight(2, 3, function)})
 
 
-@pytest.mark.parametrize(("r_min", "r_max", "max_phase"), [(0.0, 1.0, 6.28), (0.9, 0.999, 0.3)])
-def test_the_eigenvalues_of_the_lru_are_uniform_on_the_ring(r_min, r_max, max_phase):
-    cell = catalogue()["lru"](r_min=r_min, r_max=r_max, max_phase=max_phase)
-    w = {name: weight.double() for name, weight in initial_weights(cell.weights(4, 4000)).items()}
-    modulus, phase = torch.exp(-torch.exp(w["N"])), torch.exp(w["P"])
-    assert r_min - 1e-6 <= modulus.min() < r_min + 0.05
-    assert r_max - 0.01 < modulus.max() <= r_max + 1e-6
-    area = (modulus**2 - r_min**2) / (r_max**2 - r_min**2)
-    assert [area.quantile(q).item() for q in (0.25, 0.5, 0.75)] == pytest.approx([0.25, 0.5, 0.75], abs=0.03)
-    assert [phase.quantile(q).item() / max_phase for q in (0.25, 0.5, 0.75)] == pytest.approx(
-        [0.25, 0.5, 0.75], abs=0.03
-    )
-    assert phase.max() <= max_phase * (1 + 1e-6)
-    assert w["B_r"].std().item() == pytest.approx(8**-0.5, rel=0.03)
-    assert w["B_i"].std().item() == pytest.approx(8**-0.5, rel=0.03)
-
-
-def test_the_decay_of_the_rg_lru_is_uniform_between_900_and_999_thousandths():
-    w = initial_weights(catalogue()["rg_lru"]().weights(1, 4000))["L"].double()
-    decay = torch.sigmoid(-w) ** 8  # exp(−8 softplus(L))
-    assert 0.9 - 1e-6 <= decay.min() < 0.901
-    assert 0.998 < decay.max() <= 0.999 + 1e-6
-    assert [decay.quantile(q).item() for q in (0.25, 0.5, 0.75)] == pytest.approx([0.92475, 0.9495, 0.97425], abs=0.004)
-
-
 @every_cell
 def test_initial_weights_depend_on_the_generator_only(cls):
     settings = {"forget_bias": "chrono", "input_bias": "chrono"}
@@ -306,16 +281,3 @@ def test_weights_are_drawn_independently():
     w = cell_weights(catalogue()["lstm"], recurrent_init="uniform", inputs=6)
     matrices = [value for name, value in w.items() if name[0] in "WU"]
     assert not any(torch.equal(a, b) for i, a in enumerate(matrices) for b in matrices[:i])
-
-
-@pytest.mark.parametrize("options", [{}, {"depth": 3}, {"width": 2}])
-def test_a_single_network_that_starts_by_keeping_hardly_changes_a_small_memory(options):
-    def change(keep: bool) -> float:
-        cell = catalogue()["single_network"](keep=keep, **options)
-        w = initial_weights(cell.weights(3, 6))
-        state = {"h": torch.zeros(1, 6), "c": torch.full((1, 6), 0.05)}
-        after = cell.step(w, cell.drive(w, torch.zeros(1, 3)), state, lambda _, value: value)
-        return ((after["c"] - state["c"]).norm() / state["c"].norm()).item()
-
-    assert change(keep=True) < 0.01
-    assert change(keep=False) > 0.5

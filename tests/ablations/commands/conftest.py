@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,11 @@ def reported(swept: Path) -> Path:
     outcome = whygates("report", "tiny", "--out", "report", cwd=swept)
     assert outcome.code == 0, outcome
     return swept / "report"
+
+
+@pytest.fixture
+def copied(swept: Path, tmp_path: Path) -> Path:
+    """A folder with a copy of the swept store."""
+    shutil.copytree(swept / "whygates-store", tmp_path / "whygates-store")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +18,8 @@ import ablations
 from ablations.sweeps.store import Store
 from ablations.tracking.mlflow_view import KEY, PREFIX, port_of
 from tests.ablations.cli_runner import whygates
+from tests.browser import BROWSER, FLAGS
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 COMMANDS = (("status", "tiny", "--json"), ("report", "tiny"))
 
 

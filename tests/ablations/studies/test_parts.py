@@ -86,7 +86,6 @@ def test_changes_are_applied_in_the_parts_and_those_of_a_task_where_it_is(both: 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('cells = ["lstm", ', "[train]\nsteps = 7\n", None),
         ("[confirm]", "[train]\nsteps = 7\n[confirm]", "parts 'latch' and 'erase' differ in 'train': only parts of one budget"),
         ("[confirm]", "[confirm]\nseeds = 30", "parts 'latch' and 'erase' differ in 'confirm'"),
         ('"lstm", "l', '{ cell = "lstm", label = "rnn" }, "l', "have different cells of the label 'rnn'"),
@@ -94,15 +93,20 @@ def test_changes_are_applied_in_the_parts_and_those_of_a_task_where_it_is(both: 
         ('"lstm", "l', '{ cell = "lstm", label = "other" }, "l', "two arms differ in their labels only"),
     ],
 )  # fmt: skip
-def test_parts_that_contradict_each_other_are_refused(both: Path, old: str, new: str, message: str | None) -> None:
+def test_parts_that_contradict_each_other_are_refused(both: Path, old: str, new: str, message: str) -> None:
     part = both.parent / "deeper" / "erase.toml"
     part.write_text(part.read_text().replace(old, new, 1))
     with pytest.raises(InputError) as refused:
         load(str(both))
     assert str(refused.value).count("\n") == 0
-    if message:
-        assert str(refused.value).startswith("both.toml: ")
-        assert message in str(refused.value)
+    assert str(refused.value).startswith("both.toml: ")
+    assert message in str(refused.value)
+
+
+def test_a_part_that_is_not_valid_toml_is_named(both: Path) -> None:
+    (both.parent / "deeper" / "erase.toml").write_text("name = ")
+    with pytest.raises(InputError, match=r"erase\.toml: not valid TOML"):
+        load(str(both))
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
 """Searches: the n-th trial is determined by the study and n, also after the process was killed."""
 
+import contextlib
 import math
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
+from ablations.errors import InputError
 from ablations.studies.study import Arm
-from ablations.sweeps.search import MemberSpec, Results, Search, storage
+from ablations.sweeps.search import MemberSpec, Results, Search, _connect, storage
 from ablations.sweeps.store import Store
 from tests.ablations.sweeps.small_arms import small_arm
 
@@ -146,3 +150,31 @@ def test_members_of_all_phases_have_seeds_of_their_own(store: Store) -> None:
     confirmed = {member.member.seed for member in search.confirmation_members(result)}
     # The two trials that are trained again have the same new seeds.
     assert [len(seeds) for seeds in (tuned, again, confirmed, tuned | again | confirmed)] == [8, 3, 4, 15]
+
+
+def test_an_optuna_database_of_another_version_can_be_deleted(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    storage(store)
+    with contextlib.closing(sqlite3.connect(store.optuna)) as database, database:
+        database.execute("update alembic_version set version_num = 'v3.0.0.d'")
+    _connect.cache_clear()
+    with pytest.raises(
+        InputError, match=r"another version of Optuna: upgrade it with `optuna storage upgrade --storage \S+`"
+    ):
+        storage(store)
+    store.optuna.unlink()
+    assert storage(store).get_all_studies() == []
+
+
+def test_a_database_that_cannot_be_made_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.create(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("create table", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", full)
+    with pytest.raises(InputError, match=r"optuna\.db cannot be used: database or disk is full"):
+        storage(store)
+    assert not list(tmp_path.glob("*.db")) + list(tmp_path.glob(".*.db*"))

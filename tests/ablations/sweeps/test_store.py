@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from sqlalchemy.exc import OperationalError
 
 from ablations.errors import InputError
-from ablations.sweeps.search import _connect, storage
+from ablations.sweeps.search import storage
 from ablations.sweeps.store import LONGEST_PATH, MARKER, Store, atomic_file, write
 from ablations.tracking.mlflow_db import create_database
 
@@ -296,31 +295,3 @@ def test_a_database_that_another_program_has_locked_is_named(tmp_path: Path, emp
         other.execute("begin exclusive")
         with pytest.raises(InputError, match=r"mlflow\.db is locked by another program"):
             Store.open(tmp_path)
-
-
-def test_an_optuna_database_of_another_version_can_be_deleted(tmp_path: Path) -> None:
-    store = Store.create(tmp_path)
-    storage(store)
-    with contextlib.closing(sqlite3.connect(store.optuna)) as database, database:
-        database.execute("update alembic_version set version_num = 'v3.0.0.d'")
-    _connect.cache_clear()
-    with pytest.raises(
-        InputError, match=r"another version of Optuna: upgrade it with `optuna storage upgrade --storage \S+`"
-    ):
-        storage(store)
-    store.optuna.unlink()
-    assert storage(store).get_all_studies() == []
-
-
-def test_a_database_that_cannot_be_made_is_one_sentence_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store.create(tmp_path)
-
-    def full(*_: object, **__: object) -> None:
-        raise OperationalError("create table", {}, sqlite3.OperationalError("database or disk is full"))
-
-    monkeypatch.setattr("optuna.storages.RDBStorage", full)
-    with pytest.raises(InputError, match=r"optuna\.db cannot be used: database or disk is full"):
-        storage(store)
-    assert not list(tmp_path.glob("*.db")) + list(tmp_path.glob(".*.db*"))

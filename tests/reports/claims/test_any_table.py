@@ -58,7 +58,18 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 @settings(deadline=None, max_examples=60)
 @given(tables())
 def test_every_table_has_verdicts(rows):
+    assert_well_formed(decide(rows), rows)
+
+
+def test_a_large_study_has_decided_verdicts(study):
+    rows = study.astype({"cell": str, "task": str, "group": str})
     found = decide(rows)
+    assert_well_formed(found, rows)
+    assert {"supported", "refuted"} <= {one.verdict for one in found}
+    assert [contrast for one in found for contrast in one.contrasts if contrast.effect is not None]
+
+
+def assert_well_formed(found, rows):
     assert [one.id for one in found] == [claim.id for claim in CLAIMS]
     json.dumps([dataclasses.asdict(one) for one in found], allow_nan=False)
     confirmed = rows[rows["phase"] == "confirm"]

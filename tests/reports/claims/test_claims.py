@@ -9,27 +9,21 @@ import pytest
 from reports.calibration.worlds import TRUTH, WORLDS
 from reports.claims import CLAIMS
 from reports.claims.comparisons import KEEPING, LATCH, LINEAR, NORMALISED, PLAIN, UNGATED
-from tests.reports.tables_by_hand import contrast, full_study, verdict
-
-HOLDING = (*LATCH, "temporal_order")
-TOLD_APART = dict.fromkeys([*(("rnn", task) for task in (*HOLDING, PLAIN)), ("lru", "parity")], 1 / 8)
-"""The plain RNN and the linear recurrence fail where they have to, so that tasks tell cells apart."""
-ERASES = {("lstm_no_forget", "continual_adding"): 1 / 8}
-
-
-def worse(cells, tasks, factor=1 / 8):
-    return {(cell, task): factor for cell in cells for task in tasks}
+from tests.reports.tables_by_hand import DISTINGUISHED, ERASES, HOLDING, contrast, full_study, less_far, verdict
 
 
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
-        (worse(UNGATED, HOLDING), "refuted"),
-        (worse(UNGATED, ["recall"]), "refuted"),  # one task on which every member fails is enough
-        (worse(set(UNGATED) - {"identity_rnn"}, HOLDING) | TOLD_APART, "supported"),  # one member keeps up everywhere
-        (TOLD_APART, "supported"),
+        (less_far(UNGATED, HOLDING), "refuted"),
+        (less_far(UNGATED, ["recall"]), "refuted"),  # one task on which every member fails is enough
+        (
+            less_far(set(UNGATED) - {"identity_rnn"}, HOLDING) | DISTINGUISHED,
+            "supported",
+        ),  # one member keeps up everywhere
+        (DISTINGUISHED, "supported"),
         ({}, "inconclusive"),  # everybody is equal: the tasks do not tell cells apart
-        (worse(UNGATED[:5], ["recall"]) | worse(UNGATED[5:], ["adding"]) | TOLD_APART, "inconclusive"),
+        (less_far(UNGATED[:5], ["recall"]) | less_far(UNGATED[5:], ["adding"]) | DISTINGUISHED, "inconclusive"),
     ],
 )
 def test_claim_1(factors, expected):
@@ -39,10 +33,10 @@ def test_claim_1(factors, expected):
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
-        (worse(KEEPING, ["continual_adding"]), "refuted"),
-        (worse(KEEPING[:2], ["recall"]) | worse(KEEPING[2:], ["continual_adding"]), "refuted"),
-        (worse(KEEPING[1:], ["recall"]) | TOLD_APART | ERASES, "supported"),
-        (worse(KEEPING[1:], ["recall"]), "inconclusive"),
+        (less_far(KEEPING, ["continual_adding"]), "refuted"),
+        (less_far(KEEPING[:2], ["recall"]) | less_far(KEEPING[2:], ["continual_adding"]), "refuted"),
+        (less_far(KEEPING[1:], ["recall"]) | DISTINGUISHED | ERASES, "supported"),
+        (less_far(KEEPING[1:], ["recall"]), "inconclusive"),
     ],
 )
 def test_claim_2(factors, expected):
@@ -84,7 +78,9 @@ def test_claim_3_is_not_refuted_by_tasks_that_nobody_fails():
     [(1 / 8, 1, "supported"), (1 / 8, 1 / 8, "refuted"), (1, 1, "inconclusive"), (1, 1 / 8, "inconclusive")],
 )
 def test_claim_4(erase, latch, expected):
-    factors = worse(["lstm_no_forget"], LATCH, latch) | {("lstm_no_forget", "continual_adding"): erase} | TOLD_APART
+    factors = (
+        less_far(["lstm_no_forget"], LATCH, latch) | {("lstm_no_forget", "continual_adding"): erase} | DISTINGUISHED
+    )
     one = verdict(4, full_study(factors, 4))
     assert one.verdict == expected
     assert one.effect == pytest.approx(1 / erase, rel=0.2)
@@ -94,11 +90,11 @@ def test_claim_4(erase, latch, expected):
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
-        (worse(["lstm_static_leak"], ["continual_adding"]), "refuted"),
-        (worse(["lstm_static_leak"], ["recall"]), "refuted"),
-        (TOLD_APART | ERASES, "supported"),
+        (less_far(["lstm_static_leak"], ["continual_adding"]), "refuted"),
+        (less_far(["lstm_static_leak"], ["recall"]), "refuted"),
+        (DISTINGUISHED | ERASES, "supported"),
         # It fails where constant gates are enough: the cell is bad at everything, not at erasing.
-        (worse(["lstm_static_leak"], ["continual_adding", PLAIN]), "inconclusive"),
+        (less_far(["lstm_static_leak"], ["continual_adding", PLAIN]), "inconclusive"),
     ],
 )
 def test_claim_5(factors, expected):
@@ -138,7 +134,7 @@ def test_claim_6(network, matched, decay, expected):
     ],
 )
 def test_claim_7(cell, task, expected):
-    rows = full_study(TOLD_APART | ERASES | {(cell, task): 1 / 8}, 7)
+    rows = full_study(DISTINGUISHED | ERASES | {(cell, task): 1 / 8}, 7)
     if task == "counting":
         rows.loc[(rows["cell"] == cell) & (rows["task"] == task), "largest_n"] = rows["lag"]
     assert verdict(7, rows).verdict == expected
@@ -149,7 +145,7 @@ def test_claim_7(cell, task, expected):
     [(1500, 1, "supported"), (600, 1, "inconclusive"), (500, 1 / 3, "refuted"), (900, 1 / 3, "refuted")],
 )
 def test_claim_8(other, flops, expected):
-    rows = full_study(dict.fromkeys(TOLD_APART, 1.0), 8)
+    rows = full_study(dict.fromkeys(DISTINGUISHED, 1.0), 8)
     ungated = ~rows["cell"].isin(["lstm", "gru"])
     steps = np.where(ungated, float(other), 500.0) + rows.index % 7
     rows = rows.assign(steps_to_solve=np.where(rows["solved"], steps, 2000.0))
@@ -185,7 +181,7 @@ def test_claim_8_counts_the_whole_budget_of_unsolved_runs_and_takes_the_gated_ce
     ],
 )
 def test_claims_9_and_12(claim, cell, task, factor, expected):
-    rows = full_study(TOLD_APART | ERASES | {(cell, task): factor}, claim)
+    rows = full_study(DISTINGUISHED | ERASES | {(cell, task): factor}, claim)
     if task == "counting":
         rows.loc[(rows["cell"] == cell) & (rows["task"] == task), "largest_n"] = rows["lag"]
     assert verdict(claim, rows).verdict == expected
@@ -230,7 +226,7 @@ def test_claim_11(mean, event, plain, expected):
 
 @pytest.mark.parametrize(("reach", "expected"), [(1.0, "supported"), (0.01, "refuted")])
 def test_claim_13_takes_short_distances_only(reach, expected):
-    rows = full_study(TOLD_APART, 13)
+    rows = full_study(DISTINGUISHED, 13)
     short = {"recall": 5, "adding": 10, "n_back": 4}
     is_short = rows["lag"] <= rows["task"].map(short)
     rows.loc[is_short, "solved"] = (rows["cell"] == "lstm") | (reach == 1)
@@ -253,10 +249,10 @@ def test_claim_14(coupled_counts, erases, expected):
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
-        (worse(LINEAR, ["continual_adding"]), "refuted"),
-        (worse(LINEAR[:1], ["recall"]) | worse(LINEAR[1:], ["parity"]), "refuted"),
-        (worse(LINEAR[:3], ["recall"]) | TOLD_APART | ERASES, "supported"),
-        (worse(LINEAR[1:], ["recall"]), "inconclusive"),
+        (less_far(LINEAR, ["continual_adding"]), "refuted"),
+        (less_far(LINEAR[:1], ["recall"]) | less_far(LINEAR[1:], ["parity"]), "refuted"),
+        (less_far(LINEAR[:3], ["recall"]) | DISTINGUISHED | ERASES, "supported"),
+        (less_far(LINEAR[1:], ["recall"]), "inconclusive"),
     ],
 )
 def test_claim_15(factors, expected):
@@ -266,9 +262,9 @@ def test_claim_15(factors, expected):
 @pytest.mark.parametrize(
     ("factors", "expected"),
     [
-        (worse(NORMALISED, ["adding"]), "refuted"),
-        (worse(NORMALISED[:1], LATCH) | TOLD_APART, "supported"),
-        (worse(NORMALISED[:1], LATCH), "inconclusive"),
+        (less_far(NORMALISED, ["adding"]), "refuted"),
+        (less_far(NORMALISED[:1], LATCH) | DISTINGUISHED, "supported"),
+        (less_far(NORMALISED[:1], LATCH), "inconclusive"),
     ],
 )
 def test_claim_16(factors, expected):

@@ -12,9 +12,17 @@ from reports.claims.comparisons import LATCH, NORMALISED, UNGATED
 from reports.claims.rules import Claim, better, worse
 from reports.statistics.comparison import Comparison
 from reports.statistics.strata import Where
-from tests.reports.claims.test_claims import ERASES, TOLD_APART
-from tests.reports.claims.test_claims import worse as less_far
-from tests.reports.tables_by_hand import RECALL, contrast, curve, full_study, table, verdict
+from tests.reports.tables_by_hand import (
+    DISTINGUISHED,
+    ERASES,
+    RECALL,
+    contrast,
+    curve,
+    full_study,
+    less_far,
+    table,
+    verdict,
+)
 
 
 def claim(number: int, cell: str) -> Claim:
@@ -53,7 +61,7 @@ def test_claims_without_arms_do_not_count():
 
 @pytest.mark.parametrize("solved", [True, False])
 def test_studies_that_everybody_or_nobody_solves_decide_nothing_about_cells(solved):
-    rows = full_study(TOLD_APART | ERASES)
+    rows = full_study(DISTINGUISHED | ERASES)
     for diverged in (False, True):
         found = {one.id: one for one in decide(rows.assign(solved=solved, diverged=diverged))}
         about_cells = {1, 2, 4, 5, 6, 7, 9, 10, 12, 13, 15, 16}
@@ -115,7 +123,7 @@ def test_size_may_be_missing():
 
 @pytest.mark.parametrize(("reach", "outcome"), [(1 / 8, "worse"), (1.0, "equivalent")])
 def test_descriptive_contrasts_do_not_change_the_verdict(reach, outcome):
-    rows = full_study(TOLD_APART | ERASES, 12)
+    rows = full_study(DISTINGUISHED | ERASES, 12)
     other = curve("janet", 110 * reach, sorted(set(rows.loc[rows["task"] == "recall", "lag"])))
     bare, described = verdict(12, rows), verdict(12, rows, other)
     assert (described.verdict, described.contrasts[: len(bare.contrasts)]) == (bare.verdict, bare.contrasts)
@@ -126,7 +134,7 @@ def test_descriptive_contrasts_do_not_change_the_verdict(reach, outcome):
 def test_verdicts_are_compared_with_the_literature():
     refuted = verdict(2, full_study(less_far(UNGATED, LATCH), 2))
     assert (refuted.verdict, refuted.literature) == ("refuted", "agrees")
-    supported = verdict(2, full_study(TOLD_APART | ERASES, 2))
+    supported = verdict(2, full_study(DISTINGUISHED | ERASES, 2))
     assert (supported.verdict, supported.literature) == ("supported", "differs")
     assert verdict(2, full_study({}, 2)).literature == ""
     assert (
@@ -139,7 +147,7 @@ def test_verdicts_are_compared_with_the_literature():
 
 
 def test_the_effect_is_that_of_the_decisive_contrast():
-    one = verdict(4, full_study(TOLD_APART | ERASES, 4))
+    one = verdict(4, full_study(DISTINGUISHED | ERASES, 4))
     decisive = contrast(one, "erase")
     assert (one.decisive, one.effect, one.ci_low) == (decisive.question, decisive.effect, decisive.ci_low)
     smallest = verdict(16, full_study(less_far(NORMALISED, LATCH), 16))

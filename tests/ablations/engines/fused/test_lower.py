@@ -138,6 +138,9 @@ def test_all_missing_operators_are_named():
 
 
 def test_the_documentation_lists_the_operators():
+    internal = re.compile("power[0-3]|copy|full|zeros_like|.*_backward|logical_.*")
+    documented = {name for name in operators.ELEMENTWISE if not internal.fullmatch(name)}
+    documented |= {*operators.REDUCTIONS, *operators.SCANS, "clamp", "mean", "var"}  # the last three are decomposed
     text = (Path(__file__).parents[4] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     listed = text.split("<!-- operators -->")[1].split("<!-- operators end -->")[0]
-    assert re.findall(r"`(\w+)`", listed) == operators.DOCUMENTED
+    assert re.findall(r"`(\w+)`", listed) == sorted(documented)
