@@ -27,7 +27,6 @@ import numpy as np
 import pandas as pd
 
 from reports.calibration import worlds
-from reports.calibration.power import FILE
 from reports.calibration.simulate import LAGS, Setting, expected_value, is_false, studies
 from reports.claims import CLAIMS, Claim, Contrast, decide
 from reports.claims.comparisons import SENSITIVE, sensitive
@@ -193,9 +192,8 @@ def _linear_combination(
     )
 
 
-def main(arguments: list[str]) -> None:
-    """Simulate the grid and write the table to the path given, by default beside this file."""
-    out = Path(arguments[0]) if arguments else FILE
+def main(out: Path) -> None:
+    """Simulate the grid and write the table."""
     rows: list[Tally] = []
     grid = [(name, world) for name in SETTINGS for world in worlds.WORLDS]
     for number, (name, world) in enumerate(grid):

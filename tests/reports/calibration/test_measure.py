@@ -1,6 +1,9 @@
 """calibration.csv: complete, reproducible with other seeds, and with the error rate, coverage and power that are stated."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -110,3 +113,10 @@ def test_the_table_is_reproduced_with_other_seeds():
             for before, after in zip(old[share].fillna(0), new[share].astype(float).fillna(0), strict=True):
                 a, b = round(before * STUDIES), round(after * count)
                 assert fisher_exact([[a, STUDIES - a], [b, count - b]]).pvalue > 1e-4
+
+
+def test_help_of_the_module_simulates_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "reports.calibration", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
+    assert "calibration.csv" in done.stdout
+    assert list(tmp_path.iterdir()) == []
