@@ -30,13 +30,13 @@ from ablations.sweeps.arm import run_arm
 from ablations.sweeps.jobs import Context, Event, Interrupted, Logged
 from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.schedule import Schedule
-from ablations.sweeps.search import SearchesUnreachable
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.outcome import (
     MAX_DEATHS,
     ArmOutcome,
     TimeLimit,
     any_solved,
+    failure,
     out_of_time,
     source_changed,
     time_limit,
@@ -207,8 +207,6 @@ def _work_on(arm: Arm, hash_: str, store: Store, engine: str, device: torch.devi
         return ArmOutcome(arm, "interrupted")
     except TimeLimit:
         return ArmOutcome(arm, "failed", f"{traceback.format_exc()}\n{out_of_time(arm)}")
-    except SearchesUnreachable:  # ends the sweep
-        raise
-    except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue
-        return ArmOutcome(arm, "failed", traceback.format_exc())
+    except Exception as error:
+        return failure(arm, error)
     return ArmOutcome(arm, "done", solved=any_solved(arm, members, store))

@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablations.errors import SweepFailed
 from ablations.studies.study import Study
 from ablations.sweeps import search
 from ablations.sweeps.arm import run_arm
 from ablations.sweeps.jobs import Context, Event
-from ablations.sweeps.search import SearchesUnreachable, storage
+from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
@@ -86,7 +87,7 @@ def test_searches_whose_database_does_not_return_stop_with_one_sentence_and_can_
 
     monkeypatch.setattr(search, "PATIENCE_SECONDS", 1.0)
     try:
-        with pytest.raises(SearchesUnreachable) as caught:
+        with pytest.raises(SweepFailed) as caught:
             run_arm(small_arm(), Context(stores[1], "eager", {}, stop, lambda: False))
     finally:
         database.start()
