@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -121,11 +121,11 @@ class Warnings:
 @pytest.mark.faults
 @pytest.mark.parametrize("outage", ["stopped", "error 500", "no answer", "killed while it is used"])
 def test_results_reach_an_mlflow_server_once_that_failed_for_a_while(
-    trained: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: str
+    trained: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: str, tried: Callable[..., None]
 ) -> None:
     store = Store(Path(shutil.copytree(trained.folder, tmp_path / "store")))
     study, observer = Study.model_validate(SMALL_STUDY), Warnings()
-    queued = len(list(store.queued("tiny")))
+    queued = [record["hash"] for _, record in store.queued("tiny")]
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     with mlflow_server(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
@@ -150,11 +150,14 @@ def test_results_reach_an_mlflow_server_once_that_failed_for_a_while(
         assert not list(store.queued("tiny"))
         results = tracker.results(tracker.manifest())
     assert results.hash.is_unique
-    assert len(results) == queued
+    assert sorted(results.hash) == sorted(queued)
+    tried(f"MLflow server: {outage}", 1, queued, results.hash)
 
 
 @pytest.mark.faults
-def test_a_server_that_lost_its_database_gets_all_runs_from_the_next_sweep(swept: Path, tmp_path: Path) -> None:
+def test_a_server_that_lost_its_database_gets_all_runs_from_the_next_sweep(
+    swept: Path, tmp_path: Path, tried: Callable[..., None]
+) -> None:
     (tmp_path / "tiny.toml").write_bytes((swept / "tiny.toml").read_bytes())
     shutil.copytree(swept / "whygates-store", tmp_path / "whygates-store")
     arguments = ("sweep", "tiny.toml", "--workers", "1")
@@ -170,3 +173,4 @@ def test_a_server_that_lost_its_database_gets_all_runs_from_the_next_sweep(swept
         tables.append(networks(tmp_path / database[:-3]))
     assert len(tables[0]) == 32
     pd.testing.assert_frame_equal(*tables)
+    tried("MLflow server: started again with an empty database", 1, *(one.hash for one in tables))

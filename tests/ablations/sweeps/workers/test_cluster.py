@@ -183,7 +183,9 @@ def test_nodes_of_another_version_are_refused(
 
 
 @pytest.mark.faults
-def test_a_node_that_is_killed_changes_no_result(nodes: Cluster, connected: None, stores: list[Store]) -> None:
+def test_a_node_that_is_killed_changes_no_result(
+    nodes: Cluster, connected: None, stores: list[Store], tried: Callable[..., None]
+) -> None:
     """Two arms are in training, one on each node; their jobs go on where there is a core."""
     arms, seen = [small_arm(index, **LONG) for index in (0, 1)], set[str]()
     victim = nodes.add_node(num_cpus=1)
@@ -201,11 +203,12 @@ def test_a_node_that_is_killed_changes_no_result(nodes: Cluster, connected: None
     assert killed
     nodes.add_node(num_cpus=1)
     assert_equal_to_local(arms, stores)
+    tried("two nodes of a Ray cluster killed while they train", 2, *map(queued_records, stores))
 
 
 @pytest.mark.faults
 def test_a_driver_that_is_interrupted_or_killed_continues_with_the_table_of_local_workers(
-    nodes: Cluster, tiny: Path
+    nodes: Cluster, tiny: Path, tried: Callable[..., None]
 ) -> None:
     changes = ("train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1")
     arguments = ["sweep", "tiny.toml", *[word for change in changes for word in ("--set", change)]]
@@ -227,4 +230,6 @@ def test_a_driver_that_is_interrupted_or_killed_continues_with_the_table_of_loca
     again = subprocess.run(command, env=environment, timeout=600, check=False, **pipes)
     assert again.returncode == 0, again
     assert "4 of 4 arms done" in again.stdout
-    pd.testing.assert_frame_equal(table(tiny / "local"), table(tiny / "ray"), check_exact=True)
+    tables = [table(tiny / store) for store in ("local", "ray")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    tried("driver of a Ray cluster interrupted, then killed", 2, *(one.hash for one in tables))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -67,7 +68,9 @@ def test_killed_sweep_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> N
 
 
 @pytest.mark.faults
-def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> None:
+def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(
+    tiny: Path, tried: Callable[..., None]
+) -> None:
     """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
     started = time.monotonic()
     done = start(tiny, "undisturbed", plugin=True)
@@ -98,14 +101,14 @@ def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undistu
     done = start(tiny, "disturbed", plugin=True)
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, (seed, output, errors)
-    assert_undisturbed(tiny)
+    tried("driver, a worker, or both killed (kill -9) at random moments", kills.total(), *assert_undisturbed(tiny))
     print(f"seed {seed}: {dict(kills)}, {early} of them before all networks were trained; no row lost")
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one(
-    tiny: Path, number: signal.Signals
+    tiny: Path, number: signal.Signals, tried: Callable[..., None]
 ) -> None:
     done = start(tiny, "undisturbed", plugin=True)
     assert done.wait(timeout=600) == 0
@@ -118,7 +121,7 @@ def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one
     assert " --store disturbed" in output
     done = start(tiny, "disturbed", plugin=True)
     assert done.wait(timeout=600) == 0
-    assert_undisturbed(tiny)
+    tried(f"{number.name} to all processes of a sweep", 1, *assert_undisturbed(tiny))
 
 
 def wait_for_members(store: Path, members: int, process: subprocess.Popen[str]) -> None:
@@ -134,8 +137,9 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return [int(worker) for worker in found.stdout.split()]
 
 
-def assert_undisturbed(folder: Path) -> None:
-    """Two stores have equal tables, weights and findings, but for the time taken; no run is left running."""
+def assert_undisturbed(folder: Path) -> tuple[pd.Series, pd.Series]:
+    """Two stores have equal tables, weights and findings, but for the time taken; no run is left running. Returns the hashes of
+    both tables."""
     undisturbed, disturbed = table(folder / "undisturbed"), table(folder / "disturbed")
     assert len(undisturbed) == MEMBERS
     assert undisturbed.hash.is_unique
@@ -146,3 +150,4 @@ def assert_undisturbed(folder: Path) -> None:
         assert len(digests(folder / "undisturbed" / part)) >= 16
     tracker = Tracker(Store.open(folder / "disturbed"), "tiny")
     assert not list(tracker.client.search_runs([str(tracker.experiment)], "attributes.status = 'RUNNING'"))
+    return undisturbed.hash, disturbed.hash
