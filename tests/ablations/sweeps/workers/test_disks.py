@@ -1,6 +1,7 @@
 """Sweeps whose disk is full, has no more inodes, or becomes read-only stop with one sentence, and continue to the same table."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ablations.cli_process import TINY
 from tests.ablations.sweeps.workers.test_kills import MEMBERS, assert_undisturbed, finished, start, wait_for_members
 
 pytestmark = pytest.mark.faults
@@ -67,14 +69,22 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     _run("umount", "--lazy", folder)  # this process may have a database of the store open
 
 
-@pytest.mark.parametrize("fault", ["full", "no inodes", "read-only"])
-def test_a_disk_that_cannot_be_written_stops_the_sweep_which_then_continues(
-    disk: Disk, tiny: Path, fault: str, tried: Callable[..., None]
-) -> None:
-    done = start(tiny, "undisturbed")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a sweep whose disk has no fault."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.toml").write_text(TINY)
+    done = start(folder, "store")
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, output + errors
+    return folder / "store"
 
+
+@pytest.mark.parametrize("fault", ["full", "no inodes", "read-only"])
+def test_a_disk_that_cannot_be_written_stops_the_sweep_which_then_continues(
+    disk: Disk, undisturbed: Path, tiny: Path, fault: str, tried: Callable[..., None]
+) -> None:
+    shutil.copytree(undisturbed, tiny / "undisturbed")
     (tiny / "disturbed").symlink_to(disk.folder / "store")
     process = start(tiny, "disk/store")
     wait_for_members(disk.folder / "store", 1, process)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import digests
+from tests.ablations.cli_process import TINY, digests
 
 PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
 LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
@@ -67,17 +68,25 @@ def test_killed_sweep_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> N
     assert_undisturbed(tiny)
 
 
-@pytest.mark.faults
-def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(
-    tiny: Path, tried: Callable[..., None]
-) -> None:
-    """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The store of a sweep with a plug-in that nothing disturbs, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.toml").write_text(TINY)
     started = time.monotonic()
-    done = start(tiny, "undisturbed", plugin=True)
+    done = start(folder, "store", plugin=True)
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, output + errors
-    taken = time.monotonic() - started
+    return folder / "store", time.monotonic() - started
 
+
+@pytest.mark.faults
+def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(
+    undisturbed: tuple[Path, float], tiny: Path, tried: Callable[..., None]
+) -> None:
+    """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
+    store, taken = undisturbed
+    shutil.copytree(store, tiny / "undisturbed")
     moments, process = random.Random(seed := time.time_ns()), start(tiny, "disturbed", plugin=True)
     kills, early = Counter[str](), 0
     while kills.total() < 20:
@@ -108,10 +117,9 @@ def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undistu
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one(
-    tiny: Path, number: signal.Signals, tried: Callable[..., None]
+    undisturbed: tuple[Path, float], tiny: Path, number: signal.Signals, tried: Callable[..., None]
 ) -> None:
-    done = start(tiny, "undisturbed", plugin=True)
-    assert done.wait(timeout=600) == 0
+    shutil.copytree(undisturbed[0], tiny / "undisturbed")
     process = start(tiny, "disturbed", plugin=True)
     wait_for_members(tiny / "disturbed", 1, process)
     os.killpg(process.pid, number)  # as a terminal and a scheduler send it

@@ -175,7 +175,7 @@ def test_a_worker_killed_while_it_writes_to_the_progress_queue_stops_no_other(
     tiny: Path, tried: Callable[..., None]
 ) -> None:
     """It dies with the lock of the queue, while the other worker is at an arm that would report many more times."""
-    done = sweep_of_a_bad_worker(tiny, "die", "train.steps=2000", "train.eval_every=1", "train.patience=10000")
+    done = sweep_of_a_bad_worker(tiny, "die", "train.steps=300", "train.eval_every=1", "train.patience=1000")
     assert done.returncode == 0, done
     assert not (tiny / "die").exists()
     assert "2 of 2 arms done" in done.stdout
