@@ -21,7 +21,7 @@ from ablations.sweeps.store import Store
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import networks
+from tests.ablations.cli_process import SMOKE, SMOKE_NETWORKS, networks
 from tests.ablations.cli_runner import whygates
 from tests.ablations.servers import Postgres, mlflow_server, postgres
 from tests.ablations.sweeps.small_arms import SMALL_STUDY, context, queued_records, small_arm
@@ -35,18 +35,23 @@ def database() -> Iterator[Postgres]:
 
 
 @pytest.mark.faults
-def test_a_sweep_on_servers_has_the_table_of_one_with_embedded_databases(
-    database: Postgres, swept: Path, reported: Path, tmp_path: Path
+def test_the_smoke_study_on_servers_has_the_table_of_one_with_embedded_databases(
+    database: Postgres, tmp_path: Path
 ) -> None:
-    (tmp_path / "tiny.toml").write_bytes((swept / "tiny.toml").read_bytes())
+    tables = []
     with mlflow_server(database.create("runs"), tmp_path) as server:
         servers = {"MLFLOW_TRACKING_URI": server.address, "WHYGATES_OPTUNA_STORAGE": database.create("searches")}
-        outcome = whygates("sweep", "tiny.toml", "--workers", "2", cwd=tmp_path, **servers)
-        assert outcome.code == 0, outcome
-        store = tmp_path / "whygates-store"
-        assert not list(store.glob("*.db")), "nothing is in embedded databases"
-        assert whygates("report", "tiny", "--out", "report", cwd=tmp_path, **servers).code == 0
-    tables = [networks(folder).drop(columns="seconds") for folder in (reported, tmp_path / "report")]
+        for name, environment in (("embedded", {}), ("servers", servers)):
+            outcome = whygates("sweep", *SMOKE, "--store", name, "--workers", "2", cwd=tmp_path, **environment)
+            assert outcome.code == 0, outcome
+            report = whygates(
+                "report", "smoke", "--store", name, "--out", f"{name}-report", cwd=tmp_path, **environment
+            )
+            assert report.code == 0, report
+            tables.append(networks(tmp_path / f"{name}-report").drop(columns="seconds"))
+    assert list((tmp_path / "embedded").glob("*.db"))
+    assert not list((tmp_path / "servers").glob("*.db")), "nothing is in embedded databases"
+    assert len(tables[0]) == SMOKE_NETWORKS
     pd.testing.assert_frame_equal(*tables)
 
 

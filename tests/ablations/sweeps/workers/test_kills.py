@@ -38,8 +38,9 @@ def finished(store: Path) -> int:
     return len(list((store / "members").glob("[!.]*.json")))
 
 
-def table(store: Path) -> pd.DataFrame:
-    tracker = Tracker(Store.open(store), "tiny")
+def table(store: Path, study: str = "tiny") -> pd.DataFrame:
+    """The networks of a study, with how many points their curves have and their sum, and without the time taken."""
+    tracker = Tracker(Store.open(store), study)
     results = tracker.results(tracker.manifest())
     curves = tracker.curves(tracker.manifest())
     assert curves.groupby(["hash", "metric", "step"]).size().max() == 1
