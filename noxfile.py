@@ -1,6 +1,7 @@
 """The checks that a change must pass. Sessions run in the environment that nox itself is installed in."""
 
 import sys
+from pathlib import Path
 
 import nox
 
@@ -11,6 +12,11 @@ nox.options.default_venv_backend = "none"
 def run(session: nox.Session, module: str, *arguments: str) -> None:
     """Run a module with the interpreter that runs nox."""
     session.run(sys.executable, "-m", module, *arguments)
+
+
+def recording(session: nox.Session) -> tuple[str, ...]:
+    """Arguments of pytest that write its results, with what tests record, to a file, which is the last of them."""
+    return "-o", "junit_family=xunit1", "--junit-xml", str(Path(session.cache_dir) / f"{session.name}.xml")
 
 
 @nox.session
@@ -37,25 +43,30 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """The tests that kill sweeps again and again: minutes, one after the other."""
-    run(session, "pytest", "-m", "faults", "-rA", *session.posargs)
+    """The tests that kill sweeps again and again: minutes, one after the other. Writes their table in docs/faults.md."""
+    recorded = recording(session)
+    run(session, "pytest", "-m", "faults", "-rA", *recorded, *session.posargs)
+    if not session.posargs:
+        session.run(sys.executable, "docs/faults.py", session.name, recorded[-1])
 
 
 @nox.session(venv_backend="venv", reuse_venv=True)
 def cluster(session: nox.Session) -> None:
-    """The tests of Ray clusters, also those that kill nodes: minutes. Installs Ray in an environment of its own."""
+    """The tests of Ray clusters, also those that kill nodes: minutes. Installs Ray in an environment of its own, and writes a
+    table in docs/faults.md."""
     session.install("-c", "constraints.txt", "-e", ".[dev,cluster]")
+    recorded = recording(session)
     arguments = session.posargs or ["tests/ablations/sweeps/workers/test_cluster.py"]
-    session.run("python", "-m", "pytest", "-m", "faults or not faults", "-rA", *arguments)
+    session.run("python", "-m", "pytest", "-m", "faults or not faults", "-rA", *recorded, *arguments)
+    if not session.posargs:
+        session.run("python", "docs/faults.py", session.name, recorded[-1])
 
 
 @nox.session(venv_backend="venv", reuse_venv=True)
 def audit(session: nox.Session) -> None:
-    """Pinned packages that have newer releases, and those with known vulnerabilities, as PyPI's JSON interface has them: where
-    that cannot be reached, as behind some mirrors, the session says so and fails."""
-    run(session, "pip", "list", "--outdated")
+    """Known vulnerabilities of the pinned packages; where they cannot be looked up, the pinned versions with a date, in docs/audit.md."""
     session.install("pip-audit")
-    session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "--requirement", "constraints.txt")
+    session.run("python", "docs/audit.py", sys.executable)
 
 
 @nox.session

@@ -16,6 +16,11 @@ class InputError(ValueError):
     """Invalid user input. The message is one plain sentence; the command line prints it and exits with code 2."""
 
 
+class SweepFailed(InputError):
+    """What every arm needs fails, such as the disk of the store or the database of the searches. It ends the sweep, which the same
+    command continues."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or the name of its type."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

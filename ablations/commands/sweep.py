@@ -21,6 +21,7 @@ from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import CHECKPOINT_SECONDS
 from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
+from ablations.sweeps.server_lock import locked
 from ablations.sweeps.sizes import phase_sizes, scan_sizes
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import local
@@ -92,7 +93,9 @@ def run_sweep(
             store = Store.create(folder)
             store.optuna_url = optuna_url
             with store.sweeping(wait), Display(arms, out) as display:
-                outcomes = _run_arms(study, arms, store, run_arms, number, engine, whole or resume, display)
+                storage(store)
+                with locked(store.optuna_url, study.name, wait):
+                    outcomes = _run_arms(study, arms, store, run_arms, number, engine, whole or resume, display)
         display.summary(outcomes)
     except KeyboardInterrupt:  # before the workers have started, or after they have ended
         pass
@@ -160,7 +163,6 @@ def _run_arms(
     display: Display,
 ) -> list[ArmOutcome]:
     """Run arms and upload their members. Raises InputError when the tracker cannot be reached."""
-    storage(store)
     create_database(store)
     description = manifest(study) | {"command": command}
     tracker = Tracker(store, study.name)

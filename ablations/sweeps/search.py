@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from ablations.errors import InputError, first_line
+from ablations.errors import InputError, SweepFailed, first_line
 from ablations.studies.hashing import digest
 from ablations.studies.schema import Range, Values
 from ablations.studies.study import Arm
@@ -110,14 +110,10 @@ PATIENCE_SECONDS, LONGEST_PAUSE = 300.0, 10.0
 """How long calls of a database that cannot be reached are repeated, and the longest pause between two of them."""
 
 
-class SearchesUnreachable(InputError):
-    """The database of the searches could not be reached for PATIENCE_SECONDS. It ends the sweep, which can be continued."""
-
-
 def patiently(call: Callable[[], T], before_repeat: Callable[[], object] = lambda: None) -> T:
     """The result of a call of the database, which is repeated while that cannot be reached, for example as it is restarted.
 
-    :raises SearchesUnreachable: after PATIENCE_SECONDS.
+    :raises SweepFailed: after PATIENCE_SECONDS, and at once where a database in a file fails, such as on a full disk.
     """
     failed_at, pause, repeated = None, 0.5, False
     while True:
@@ -128,13 +124,15 @@ def patiently(call: Callable[[], T], before_repeat: Callable[[], object] = lambd
         except (OperationalError, InterfaceError, StorageInternalError, Unreachable) as error:
             cause = error.__cause__ if isinstance(error, StorageInternalError) else error
             reason = getattr(cause, "orig", cause)
-            if not isinstance(cause, OperationalError | InterfaceError | Unreachable) or isinstance(
-                reason, sqlite3.Error
-            ):
-                raise  # such as no permission, or a full disk
+            if isinstance(reason, sqlite3.Error):
+                raise SweepFailed(
+                    f"the database of the searches failed ({reason}): all progress is saved, and the same command continues"
+                ) from None
+            if not isinstance(cause, OperationalError | InterfaceError | Unreachable):
+                raise
             failed_at = failed_at or time.monotonic()
             if time.monotonic() - failed_at > PATIENCE_SECONDS:
-                raise SearchesUnreachable(
+                raise SweepFailed(
                     f"the database of the searches could not be reached for {PATIENCE_SECONDS:g} seconds "
                     f"({first_line(reason or error)}): all progress is saved, and the same command continues"
                 ) from None

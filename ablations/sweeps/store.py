@@ -268,6 +268,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield scratch
         os.replace(scratch, path)
+    except OSError as error:
+        if error.filename is None:  # as when a disk is full
+            error.filename = str(path)
+        raise
     finally:
         scratch.unlink(missing_ok=True)
 

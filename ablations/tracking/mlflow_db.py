@@ -1,6 +1,5 @@
 """The store's MLflow database: created atomically, and updated after the store was moved."""
 
-import logging
 import os
 import shutil
 import sqlite3
@@ -20,7 +19,6 @@ from ablations.tracking.runs import WORKSPACES, using
 def create_database(store: Store) -> None:
     """Create the store's MLflow database, with all its tables or not at all, unless it exists or a server has the runs."""
     if store.local and not store.mlflow.exists():
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         os.environ[WORKSPACES] = "false"
         with using(store), atomic_file(store.mlflow) as scratch:
             # Not by a client: MLflow would put the current folder, unquoted, into an SQL statement.

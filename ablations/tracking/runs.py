@@ -1,5 +1,6 @@
 """The connection of a store to MLflow, its studies, and the look-up of one member's run."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from mlflow.exceptions import MlflowException
 from ablations.errors import InputError
 from ablations.sweeps.server import server
 from ablations.sweeps.store import Store
+
+logging.getLogger("mlflow.store.db.utils").setLevel(
+    logging.CRITICAL
+)  # its errors are one line here, without a traceback
 
 WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
 """MLflow's variable. Only servers have workspaces: a database that is opened with them would refuse to be read."""
@@ -101,7 +106,10 @@ def _find_run(store: Store, prefix: str) -> Run:
 
 def described(error: Exception) -> str:
     """The first line of an error's message, cut after 200 characters, with its type unless that is MLflow's or the system's."""
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    lines = [
+        line.strip() for line in str(error).splitlines() if not line.startswith("(raised as a result of Query-invoked")
+    ]
+    line = next(filter(None, lines), "")
     line = line if len(line) <= 200 else f"{line[:200]} …"
     if line and isinstance(error, MlflowException | OSError | ImportError):
         return line

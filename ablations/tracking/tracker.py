@@ -197,7 +197,10 @@ class Tracker(TrackedStudy):
         """Log those metrics of `summary` that a run does not have yet: MLflow keeps every value that it is given."""
         present = self.client.get_run(run_id).data.metrics
         new = {key: value for key, value in summary(members).items() if present.get(key) != value}
-        self.client.log_batch(run_id, _points(new, {}, int(time.time() * 1000)))
+        # MLflow's latest value is the one of the latest time, also where a clock was set back.
+        earlier = [one for key in new.keys() & present.keys() for one in self.client.get_metric_history(run_id, key)]
+        when = max([int(time.time() * 1000), *(point.timestamp + 1 for point in earlier)])
+        self.client.log_batch(run_id, _points(new, {}, when))
 
     def _arm_name(self, fields: dict[str, Any]) -> str:
         size = f" · {fields['size']}" if len(self.planned["definition"]["sizes"]) > 1 else ""

@@ -33,6 +33,10 @@ rerank = 0
 seeds = 4
 """
 
+SMOKE = ("smoke", "--set", "train.steps=200")
+"""All arms and networks of a preset, with fewer steps."""
+SMOKE_NETWORKS = 360
+
 
 def networks(report: Path) -> pd.DataFrame:
     """The networks of a report: of its confirmation and of its tuning."""

@@ -1,3 +1,5 @@
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,22 @@ def tiny(tmp_path: Path) -> Path:
     """A folder with a tiny study."""
     (tmp_path / "tiny.toml").write_text(TINY)
     return tmp_path
+
+
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Record a row of docs/faults.md: a fault, how often it was tried, and which rows the table has without it and with it."""
+
+    def record(fault: str, times: int, without: Iterable[str] = (), with_: Iterable[str] = ()) -> None:
+        expected, found = Counter(without), Counter(with_)
+        compared = (
+            (expected.total(), (expected - found).total(), (found - expected).total()) if expected else ("–",) * 3
+        )
+        names = ("rows compared", "rows lost", "rows too many")
+        for name, value in {"fault": fault, "times tried": times, **dict(zip(names, compared, strict=True))}.items():
+            record_property(name, value)
+
+    return record
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class MadeUp:
     """In place of a population: results that are drawn, with the curves of the default budget."""
 
     def __init__(
-        self, model: Any, task: Any, lag: int, members: list[Member], budget: Budget, save_weights: bool
+        self, model: Any, task: Any, lag: int, members: list[Member], budget: Budget, save_weights: bool, device: Any
     ) -> None:
         self.members, self.budget, self.save_weights = members, budget, save_weights
 
@@ -153,7 +153,8 @@ def measure(members: int, database: str, folder: Path, server: Any) -> dict[str,
         upload = timed(Delivery(store, tracker, Silent()).flush)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         begin = timed(lambda: Tracker(store, study.name).begin(manifest(study)))
-        report = timed(lambda: write_report([study.name], [], store.folder, folder / "report", Console(quiet=True)))
+        quiet, target = Console(quiet=True), folder / "report"
+        report = timed(lambda: write_report([study.name], [], store.folder, target, False, quiet))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         points = len(arms) * PER_ARM * (4 * 40 + 16)
         asked = watches["ask"].spent + watches["tell"].spent

@@ -11,7 +11,6 @@ import os
 import platform
 import signal
 import time
-import traceback
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -27,7 +26,7 @@ from ablations.sweeps.arm import Training, training_jobs
 from ablations.sweeps.jobs import Context, Event, Job, Logged, Output, Saved, TrainingProgress, record
 from ablations.sweeps.probing import probing_jobs
 from ablations.sweeps.schedule import Schedule
-from ablations.sweeps.search import MemberSpec, SearchesUnreachable
+from ablations.sweeps.search import MemberSpec
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import shared
 from ablations.sweeps.workers.outcome import (
@@ -35,6 +34,7 @@ from ablations.sweeps.workers.outcome import (
     ArmOutcome,
     TimeLimit,
     any_solved,
+    failure,
     out_of_time,
     source_changed,
     time_limit,
@@ -170,10 +170,8 @@ class _RunningArm:
         except StopIteration as end:
             shared.remove(self.checkpoints, self.arm.hash)
             return ArmOutcome(self.arm, "done", solved=any_solved(self.arm, end.value, self.context.store))
-        except SearchesUnreachable:  # ends the sweep
-            raise
-        except Exception:  # such as damaged weights
-            return ArmOutcome(self.arm, "failed", traceback.format_exc())
+        except Exception as error:  # such as damaged weights
+            return failure(self.arm, error)
         limit = self.arm.train.time_limit and max(self.arm.train.time_limit - self.seconds, 0.001)
         return _task.options(name=f"{self.arm}: {self.job.name}").remote(self.job, self.arm.hash, limit, self.setup)
 
@@ -198,8 +196,8 @@ class _RunningArm:
                 return ArmOutcome(self.arm, "failed", f"its task died {MAX_DEATHS} times: {first_line(error)}")
             self.jobs = _jobs(self.arm, self.context)
             return self.start()
-        except Exception:  # such as a full disk
-            return ArmOutcome(self.arm, "failed", traceback.format_exc())
+        except Exception as error:  # such as a full disk
+            return failure(self.arm, error)
         if isinstance(output, Output):
             self.deaths = 0
         return task

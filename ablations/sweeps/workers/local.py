@@ -30,13 +30,13 @@ from ablations.sweeps.arm import run_arm
 from ablations.sweeps.jobs import Context, Event, Interrupted, Logged
 from ablations.sweeps.probing import probe_arm
 from ablations.sweeps.schedule import Schedule
-from ablations.sweeps.search import SearchesUnreachable
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers.outcome import (
     MAX_DEATHS,
     ArmOutcome,
     TimeLimit,
     any_solved,
+    failure,
     out_of_time,
     source_changed,
     time_limit,
@@ -75,16 +75,8 @@ def run_arms(
     :param on_idle: called several times a second.
     """
     context = get_context("spawn")  # torch's thread pools do not survive a fork
-    try:
-        with (
-            _blocked_signals()
-        ):  # Python's process that tracks semaphores, which starts here, ignores the others by itself
-            progress = context.Queue()
-        stop = context.RawValue(c_bool)  # not an Event: a worker that is killed could hold its lock
-    except OSError as error:
-        raise InputError(
-            f"worker processes cannot be started: they need semaphores, as in a writable /dev/shm ({error.strerror})"
-        ) from None
+    progress = _queue(context)
+    stop = context.RawValue(c_bool)  # not an Event: a worker that is killed could hold its lock
     deaths, said = Counter[str](), False
 
     def request_stop(number: int, _: object) -> None:  # raises nothing: it may interrupt the queue with its lock held
@@ -144,6 +136,8 @@ def run_arms(
                                 outcome = ArmOutcome(arm, "interrupted")
                             schedule.ended(arm, outcome.solved)
                             yield outcome
+                    if broken:  # the pool waits for the other workers, which ignore its signal, to end whole arms
+                        kill_workers()
                 except BaseException:  # raised here or by the caller: the pool would wait for whole arms
                     stop.value = True
                     while not all(future.done() or future.cancel() for future in pending):
@@ -156,13 +150,25 @@ def run_arms(
                     for arm in [*broken, *schedule.waiting]
                 )
                 return
-            # A worker died, which breaks the pool. Any arm that had started may be the cause: each gets one more try.
+            # A worker died, which breaks the pool, and may have held the lock of the queue. Any arm that had started may be the cause: each gets one more try.
             suspects = [arm for arm in broken if arm.hash in started] or broken[:workers]
             deaths.update(arm.hash for arm in suspects)
             schedule.waiting[:0] = [arm for arm in broken if deaths[arm.hash] < MAX_DEATHS]
             for arm in [arm for arm in broken if deaths[arm.hash] >= MAX_DEATHS]:
                 schedule.ended(arm, solved=True)
                 yield ArmOutcome(arm, "failed", "its worker process died: killed from outside, or out of memory")
+            progress = _queue(context)
+
+
+def _queue(context: Any) -> Any:
+    try:
+        # Python's process that tracks semaphores, which starts here, ignores the other signals by itself.
+        with _blocked_signals():
+            return context.Queue()
+    except OSError as error:
+        raise InputError(
+            f"worker processes cannot be started: they need semaphores, as in a writable /dev/shm ({error.strerror})"
+        ) from None
 
 
 @contextmanager
@@ -207,8 +213,6 @@ def _work_on(arm: Arm, hash_: str, store: Store, engine: str, device: torch.devi
         return ArmOutcome(arm, "interrupted")
     except TimeLimit:
         return ArmOutcome(arm, "failed", f"{traceback.format_exc()}\n{out_of_time(arm)}")
-    except SearchesUnreachable:  # ends the sweep
-        raise
-    except Exception:  # a plug-in's cell may raise anything: it fails its own arm, and the others continue
-        return ArmOutcome(arm, "failed", traceback.format_exc())
+    except Exception as error:
+        return failure(arm, error)
     return ArmOutcome(arm, "done", solved=any_solved(arm, members, store))

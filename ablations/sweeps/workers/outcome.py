@@ -1,10 +1,13 @@
 """How the work on an arm ends, and its limit of time: what local workers and those of Ray have in common."""
 
+import errno
 import signal
+import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
+from ablations.errors import SweepFailed
 from ablations.studies.study import Arm
 from ablations.sweeps.jobs import Event, Logged
 from ablations.sweeps.schedule import Schedule
@@ -26,6 +29,25 @@ class ArmOutcome(NamedTuple):
     """The traceback of a failure."""
     solved: bool = True
     """Whether any network of the arm solved its task; true where that is not known."""
+
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors of a disk that is full, also of inodes or of a quota, or was remounted as read-only."""
+
+
+def failure(arm: Arm, error: Exception) -> ArmOutcome:
+    """The outcome of an arm that raised, from the handler of the error: a plug-in's cell may raise anything.
+
+    :raises SweepFailed: if the error would be that of every other arm too.
+    """
+    if isinstance(error, SweepFailed):
+        raise error
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        path = f"{error.filename}: " if error.filename else ""
+        raise SweepFailed(
+            f"{path}{error.strerror}: nothing that was saved is lost, and the same command continues once it can be written"
+        ) from None
+    return ArmOutcome(arm, "failed", traceback.format_exc())
 
 
 class RunArms(Protocol):

@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablations.errors import SweepFailed
 from ablations.studies.study import Study
 from ablations.sweeps import search
 from ablations.sweeps.arm import run_arm
 from ablations.sweeps.jobs import Context, Event
-from ablations.sweeps.search import SearchesUnreachable, storage
+from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.tracking.delivery import Delivery
 from ablations.tracking.manifest import manifest
 from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import networks
+from tests.ablations.cli_process import SMOKE, SMOKE_NETWORKS, networks
 from tests.ablations.cli_runner import whygates
 from tests.ablations.servers import Postgres, mlflow_server, postgres
 from tests.ablations.sweeps.small_arms import SMALL_STUDY, context, queued_records, small_arm
@@ -34,18 +35,23 @@ def database() -> Iterator[Postgres]:
 
 
 @pytest.mark.faults
-def test_a_sweep_on_servers_has_the_table_of_one_with_embedded_databases(
-    database: Postgres, swept: Path, reported: Path, tmp_path: Path
+def test_the_smoke_study_on_servers_has_the_table_of_one_with_embedded_databases(
+    database: Postgres, tmp_path: Path
 ) -> None:
-    (tmp_path / "tiny.toml").write_bytes((swept / "tiny.toml").read_bytes())
+    tables = []
     with mlflow_server(database.create("runs"), tmp_path) as server:
         servers = {"MLFLOW_TRACKING_URI": server.address, "WHYGATES_OPTUNA_STORAGE": database.create("searches")}
-        outcome = whygates("sweep", "tiny.toml", "--workers", "2", cwd=tmp_path, **servers)
-        assert outcome.code == 0, outcome
-        store = tmp_path / "whygates-store"
-        assert not list(store.glob("*.db")), "nothing is in embedded databases"
-        assert whygates("report", "tiny", "--out", "report", cwd=tmp_path, **servers).code == 0
-    tables = [networks(folder).drop(columns="seconds") for folder in (reported, tmp_path / "report")]
+        for name, environment in (("embedded", {}), ("servers", servers)):
+            outcome = whygates("sweep", *SMOKE, "--store", name, "--workers", "2", cwd=tmp_path, **environment)
+            assert outcome.code == 0, outcome
+            report = whygates(
+                "report", "smoke", "--store", name, "--out", f"{name}-report", cwd=tmp_path, **environment
+            )
+            assert report.code == 0, report
+            tables.append(networks(tmp_path / f"{name}-report").drop(columns="seconds"))
+    assert list((tmp_path / "embedded").glob("*.db"))
+    assert not list((tmp_path / "servers").glob("*.db")), "nothing is in embedded databases"
+    assert len(tables[0]) == SMOKE_NETWORKS
     pd.testing.assert_frame_equal(*tables)
 
 
@@ -86,7 +92,7 @@ def test_searches_whose_database_does_not_return_stop_with_one_sentence_and_can_
 
     monkeypatch.setattr(search, "PATIENCE_SECONDS", 1.0)
     try:
-        with pytest.raises(SearchesUnreachable) as caught:
+        with pytest.raises(SweepFailed) as caught:
             run_arm(small_arm(), Context(stores[1], "eager", {}, stop, lambda: False))
     finally:
         database.start()
@@ -120,11 +126,11 @@ class Warnings:
 @pytest.mark.faults
 @pytest.mark.parametrize("outage", ["stopped", "error 500", "no answer", "killed while it is used"])
 def test_results_reach_an_mlflow_server_once_that_failed_for_a_while(
-    trained: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: str
+    trained: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: str, tried: Callable[..., None]
 ) -> None:
     store = Store(Path(shutil.copytree(trained.folder, tmp_path / "store")))
     study, observer = Study.model_validate(SMALL_STUDY), Warnings()
-    queued = len(list(store.queued("tiny")))
+    queued = [record["hash"] for _, record in store.queued("tiny")]
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     with mlflow_server(f"sqlite:///{tmp_path / 'runs.db'}", tmp_path) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
@@ -149,11 +155,14 @@ def test_results_reach_an_mlflow_server_once_that_failed_for_a_while(
         assert not list(store.queued("tiny"))
         results = tracker.results(tracker.manifest())
     assert results.hash.is_unique
-    assert len(results) == queued
+    assert sorted(results.hash) == sorted(queued)
+    tried(f"MLflow server: {outage}", 1, queued, results.hash)
 
 
 @pytest.mark.faults
-def test_a_server_that_lost_its_database_gets_all_runs_from_the_next_sweep(swept: Path, tmp_path: Path) -> None:
+def test_a_server_that_lost_its_database_gets_all_runs_from_the_next_sweep(
+    swept: Path, tmp_path: Path, tried: Callable[..., None]
+) -> None:
     (tmp_path / "tiny.toml").write_bytes((swept / "tiny.toml").read_bytes())
     shutil.copytree(swept / "whygates-store", tmp_path / "whygates-store")
     arguments = ("sweep", "tiny.toml", "--workers", "1")
@@ -169,3 +178,4 @@ def test_a_server_that_lost_its_database_gets_all_runs_from_the_next_sweep(swept
         tables.append(networks(tmp_path / database[:-3]))
     assert len(tables[0]) == 32
     pd.testing.assert_frame_equal(*tables)
+    tried("MLflow server: started again with an empty database", 1, *(one.hash for one in tables))

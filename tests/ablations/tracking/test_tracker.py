@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,20 @@ def test_logging_findings_again_adds_no_point(store: Store, monkeypatch: pytest.
     restarted.deliver(probed_record(store, **FINDINGS, decode={"metrics": {"decodability": 0.1}, "curves": {}}))
     assert points_per_metric(restarted) == before | {"decodability": 1}
     assert restarted.results(restarted.manifest()).decodability.tolist() == [0.1]
+
+
+def test_a_clock_that_is_set_back_changes_no_number(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, arm = started_tracker(store), STUDY.arms()[0]
+    tracker.deliver(member_record("a"))
+    tracker.end_arm(ArmOutcome(arm, "done"))
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    assert not tracker.deliver(probed_record(store))
+    tracker.deliver(member_record("b"))
+    tracker.end_arm(ArmOutcome(arm, "done"))
+    results = tracker.results(tracker.manifest()).set_index("hash")
+    assert results.loc["a", ["decay_end", "retained", "score"]].tolist() == [0.75, 0.5, 0.25]
+    (run,) = tracker._runs("tags.kind = 'arm'")
+    assert run.data.metrics["networks"] == 2
 
 
 def test_member_that_no_probe_runs_on_counts_as_probed(store: Store) -> None:

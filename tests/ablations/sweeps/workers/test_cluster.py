@@ -27,7 +27,7 @@ from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import cluster
 from ablations.sweeps.workers.outcome import ArmOutcome
-from tests.ablations.cli_process import digests, whygates_process
+from tests.ablations.cli_process import SMOKE, SMOKE_NETWORKS, digests, whygates_process
 from tests.ablations.sweeps.small_arms import context, queued_records, small_arm
 from tests.ablations.sweeps.workers.test_kills import finished, table, wait_for_members
 
@@ -183,7 +183,9 @@ def test_nodes_of_another_version_are_refused(
 
 
 @pytest.mark.faults
-def test_a_node_that_is_killed_changes_no_result(nodes: Cluster, connected: None, stores: list[Store]) -> None:
+def test_a_node_that_is_killed_changes_no_result(
+    nodes: Cluster, connected: None, stores: list[Store], tried: Callable[..., None]
+) -> None:
     """Two arms are in training, one on each node; their jobs go on where there is a core."""
     arms, seen = [small_arm(index, **LONG) for index in (0, 1)], set[str]()
     victim = nodes.add_node(num_cpus=1)
@@ -201,11 +203,12 @@ def test_a_node_that_is_killed_changes_no_result(nodes: Cluster, connected: None
     assert killed
     nodes.add_node(num_cpus=1)
     assert_equal_to_local(arms, stores)
+    tried("two nodes of a Ray cluster killed while they train", 2, *map(queued_records, stores))
 
 
 @pytest.mark.faults
 def test_a_driver_that_is_interrupted_or_killed_continues_with_the_table_of_local_workers(
-    nodes: Cluster, tiny: Path
+    nodes: Cluster, tiny: Path, tried: Callable[..., None]
 ) -> None:
     changes = ("train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1")
     arguments = ["sweep", "tiny.toml", *[word for change in changes for word in ("--set", change)]]
@@ -227,4 +230,32 @@ def test_a_driver_that_is_interrupted_or_killed_continues_with_the_table_of_loca
     again = subprocess.run(command, env=environment, timeout=600, check=False, **pipes)
     assert again.returncode == 0, again
     assert "4 of 4 arms done" in again.stdout
-    pd.testing.assert_frame_equal(table(tiny / "local"), table(tiny / "ray"), check_exact=True)
+    tables = [table(tiny / store) for store in ("local", "ray")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    tried("driver of a Ray cluster interrupted, then killed", 2, *(one.hash for one in tables))
+
+
+@pytest.mark.faults
+def test_the_smoke_study_on_two_nodes_one_of_which_is_killed_has_the_table_of_local_workers(
+    nodes: Cluster, tmp_path: Path, tried: Callable[..., None]
+) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    command = [sys.executable, "-m", "ablations", "sweep", *SMOKE]
+    done = subprocess.run([*command, "--store", "local"], env=environment, timeout=1800, check=False, **pipes)
+    assert done.returncode == 0, done
+
+    assert len(nodes.worker_nodes) == 2
+    process = subprocess.Popen([*command, "--store", "ray", "--ray", nodes.address], env=environment, **pipes)
+    wait_for_members(tmp_path / "ray", 20, process)
+    nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
+    trained = finished(tmp_path / "ray")
+    output, errors = process.communicate(timeout=1800)
+    nodes.add_node(num_cpus=1)
+    assert 20 <= trained < SMOKE_NETWORKS
+    assert process.returncode == 0, output + errors
+    assert "30 of 30 arms done" in output
+    tables = [table(tmp_path / store, "smoke") for store in ("local", "ray")]
+    assert len(tables[0]) == SMOKE_NETWORKS
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    tried("one of two nodes of a Ray cluster killed during the study `smoke`", 1, *(one.hash for one in tables))

@@ -2,11 +2,13 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +16,7 @@ import pytest
 
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import digests
+from tests.ablations.cli_process import TINY, digests
 
 PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
 LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
@@ -36,8 +38,9 @@ def finished(store: Path) -> int:
     return len(list((store / "members").glob("[!.]*.json")))
 
 
-def table(store: Path) -> pd.DataFrame:
-    tracker = Tracker(Store.open(store), "tiny")
+def table(store: Path, study: str = "tiny") -> pd.DataFrame:
+    """The networks of a study, with how many points their curves have and their sum, and without the time taken."""
+    tracker = Tracker(Store.open(store), study)
     results = tracker.results(tracker.manifest())
     curves = tracker.curves(tracker.manifest())
     assert curves.groupby(["hash", "metric", "step"]).size().max() == 1
@@ -66,15 +69,25 @@ def test_killed_sweep_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> N
     assert_undisturbed(tiny)
 
 
-@pytest.mark.faults
-def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> None:
-    """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The store of a sweep with a plug-in that nothing disturbs, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.toml").write_text(TINY)
     started = time.monotonic()
-    done = start(tiny, "undisturbed", plugin=True)
+    done = start(folder, "store", plugin=True)
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, output + errors
-    taken = time.monotonic() - started
+    return folder / "store", time.monotonic() - started
 
+
+@pytest.mark.faults
+def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undisturbed_one(
+    undisturbed: tuple[Path, float], tiny: Path, tried: Callable[..., None]
+) -> None:
+    """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
+    store, taken = undisturbed
+    shutil.copytree(store, tiny / "undisturbed")
     moments, process = random.Random(seed := time.time_ns()), start(tiny, "disturbed", plugin=True)
     kills, early = Counter[str](), 0
     while kills.total() < 20:
@@ -98,17 +111,16 @@ def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undistu
     done = start(tiny, "disturbed", plugin=True)
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, (seed, output, errors)
-    assert_undisturbed(tiny)
+    tried("driver, a worker, or both killed (kill -9) at random moments", kills.total(), *assert_undisturbed(tiny))
     print(f"seed {seed}: {dict(kills)}, {early} of them before all networks were trained; no row lost")
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one(
-    tiny: Path, number: signal.Signals
+    undisturbed: tuple[Path, float], tiny: Path, number: signal.Signals, tried: Callable[..., None]
 ) -> None:
-    done = start(tiny, "undisturbed", plugin=True)
-    assert done.wait(timeout=600) == 0
+    shutil.copytree(undisturbed[0], tiny / "undisturbed")
     process = start(tiny, "disturbed", plugin=True)
     wait_for_members(tiny / "disturbed", 1, process)
     os.killpg(process.pid, number)  # as a terminal and a scheduler send it
@@ -118,7 +130,7 @@ def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one
     assert " --store disturbed" in output
     done = start(tiny, "disturbed", plugin=True)
     assert done.wait(timeout=600) == 0
-    assert_undisturbed(tiny)
+    tried(f"{number.name} to all processes of a sweep", 1, *assert_undisturbed(tiny))
 
 
 def wait_for_members(store: Path, members: int, process: subprocess.Popen[str]) -> None:
@@ -134,8 +146,9 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return [int(worker) for worker in found.stdout.split()]
 
 
-def assert_undisturbed(folder: Path) -> None:
-    """Two stores have equal tables, weights and findings, but for the time taken; no run is left running."""
+def assert_undisturbed(folder: Path) -> tuple[pd.Series, pd.Series]:
+    """Two stores have equal tables, weights and findings, but for the time taken; no run is left running. Returns the hashes of
+    both tables."""
     undisturbed, disturbed = table(folder / "undisturbed"), table(folder / "disturbed")
     assert len(undisturbed) == MEMBERS
     assert undisturbed.hash.is_unique
@@ -146,3 +159,4 @@ def assert_undisturbed(folder: Path) -> None:
         assert len(digests(folder / "undisturbed" / part)) >= 16
     tracker = Tracker(Store.open(folder / "disturbed"), "tiny")
     assert not list(tracker.client.search_runs([str(tracker.experiment)], "attributes.status = 'RUNNING'"))
+    return undisturbed.hash, disturbed.hash

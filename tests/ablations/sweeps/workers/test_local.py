@@ -2,10 +2,13 @@
 
 import os
 import pty
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,7 +98,9 @@ class Mine(GRU):
 
 
 @pytest.mark.parametrize(("where", "interrupts"), [pytest.param("worker", 2, marks=pytest.mark.faults), ("thread", 1)])
-def test_a_cell_that_hangs_is_interrupted_and_its_sweep_continues(tiny: Path, where: str, interrupts: int) -> None:
+def test_a_cell_that_hangs_is_interrupted_and_its_sweep_continues(
+    tiny: Path, where: str, interrupts: int, tried: Callable[..., None]
+) -> None:
     (tiny / "mine.py").write_text(HANGING_CELL)
     (tiny / f"hang-in-{where}").touch()
     options = ["--plugin", "mine.py", "--set", 'cells=["rnn", "mine"]', "--set", "tune.trials=1", "--workers", "1"]
@@ -117,6 +122,77 @@ def test_a_cell_that_hangs_is_interrupted_and_its_sweep_continues(tiny: Path, wh
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tiny, timeout=300)
     assert done.returncode == 0, done
     assert "4 of 4 arms done" in done.stdout
+    tried(f"a cell that hangs in a {where}, interrupted by Ctrl-C", interrupts)
+
+
+CELL_OF_A_BAD_WORKER = """
+import glob, multiprocessing, os, signal, time
+
+import torch
+from ablations.cells.gru import GRU
+from ablations.sweeps.workers import local
+
+
+class Mine(GRU):
+    '''Fails in a worker, as a file says.
+
+        z  = σ(W_z x + U_z h + b_z)
+
+    Test.
+    '''
+
+    name, parent, change = "mine", "gru", "it fails"
+
+    def step(self, w, drive, state, tap):
+        if multiprocessing.parent_process() is not None:
+            if os.path.exists("die"):
+                while len(glob.glob("whygates-store/checkpoints/*.pt")) < 2:
+                    time.sleep(0.05)
+                local._Worker.progress._wlock.acquire()
+                os.remove("die")
+                os.kill(os.getpid(), signal.SIGKILL)
+            if os.path.exists("allocate"):
+                torch.empty(2**34)
+        return super().step(w, drive, state, tap)
+"""
+
+
+def sweep_of_a_bad_worker(folder: Path, fault: str, *changes: str) -> subprocess.CompletedProcess[str]:
+    """A sweep of `rnn` and of `mine`, whose worker fails as `fault` says. Each process has 8 GiB of addresses."""
+    (folder / "mine.py").write_text(CELL_OF_A_BAD_WORKER)
+    (folder / fault).touch()
+    changes = ('cells=["rnn", "mine"]', "tune.trials=1", "confirm.probes=[]", *changes)
+    options = ["--plugin", "mine.py", "--only", "task:recall", "--workers", "2", "--engine", "eager"]
+    options += [word for change in changes for word in ("--set", change)]
+    command = shlex.join([sys.executable, "-m", "ablations", "sweep", "tiny.toml", *options])
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    limited = ["bash", "-c", f"ulimit -v {8 * 2**20}; exec {command}"]
+    return subprocess.run(limited, env=environment, capture_output=True, text=True, cwd=folder, timeout=300)
+
+
+@pytest.mark.faults
+def test_a_worker_killed_while_it_writes_to_the_progress_queue_stops_no_other(
+    tiny: Path, tried: Callable[..., None]
+) -> None:
+    """It dies with the lock of the queue, while the other worker is at an arm that would report many more times."""
+    done = sweep_of_a_bad_worker(tiny, "die", "train.steps=300", "train.eval_every=1", "train.patience=1000")
+    assert done.returncode == 0, done
+    assert not (tiny / "die").exists()
+    assert "2 of 2 arms done" in done.stdout
+    tried("a worker killed with the lock of the progress queue", 1)
+
+
+@pytest.mark.faults
+def test_an_arm_for_which_memory_does_not_suffice_fails_and_the_others_are_trained(
+    tiny: Path, tried: Callable[..., None]
+) -> None:
+    done = sweep_of_a_bad_worker(tiny, "allocate")
+    assert done.returncode == 1, done
+    assert "1 of 2 arms done" in done.stdout
+    assert re.search(r"^failed mine · recall .*allocate", done.stdout, re.MULTILINE), done.stdout
+    (tiny / "allocate").unlink()
+    assert sweep_of_a_bad_worker(tiny, "nothing").returncode == 0, "the same command tries it again"
+    tried("memory exhausted (`ulimit -v`)", 1)
 
 
 def hang(_: Population) -> None:
