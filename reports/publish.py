@@ -16,7 +16,7 @@ from reports.build import build
 from reports.join import ARM, join
 from reports.tables import MEMBERS
 
-OF_ONE_MACHINE = ("experiment", "mlflow")
+OF_ONE_MACHINE = ("experiment", "mlflow", "command")
 """Entries of study.json that mean something only where the study was run."""
 
 

@@ -48,7 +48,7 @@ def places(strata: Sequence[Stratum]) -> str:
     sizes, tasks = {size for _, size in arms}, {task for task, _ in arms}
     parts = []
     for task, size in arms:
-        lags = [f"{stratum.lag:g}" for stratum in strata if (stratum.task, stratum.size) == (task, size)]
+        lags = [f"{lag:g}" for lag in sorted(s.lag for s in strata if (s.task, s.size) == (task, size))]
         part = ("lag " if len(lags) == 1 else "lags ") + ", ".join(lags)
         at_size = f" at size {size:g}" if len(sizes) > 1 and size is not None else ""
         parts.append((f"{task} " if len(tasks) > 1 else "") + part + at_size)

@@ -87,8 +87,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     rates = solve_rates(confirm)
     by_arm = arms(confirm).merge(rates[[*ARM, "rate", "low", "high"]], on=ARM, how="left")
     counted = confirm[confirm["group"] != CONTROL]
-    complete = complete_lags(counted)
-    grouped = group_rates(complete)
+    grouped = group_rates(complete_lags(counted))
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
     changes = lattice.effects(nodes, list(view.groups), view.evidence)
@@ -96,7 +95,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     scales = hyperparameters(study, tune)
     appendix = calibration.exhibits(power.FILE)
     name = study.get("study") or str(view.results["study"].iloc[0])
-    found = by_task.findings(complete, reference_lags(complete), view.cells)
+    found = by_task.findings(counted, view.cells)
     cases = [_case(verdict, styles, study) for verdict in verdicts]
     return {
         "name": name,

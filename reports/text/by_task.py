@@ -1,11 +1,11 @@
 """One sentence per task, and a table beside them: which cells learn it, which do not, which come near."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
-from reports.aggregates.outcomes import Table, parts
+from reports.aggregates.outcomes import Table, complete_lags, parts, reference_lags
 from reports.format import MISSING, count, listed, number, signed, span
 from reports.text.sentences import DEMANDS
 from reports.untrained import trained
@@ -22,6 +22,7 @@ class Finding(NamedTuple):
     """What the confirmation networks show on one task."""
 
     task: str
+    """The task with the lag: `recall, lag 20`."""
     demand: str
     """What the task demands, with its name and the lag: `Hold a value (recall, lag 20)`."""
     sentence: str
@@ -29,16 +30,18 @@ class Finding(NamedTuple):
     """By cell: networks solved of all, and the median score where not all solved: `3/20 (0.87)`."""
 
 
-def findings(confirm: Table, lags: Mapping[str, float], cells: Sequence[str]) -> list[Finding]:
-    """Describe each task at one lag.
+def findings(confirm: Table, cells: Sequence[str]) -> list[Finding]:
+    """Describe each task at one lag: of those at which most of its cells were confirmed, the longest that some cell solves in at
+    least half of its runs. A task that is in two groups, by its lags, is described once for each.
 
     :param confirm: confirmation networks, without controls, in the study's order of tasks.
-    :param lags: by task, the lag: the longest that some cell solves in at least half of its runs.
     :param cells: all cells, in the study's order.
     """
     found = []
     for (task, group), networks in parts(confirm, ["task", "group"]):
-        at_lag = networks[networks["lag"] == lags[task]]
+        networks = complete_lags(networks)
+        lag = reference_lags(networks)[task]
+        at_lag = networks[networks["lag"] == lag]
         arms = pd.DataFrame(
             [
                 (cell, int(arm["solved"].sum()), len(arm), arm["score"].median(), len(trained(arm)) > 0)
@@ -50,8 +53,8 @@ def findings(confirm: Table, lags: Mapping[str, float], cells: Sequence[str]) ->
         solving = at_lag.loc[at_lag["solved"], "score"]
         found.append(
             Finding(
-                task,
-                f"{_demand(group)} ({task}, lag {lags[task]:g})",
+                f"{task}, lag {lag:g}",
+                f"{DEMANDS[group].capitalize()} ({task}, lag {lag:g})" if group in DEMANDS else f"{task}, lag {lag:g}",
                 _sentence(arms, float(solving.min()) if len(solving) else None),
                 {cell: _entry(*counts) for cell, *counts in arms.itertuples(index=False)},
             )
@@ -60,13 +63,8 @@ def findings(confirm: Table, lags: Mapping[str, float], cells: Sequence[str]) ->
 
 
 def rows(found: Sequence[Finding], cells: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """The table beside the sentences: each cell with its entry for every task; a dash where it was not trained."""
+    """The table beside the sentences: each cell with its entry for every task; a dash where it was not run."""
     return [(cell, [finding.cells.get(cell, MISSING) for finding in found]) for cell in cells]
-
-
-def _demand(group: str) -> str:
-    text = DEMANDS.get(group, "other")
-    return text[:1].upper() + text[1:]
 
 
 def _sentence(arms: Table, threshold: float | None) -> str:

@@ -16,7 +16,7 @@ def table(**scores: list[float]) -> pd.DataFrame:
 
 
 def sentence(**scores: list[float]) -> str:
-    (finding,) = findings(table(**scores), {"recall": 20}, list(scores))
+    (finding,) = findings(table(**scores), list(scores))
     return finding.sentence
 
 
@@ -38,7 +38,7 @@ def test_a_score_as_high_as_that_of_solved_networks_is_no_near_miss() -> None:
     confirm["solved"] = (
         confirm["cell"] == "lstm"
     )  # as in counting, which also demands longer strings than the test set's
-    (finding,) = findings(confirm, {"recall": 20}, ["lstm", "gru"])
+    (finding,) = findings(confirm, ["lstm", "gru"])
     assert finding.sentence == (
         "lstm learns it, 4 of 4 networks; gru does not, none of 4 networks, although the test score is as high: the rest of "
         "the criterion is not met."
@@ -55,7 +55,7 @@ def test_without_a_solved_network_nothing_is_a_near_miss() -> None:
 
 def test_cells_that_were_not_trained_at_the_lag_are_said_to_be_so() -> None:
     confirm = table(lstm=[1.0, 1.0], rnn=[0.0, 0.0]).assign(status=["solved", "solved", "not trained", "not trained"])
-    (finding,) = found = findings(confirm, {"recall": 20}, ["lstm", "rnn"])
+    (finding,) = found = findings(confirm, ["lstm", "rnn"])
     assert finding.sentence == (
         "lstm learns it, 2 of 2 networks; rnn was not trained at this lag, as none of its networks solved a shorter one."
     )
@@ -64,7 +64,7 @@ def test_cells_that_were_not_trained_at_the_lag_are_said_to_be_so() -> None:
 
 def test_many_cells_are_counted_and_stand_in_the_table() -> None:
     scores = {f"cell{n}": [1.0] for n in range(9)}
-    (finding,) = findings(table(**scores), {"recall": 20}, list(scores))
+    (finding,) = findings(table(**scores), list(scores))
     assert (
         finding.sentence == "cell0, cell1, cell2, cell3, cell4, cell5 and 3 other cells learn it, 1 of 1 networks each."
     )
@@ -74,5 +74,17 @@ def test_many_cells_are_counted_and_stand_in_the_table() -> None:
 
 def test_table_has_a_dash_where_a_cell_was_not_trained_and_the_median_score_where_not_all_solved() -> None:
     confirm = table(lstm=[1.0, 1.0], rnn=[0.2, 0.4])
-    found = findings(confirm, {"recall": 20}, ["lstm", "rnn", "gru"])
+    found = findings(confirm, ["lstm", "rnn", "gru"])
     assert rows(found, ["lstm", "rnn", "gru"]) == [("lstm", ["2/2"]), ("rnn", ["0/2 (0.30)"]), ("gru", ["–"])]
+
+
+def test_a_task_of_two_groups_is_described_at_a_lag_of_each() -> None:
+    """`adding` is a short task up to lag 10; cells of the one group need not be those of the other."""
+    short = table(lstm=[1.0], rnn=[1.0]).assign(task="adding", group="short", lag=10)
+    long = table(lstm=[1.0]).assign(task="adding", group="latch", lag=40)
+    found = findings(pd.concat([short, long]), ["lstm", "rnn"])
+    assert [finding.demand for finding in found] == [
+        "Remember a few steps (adding, lag 10)",
+        "Hold a value (adding, lag 40)",
+    ]
+    assert rows(found, ["rnn"]) == [("rnn", ["1/1", "–"])]
