@@ -105,6 +105,7 @@ def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undistu
         kills[target] += 1
         early += finished(tiny / "disturbed") < MEMBERS
         if process.poll() is not None:
+            process.communicate()  # closes its pipes
             process = start(tiny, "disturbed", plugin=True)
     process.kill()
     process.communicate(timeout=60)
@@ -129,7 +130,8 @@ def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one
     assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
     assert " --store disturbed" in output
     done = start(tiny, "disturbed", plugin=True)
-    assert done.wait(timeout=600) == 0
+    output, errors = done.communicate(timeout=600)
+    assert done.returncode == 0, output + errors
     tried(f"{number.name} to all processes of a sweep", 1, *assert_undisturbed(tiny))
 
 
