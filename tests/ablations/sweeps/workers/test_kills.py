@@ -1,5 +1,6 @@
 """Sweeps whose processes are killed or interrupted end with the table of an undisturbed one."""
 
+import itertools
 import os
 import random
 import shutil
@@ -88,31 +89,30 @@ def test_sweep_killed_at_twenty_random_moments_ends_with_the_table_of_an_undistu
     """Kills of the driver, of a worker, and of both; an arm whose worker is killed twice fails, and is tried again."""
     store, taken = undisturbed
     shutil.copytree(store, tiny / "undisturbed")
-    moments, process = random.Random(seed := time.time_ns()), start(tiny, "disturbed", plugin=True)
-    kills, early = Counter[str](), 0
+    moments, names = random.Random(seed := time.time_ns()), (f"disturbed-{k}" for k in itertools.count())
+    name, kills, in_training, compared = next(names), Counter[str](), 0, []
+    process = start(tiny, name, plugin=True)
     while kills.total() < 20:
-        time.sleep(moments.uniform(0, 0.8 * taken))
+        time.sleep(moments.uniform(0, taken / 2))
         target = moments.choice(["driver", "worker", "both"])
-        if target != "driver":
-            victims = workers(process)
-            if process.poll() is None and not victims:  # it has not started any yet
-                continue
-            for worker in moments.sample(victims, min(1, len(victims))):
-                os.kill(worker, signal.SIGKILL)
-        if target != "worker":
-            process.kill()
-            process.communicate(timeout=60)
-        kills[target] += 1
-        early += finished(tiny / "disturbed") < MEMBERS
+        if kill(process, target, moments):
+            kills[target] += 1
+            in_training += finished(tiny / name) < MEMBERS
         if process.poll() is not None:
-            process = start(tiny, "disturbed", plugin=True)
+            process.communicate()  # closes its pipes
+            if process.returncode == 0:
+                compared.append(assert_undisturbed(tiny, name))
+                name = next(names)
+            process = start(tiny, name, plugin=True)
     process.kill()
     process.communicate(timeout=60)
-    done = start(tiny, "disturbed", plugin=True)
+    done = start(tiny, name, plugin=True)
     output, errors = done.communicate(timeout=600)
     assert done.returncode == 0, (seed, output, errors)
-    tried("driver, a worker, or both killed (kill -9) at random moments", kills.total(), *assert_undisturbed(tiny))
-    print(f"seed {seed}: {dict(kills)}, {early} of them before all networks were trained; no row lost")
+    compared.append(assert_undisturbed(tiny, name))
+    fault = f"driver, a worker, or both killed (kill -9) at random moments, {in_training} of them in training"
+    tried(fault, kills.total(), *map(pd.concat, zip(*compared, strict=True)))
+    print(f"seed {seed}: {dict(kills)} in {len(compared)} sweeps")
 
 
 @pytest.mark.faults
@@ -129,7 +129,8 @@ def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one
     assert f"Continue with:  whygates sweep tiny.toml --plugin {PLUGIN} --set" in output
     assert " --store disturbed" in output
     done = start(tiny, "disturbed", plugin=True)
-    assert done.wait(timeout=600) == 0
+    output, errors = done.communicate(timeout=600)
+    assert done.returncode == 0, output + errors
     tried(f"{number.name} to all processes of a sweep", 1, *assert_undisturbed(tiny))
 
 
@@ -140,23 +141,36 @@ def wait_for_members(store: Path, members: int, process: subprocess.Popen[str]) 
         time.sleep(0.05)
 
 
+def kill(process: subprocess.Popen[str], target: str, moments: random.Random) -> bool:
+    """Kill the driver of a sweep, a worker, or both; returns whether there was something to kill."""
+    victims = workers(process)
+    if process.poll() is not None or (target != "driver" and not victims):
+        return False
+    if target != "driver":
+        os.kill(moments.choice(victims), signal.SIGKILL)
+    if target != "worker":
+        process.kill()
+        process.wait(timeout=60)
+    return True
+
+
 def workers(process: subprocess.Popen[str]) -> list[int]:
     """The ids of a sweep's worker processes."""
     found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
     return [int(worker) for worker in found.stdout.split()]
 
 
-def assert_undisturbed(folder: Path) -> tuple[pd.Series, pd.Series]:
+def assert_undisturbed(folder: Path, name: str = "disturbed") -> tuple[pd.Series, pd.Series]:
     """Two stores have equal tables, weights and findings, but for the time taken; no run is left running. Returns the hashes of
     both tables."""
-    undisturbed, disturbed = table(folder / "undisturbed"), table(folder / "disturbed")
+    undisturbed, disturbed = table(folder / "undisturbed"), table(folder / name)
     assert len(undisturbed) == MEMBERS
     assert undisturbed.hash.is_unique
     pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
     assert (undisturbed.decay_end.notna() == (undisturbed.phase == "confirm")).all()
     for part in ("weights", "probes"):
-        assert digests(folder / "undisturbed" / part) == digests(folder / "disturbed" / part)
+        assert digests(folder / "undisturbed" / part) == digests(folder / name / part)
         assert len(digests(folder / "undisturbed" / part)) >= 16
-    tracker = Tracker(Store.open(folder / "disturbed"), "tiny")
+    tracker = Tracker(Store.open(folder / name), "tiny")
     assert not list(tracker.client.search_runs([str(tracker.experiment)], "attributes.status = 'RUNNING'"))
     return undisturbed.hash, disturbed.hash
