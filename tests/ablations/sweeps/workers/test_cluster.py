@@ -29,7 +29,7 @@ from ablations.sweeps.workers import cluster
 from ablations.sweeps.workers.outcome import ArmOutcome
 from tests.ablations.cli_process import SMOKE, SMOKE_NETWORKS, digests, whygates_process
 from tests.ablations.sweeps.small_arms import context, queued_records, small_arm
-from tests.ablations.sweeps.workers.test_kills import finished, table, wait_for_members
+from tests.ablations.sweeps.workers.undisturbed import finished, table, wait_for_members
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Ray
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.ablations.cli_process import TINY
-from tests.ablations.sweeps.workers.test_kills import MEMBERS, assert_undisturbed, finished, start, wait_for_members
+from tests.ablations.sweeps.workers.undisturbed import MEMBERS, assert_undisturbed, finished, start, wait_for_members
 
 pytestmark = pytest.mark.faults
 

@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,37 +14,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablations.sweeps.store import Store
-from ablations.tracking.tracker import Tracker
-from tests.ablations.cli_process import TINY, digests
-
-PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
-LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
-MEMBERS = 4 * (4 + 2 + 4)
-
-
-def start(folder: Path, store: str, plugin: bool = False) -> subprocess.Popen[str]:
-    """:param plugin: whether one of the two cells is a plug-in's, whose checks take seconds."""
-    options = ["--plugin", str(PLUGIN), "--set", 'cells=["rnn", "ugrnn"]'] if plugin else []
-    options += [word for change in LONGER for word in ("--set", change)]
-    command = [sys.executable, "-m", "ablations", "sweep", "tiny.toml", *options, "--store", store, "--workers", "2"]
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
-
-
-def finished(store: Path) -> int:
-    """The number of members whose results are stored."""
-    return len(list((store / "members").glob("[!.]*.json")))
-
-
-def table(store: Path, study: str = "tiny") -> pd.DataFrame:
-    """The networks of a study, with how many points their curves have and their sum, and without the time taken."""
-    tracker = Tracker(Store.open(store), study)
-    results = tracker.results(tracker.manifest())
-    curves = tracker.curves(tracker.manifest())
-    assert curves.groupby(["hash", "metric", "step"]).size().max() == 1
-    return results.drop(columns="seconds").merge(curves.groupby("hash").value.agg(["size", "sum"]), on="hash")
+from tests.ablations.cli_process import TINY
+from tests.ablations.sweeps.workers.undisturbed import (
+    MEMBERS,
+    PLUGIN,
+    assert_undisturbed,
+    finished,
+    start,
+    wait_for_members,
+)
 
 
 def test_killed_sweep_ends_with_the_table_of_an_undisturbed_one(tiny: Path) -> None:
@@ -134,13 +111,6 @@ def test_sweep_interrupted_by_a_signal_ends_with_the_table_of_an_undisturbed_one
     tried(f"{number.name} to all processes of a sweep", 1, *assert_undisturbed(tiny))
 
 
-def wait_for_members(store: Path, members: int, process: subprocess.Popen[str]) -> None:
-    """Wait until the results of so many members are stored."""
-    deadline = time.monotonic() + 120
-    while finished(store) < members and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
 def kill(process: subprocess.Popen[str], target: str, moments: random.Random) -> bool:
     """Kill the driver of a sweep, a worker, or both; returns whether there was something to kill."""
     victims = workers(process)
@@ -158,19 +128,3 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     """The ids of a sweep's worker processes."""
     found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
     return [int(worker) for worker in found.stdout.split()]
-
-
-def assert_undisturbed(folder: Path, name: str = "disturbed") -> tuple[pd.Series, pd.Series]:
-    """Two stores have equal tables, weights and findings, but for the time taken; no run is left running. Returns the hashes of
-    both tables."""
-    undisturbed, disturbed = table(folder / "undisturbed"), table(folder / name)
-    assert len(undisturbed) == MEMBERS
-    assert undisturbed.hash.is_unique
-    pd.testing.assert_frame_equal(undisturbed, disturbed, check_exact=True)
-    assert (undisturbed.decay_end.notna() == (undisturbed.phase == "confirm")).all()
-    for part in ("weights", "probes"):
-        assert digests(folder / "undisturbed" / part) == digests(folder / name / part)
-        assert len(digests(folder / "undisturbed" / part)) >= 16
-    tracker = Tracker(Store.open(folder / name), "tiny")
-    assert not list(tracker.client.search_runs([str(tracker.experiment)], "attributes.status = 'RUNNING'"))
-    return undisturbed.hash, disturbed.hash
