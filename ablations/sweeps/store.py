@@ -269,7 +269,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         yield scratch
         os.replace(scratch, path)
     except OSError as error:
-        if error.filename is None:  # as when a disk is full
+        if error.errno is not None and error.filename is None:  # as when a disk is full
             error.filename = str(path)
         raise
     finally:
