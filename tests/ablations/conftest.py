@@ -38,7 +38,7 @@ def tried(record_property: Callable[[str, object], None]) -> Callable[..., None]
     """Record a row of docs/faults.md: a fault, how often it was tried, and which rows the table has without it and with it."""
 
     def record(fault: str, times: int, without: Iterable[str] = (), with_: Iterable[str] = ()) -> None:
-        expected, found = Counter(without), Counter(with_)
+        expected, found = Counter(list(without)), Counter(list(with_))  # of a dict, its keys
         compared = (
             (expected.total(), (expected - found).total(), (found - expected).total()) if expected else ("–",) * 3
         )
