@@ -120,7 +120,9 @@ def test_runs_are_linked_only_if_the_experiment_is_known(report: Path, tables: P
     assert any(re.fullmatch("tags.hash = '[0-9a-f]{16}'", link) for link in links)
     alone = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
     assert "127.0.0.1" not in alone
-    assert "tags.phase = &#39;confirm&#39; and tags.cell = &#39;lstm&#39;" in alone
+    assert "tags.phase = 'confirm' and tags.cell = 'lstm'" in (tmp_path / "out" / "report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_rebuilding_from_a_report_gives_the_same_bytes(report: Path, tmp_path: Path) -> None:
