@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.tables import MEMBERS, BadTable
+from reports.tables import MEMBERS, BadTable, read_curves
 
 SHARED = ("seed", "match", "train", "tune", "confirm")
 """What the definitions of joined studies have in common; only the probes of `confirm` may differ."""
@@ -23,7 +23,7 @@ ARM = ["cell", "task", "lag", "size"]
 def join(folders: Sequence[Path], target: Path) -> None:
     """Write the tables of several studies to a folder as those of one.
 
-    :param folders: folders with results.csv and study.json, some with trials.csv, and curves.csv if every one has it.
+    :param folders: folders with results.csv and study.json, some with trials.csv or curves.
     :raises BadTable: for studies that cannot be joined, or a folder without these tables.
     """
     manifests = [_manifest(folder) for folder in folders]
@@ -35,9 +35,10 @@ def join(folders: Sequence[Path], target: Path) -> None:
     _refuse_versions(folders, joined)
     name = manifests[0]["study"] if len({one["study"] for one in manifests}) == 1 else _named(manifests)
     joined.assign(study=name).to_csv(target / "results.csv", index=False)
-    if all((folder / "curves.csv").is_file() for folder in folders):
-        curves = pd.concat([pd.read_csv(folder / "curves.csv", dtype=str) for folder in folders], ignore_index=True)
-        curves.drop_duplicates(["hash", "metric", "step"]).to_csv(target / "curves.csv", index=False)
+    if curves := [found for folder in folders if (found := read_curves(folder)) is not None]:
+        pd.concat(curves, ignore_index=True).drop_duplicates(["hash", "metric", "step"]).to_parquet(
+            target / "curves.parquet", index=False
+        )
     manifest = _joined(manifests) | {"study": name}
     (target / "study.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

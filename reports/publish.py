@@ -14,10 +14,12 @@ import pandas as pd
 
 from reports.build import build
 from reports.join import ARM, join
-from reports.tables import MEMBERS
+from reports.tables import MEMBERS, read_curves
 
 OF_ONE_MACHINE = ("experiment", "mlflow", "command")
 """Entries of study.json that mean something only where the study was run."""
+LOSSES = ("train/loss", "eval/loss", "grad/norm")
+"""Curves that no figure shows: half of all points."""
 
 
 def main(folder: Path, published: Path) -> None:
@@ -34,7 +36,10 @@ def main(folder: Path, published: Path) -> None:
 
 
 def write_finished(folder: Path, target: Path, known: pd.DataFrame | None) -> None:
-    """Write the tables of the arms of which all networks are there, and that are not known yet, without empty columns."""
+    """Write the tables of the arms of which all networks are there, and that are not known yet.
+
+    Columns without a value are left out, and so are the curves of trials and the LOSSES.
+    """
     manifest = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     results, tune = _read(folder), manifest["definition"]["tune"]
     tuned = tune["trials"] * tune["seeds"] + tune["rerank"] * tune["rerank_seeds"]
@@ -45,6 +50,9 @@ def write_finished(folder: Path, target: Path, known: pd.DataFrame | None) -> No
         keep &= ~results.set_index(ARM).index.isin(known.set_index(ARM).index)
     finished = results[keep].replace("", None).dropna(axis=1, how="all")
     finished.to_csv(target / "results.csv", index=False)
+    if (curves := read_curves(folder)) is not None:
+        confirmed = curves["hash"].isin(finished.loc[finished["phase"] == "confirm", "hash"])
+        curves[confirmed & ~curves["metric"].isin(LOSSES)].to_parquet(target / "curves.parquet", index=False)
     manifest = {key: value for key, value in manifest.items() if key not in OF_ONE_MACHINE} | {"queued": 0}
     (target / "study.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
     print(f"{finished.groupby(ARM).ngroups} arms are added, {len(finished):,} networks")

@@ -34,8 +34,8 @@ def thinned(tables: Tables) -> Tables:
     return tables._replace(curves=curves[kept].reset_index(drop=True))
 
 
-def stored(folder: Path, thin: Tables) -> Iterator[tuple[str, str | Path]]:
-    """The tables of a folder by file name: their text, or the path of the file where it stays as it is.
+def stored(folder: Path, thin: Tables) -> Iterator[tuple[str, str | bytes | Path]]:
+    """The tables of a folder by file name: their content, or the path of the file where it stays as it is.
 
     :param folder: the folder, or the path of a results.csv.
     :param thin: its tables, as `thinned` returns them.
@@ -49,6 +49,8 @@ def stored(folder: Path, thin: Tables) -> Iterator[tuple[str, str | Path]]:
             yield from _split(path)
         elif name == "curves.csv" and thin.curves is not None:
             yield name, _text(thin.curves)
+        elif name == "curves.parquet" and thin.curves is not None:
+            yield name, thin.curves.to_parquet(index=False)
         else:
             yield name, path
 

@@ -94,7 +94,14 @@ def test_only_whole_arms_that_are_not_published_yet_are_added(tmp_path: Path) ->
         for cell, lag, count in arms
         for n in range(count)
     ]
+    rows = [row | {"phase": "confirm" if row["hash"][-1] in "01" else "tune"} for row in rows]
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
+    points = [
+        {"hash": row["hash"], "step": 25, "metric": metric, "value": 0.5}
+        for row in rows
+        for metric in ("eval/score", "eval/loss")
+    ]
+    pd.DataFrame(points).to_csv(tmp_path / "curves.csv", index=False)
     definition = {
         "tune": {"searches": 1, "trials": 1, "seeds": 1, "rerank": 1, "rerank_seeds": 1},
         "confirm": {"seeds": 2},
@@ -114,6 +121,8 @@ def test_only_whole_arms_that_are_not_published_yet_are_added(tmp_path: Path) ->
     added = pd.read_csv(target / "results.csv")
     assert list(added["hash"]) == ["lstm50", "lstm51", "lstm52", "lstm53"]
     assert "empty" not in added
+    curves = pd.read_parquet(target / "curves.parquet")
+    assert list(curves["hash"]) == ["lstm50", "lstm51"], "the curves of the arm's confirmation networks, without losses"
     assert json.loads((target / "study.json").read_text()) == {
         "study": "why-gates",
         "queued": 0,

@@ -72,6 +72,28 @@ def test_the_same_report_from_a_table_of_all_phases_and_from_its_own_folder(tmp_
     assert (out / "curves.csv").stat().st_size < (folder / "curves.csv").stat().st_size / 4
 
 
+def test_curves_stay_parquet_where_they_are(tmp_path: Path) -> None:
+    made = synthetic_study.study({"recall": [20]}, searches=1, trials=1, confirm=1)
+    folder = synthetic_study.write(tmp_path / "in", made)
+    (folder / "curves.csv").unlink()
+    made.curves.astype({"step": float}).to_parquet(folder / "curves.parquet", index=False)
+    thin = thinned(read(folder))
+    files = dict(stored(folder, thin))
+    assert "curves.csv" not in files
+    assert isinstance(files["curves.parquet"], bytes)
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, content in files.items():
+        (out / name).write_bytes(
+            content.read_bytes()
+            if isinstance(content, Path)
+            else content
+            if isinstance(content, bytes)
+            else content.encode()
+        )
+    pd.testing.assert_frame_equal(read(out).curves, thin.curves)
+
+
 def test_a_table_with_semicolons_and_decimal_commas_is_split_in_its_notation(tmp_path: Path) -> None:
     made = synthetic_study.study({"recall": [20]}, searches=1, trials=1, confirm=1)
     made.results.to_csv(tmp_path / "saved.csv", sep=";", decimal=",", index=False)

@@ -74,6 +74,35 @@ def test_folder_is_read_with_curves_and_manifest(write, tmp_path):
     assert read(tmp_path / "results.csv").curves is None
 
 
+def test_curves_are_read_from_parquet_as_from_csv(write, tmp_path):
+    write()
+    curves = pd.DataFrame({"hash": ["h0", "h0"], "step": [25, 50], "metric": ["eval/score"] * 2, "value": [1 / 3, 1.0]})
+    curves.to_csv(tmp_path / "curves.csv", index=False)
+    from_csv = read(tmp_path).curves
+    (tmp_path / "curves.csv").unlink()
+    curves.to_parquet(tmp_path / "curves.parquet", index=False)
+    pd.testing.assert_frame_equal(read(tmp_path).curves, from_csv)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("step", 1e300, "curves.parquet: column step, row 2: 1e+300 must be a number up to 1e+15"),
+        ("value", float("nan"), "curves.parquet: column value, row 2: nan must be a number up to 1e+100"),
+        ("value", "two", "curves.parquet: this is not a Parquet table with the columns hash, step, metric, value"),
+        ("other", 1.0, "curves.parquet: this is not a Parquet table with the columns hash, step, metric, value"),
+    ],
+)
+def test_invalid_parquet_curves_are_named(write, tmp_path, column, value, message):
+    write()
+    good = pd.DataFrame({"hash": ["h0"], "step": [25], "metric": ["eval/score"], "value": [0.5]})
+    curves = good.drop(columns="step").assign(other=1) if column == "other" else good.assign(**{column: value})
+    curves.to_parquet(tmp_path / "curves.parquet", index=False)
+    assert message in error_message(tmp_path)
+    (tmp_path / "curves.parquet").write_bytes(b"PAR1 truncated")
+    assert "curves.parquet: this is not a Parquet table" in error_message(tmp_path)
+
+
 @pytest.mark.parametrize("column", REQUIRED)
 def test_missing_column_is_named(write, column):
     assert re.search(rf"results\.csv: missing column {column}\b", error_message(write(drop=column)))
