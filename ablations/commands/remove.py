@@ -40,8 +40,9 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
             for path in reversed(store.files(member)):  # the result first: without it, the others are not used
                 path.unlink(missing_ok=True)
         shutil.rmtree(store.spool / study, ignore_errors=True)
-        kept = [arm for other in others for arm in _arms(other)]
-        searches = delete_searches(_arms(tracker), kept, storage(store))
+        kept = [_arms(other) for other in others]
+        removed = [] if None in kept else _arms(tracker) or []  # a study that is not known may share any search
+        searches = delete_searches(removed, [arm for arms in kept for arm in arms or ()], storage(store))
         with using(store):
             tracker.delete()
     out.print(f"Removed {study}: {count(len(own), 'network')}, {count(searches, 'search', 'searches')}.")
@@ -54,9 +55,9 @@ def _confirm(yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def _arms(tracker: TrackedStudy) -> list[Arm]:
-    """The arms of a study; none if its cells cannot be built here: its searches then stay."""
+def _arms(tracker: TrackedStudy) -> list[Arm] | None:
+    """The arms of a study; None if its cells cannot be built here, as those of plug-ins that were not named."""
     try:
         return Study.model_validate(tracker.manifest()["definition"]).arms()
     except (ValidationError, InputError, KeyError):
-        return []
+        return None

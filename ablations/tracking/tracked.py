@@ -132,8 +132,9 @@ class TrackedStudy:
         write(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
     def hashes(self) -> set[str]:
-        """The content hashes of all members that have a run."""
-        return {run.data.tags["hash"] for run in self._runs("tags.kind = 'member'")}
+        """The content hashes of all members that have a run, or wait for one in the queue."""
+        queued = {record["hash"] for _, record in self.store.queued(self.study)}
+        return queued | {run.data.tags["hash"] for run in self._runs("tags.kind = 'member'")}
 
     def _finished(self, manifest: dict[str, Any]) -> list[Run]:
         runs = list(self._members(manifest))

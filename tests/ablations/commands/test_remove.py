@@ -7,6 +7,8 @@ import optuna
 
 from ablations.sweeps.search import storage
 from ablations.sweeps.store import Store
+from ablations.tracking.runs import using
+from ablations.tracking.tracked import TrackedStudy
 from tests.ablations.cli_process import TINY
 from tests.ablations.cli_runner import whygates
 
@@ -14,17 +16,21 @@ STORE = "whygates-store"
 
 
 def test_rm_removes_a_study_and_only_the_networks_that_no_other_has(copied: Path) -> None:
-    """`half` has the networks of one of tiny's cells."""
+    """`half` has the networks of one of tiny's cells, and one more that waits for upload."""
     (copied / "half.toml").write_text(TINY.replace('"tiny"', '"half"').replace('["rnn", "gru"]', '["gru"]'))
     assert whygates("sweep", "half.toml", cwd=copied).code == 0
     store = Store.open(copied / STORE)
     assert len(list(store.members.glob("*.json"))) == 32
     searches = set(optuna.get_all_study_names(storage(store)))
+    with using(store):
+        uploaded = TrackedStudy(store, "half").hashes()
+    queued = min({path.stem for path in store.members.glob("*.json")} - uploaded)
+    store.enqueue("half", queued, {"arm": "an arm"})
 
     outcome = whygates("rm", "tiny", "--yes", cwd=copied)
     assert outcome.code == 0, outcome
-    assert "tiny: 32 networks, 16 of them in no other study" in outcome.stdout
-    assert len(list(store.members.glob("*.json"))) == 16
+    assert "tiny: 32 networks, 15 of them in no other study" in outcome.stdout
+    assert {path.stem for path in store.members.glob("*.json")} == uploaded | {queued}
     left = searches - set(optuna.get_all_study_names(storage(store)))
     assert len(left) == len(searches) // 2
     assert all(name.startswith("rnn ") for name in left)
