@@ -70,7 +70,7 @@ def sweep(
 def status(
     study: opt.StudyOfStore = "", store: opt.StoreFolder = STORE, plugin: opt.Plugins = None, as_json: opt.Json = False
 ) -> None:
-    """Show the progress of a study: its arms, phase by phase."""
+    """Show the progress of a study: its arms, phase by phase. Without a study: all studies of the store."""
     from ablations.commands.status import all_studies, show_status, show_studies, study_status
 
     opt.load_plugins(plugin)

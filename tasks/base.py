@@ -168,7 +168,7 @@ class Task(ABC):
         """Return the expected loss of the best constant output."""
 
     def extra_tests(self, generator: Generator, lag: int) -> dict[str, ExtraTest]:
-        """Return the tests for networks that meet the criterion on the test set, by name. They draw from `generator` only."""
+        """Return by name the tests for networks that are `solved` on the test set. They draw from `generator` only."""
         return {}
 
     def reset(self, events: Events) -> Tensor | None:
@@ -282,7 +282,7 @@ def _geometric_cdf(mean: int, most: int) -> Float[Tensor, " numbers"]:
 
 
 def geometric(generator: Generator, batch: int, mean: int, most: int) -> Int64[Tensor, " batch"]:
-    """Draw waiting times 0, 1, ... `most` with P(n) ∝ (1 − 1/mean)ⁿ, renormalised: the event is equally probable at every step."""
+    """Draw waiting times 0, 1, ... `most` with P(n) ∝ (1 − 1/mean)ⁿ, of mean `mean` − 1 if `most` is large."""
     return torch.bucketize(torch.rand(batch, generator=generator), _geometric_cdf(mean, most), right=True)
 
 

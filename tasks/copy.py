@@ -77,7 +77,7 @@ class Copy(Episodic, Classification):
         if self.tail:
             blanks = blanks + geometric(generator, batch, mean=10, most=self.tail)
         code = torch.full((T, batch), BLANK).scatter_(0, self.places(generator, blanks), symbol)
-        due = torch.arange(T).unsqueeze(1) - (n + blanks) - 1
+        due = torch.arange(T).unsqueeze(1) - (n + blanks) - 1  # number of the symbol due at a step; -1 at the cue
         cue, query = due == -1, (due >= 0) & (due < n)
         return Batch(
             inputs=embedding(code.masked_fill(cue, CUE), self.codes),

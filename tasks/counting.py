@@ -80,7 +80,7 @@ class Counting(Episodic, Prediction):
         return self.strings(n, self.steps(lag))
 
     def strings(self, n: Int64[Tensor, " batch"], T: int) -> Batch:
-        """Return the string of every n, in T steps."""
+        """Return a batch with one string per element of `n`, in T steps: symbols, the sets that may follow, the steps that count."""
         step = torch.arange(T).unsqueeze(1)
         block = (step + n - 1) // n  # 0 at S, 1 at the a's, 2 at the b's, ...; it continues to increase after the end
         shown, last = block.clamp(max=self.symbols + 1), step == block * n

@@ -11,8 +11,8 @@ from tasks.base import Batch, Episodic, Stream
 class Finite(Episodic):
     """A task whose sequences are those of a data set.
 
-    Batches are drawn from a split without replacement; one that is larger than the split has every sequence equally often, but
-    for one. Networks are trained on `train`, watched on `validation`, and judged and probed on `test`. A file of data is not
+    Batches are drawn from a split without replacement; in one that is larger than the split, the numbers of times that
+    two sequences occur differ by at most one. Networks are trained on `train`, watched on `validation`, and judged and probed on `test`. A file of data is not
     part of the content hash of a network: compare its digest with a constant in the task's source.
     """
 

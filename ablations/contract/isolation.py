@@ -175,7 +175,7 @@ def _environment() -> _Setting:
 
 
 def _umask() -> int:
-    mask = os.umask(0o077)
+    mask = os.umask(0o077)  # it can be read only by setting it
     os.umask(mask)
     return mask
 

@@ -33,7 +33,7 @@ def importable(plugin: Path) -> Iterator[None]:
     :raises ImportError: if an earlier plug-in imported another file of the same name.
     """
     finder = _Finder(plugin.absolute().parent)
-    for name, folder in imported_modules().items():
+    for name, folder in sibling_folders().items():
         if folder != finder.folder and (finder.folder / f"{name}.py").is_file():
             raise ImportError(
                 f"two plug-ins lie beside different files named {name}.py, in {folder} too: rename one of them"
@@ -45,8 +45,8 @@ def importable(plugin: Path) -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-def imported_modules() -> dict[str, Path]:
-    """The folder of every module that was imported from beside a plug-in, by name."""
+def sibling_folders() -> dict[str, Path]:
+    """Modules that were imported from a file beside a plug-in: name -> the folder of that file."""
     specs = {name: getattr(module, "__spec__", None) for name, module in list(sys.modules.items())}
     return {name: spec.loader.folder for name, spec in specs.items() if spec and isinstance(spec.loader, _Finder)}
 

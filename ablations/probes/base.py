@@ -136,7 +136,10 @@ def distances(maximum: int, points: int = POINTS) -> list[int]:
 
 
 def geometric_mean(ratio: Float[Tensor, "members batch"], k: int, valid: Bool[Tensor, "members batch"]) -> list[float]:
-    """Return each member's geometric mean over its `valid` sequences of a ratio over `k` steps; NaN if none is valid."""
+    """Return each member's geometric mean, over its `valid` sequences, of a ratio of norms k steps apart; NaN if none is valid.
+
+    The ratio is at least MIN_RATIO_PER_STEP^k: an underflow to 0 in one sequence would make the mean 0.
+    """
     logs = ratio.clamp(min=max(MIN_RATIO_PER_STEP**k, 1e-150)).log()
     return (logs.where(valid, 0).sum(1) / valid.sum(1)).exp().tolist()
 

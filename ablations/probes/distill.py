@@ -36,7 +36,7 @@ TEST_SEQUENCES = 1000
 
 
 def measure(trained: Trained) -> list[Findings]:
-    """Measure `distilled`: the student's test score, 0 if it diverges. Only for cells of one layer with the state (h, c)."""
+    """Measure `distilled`: the student's test score, 0 if it diverges. None for other networks than of one layer with state (h, c)."""
     results = [Findings({}, {}) for _ in trained.seeds]
     if set(trained.model.cell.state) != {"h", "c"} or trained.model.layers > 1:
         return results

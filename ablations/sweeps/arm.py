@@ -31,7 +31,7 @@ from ablations.sweeps.jobs import (
     read_checkpoint,
     run_jobs,
 )
-from ablations.sweeps.search import MemberSpec, Search, patiently, storage
+from ablations.sweeps.search import MemberSpec, Search, retried, storage
 from ablations.sweeps.sizes import build_model, flops_per_step, scan_sizes
 from ablations.sweeps.store import Store
 from ablations.training import torch_state
@@ -90,7 +90,7 @@ class Training(NamedTuple):
                 case Finished(k, result, weights):
                     metadata = {"arm": arm.model_dump(mode="json"), "member": members[k].member._asdict()}
                     content = to_bytes(weights, metadata) if weights else None
-                    found = _record(arm, members[k], model, result, engine.name, self.device)
+                    found = _result_data(arm, members[k], model, result, engine.name, self.device)
                     yield Trained(hashes[k], found, content, member_tags(arm, members[k]))
                 case Evaluated(step, active, best):
                     yield TrainingProgress(arm.hash, phase, step, active, best)
@@ -122,8 +122,13 @@ def run_arm(arm: Arm, context: Context) -> list[MemberSpec]:
 
 
 def training_jobs(arm: Arm, context: Context) -> Generator[Job, None, list[MemberSpec]]:
-    """The populations of an arm. Each has to be trained before the next one is requested; returns the members of all phases."""
-    searches = patiently(lambda: [Search(arm, k, storage(context.store)) for k in range(arm.tune.searches)])
+    """The populations of an arm, phase by phase: the trials of its searches in rounds, their repetitions, the confirmation.
+
+    Each has to be trained before the next one is requested, because the next depends on its results.
+
+    :returns: the members of all phases.
+    """
+    searches = retried(lambda: [Search(arm, k, storage(context.store)) for k in range(arm.tune.searches)])
     members = []
     for first in range(0, arm.tune.trials, arm.tune.trials_per_round):
         numbers = range(first, min(first + arm.tune.trials_per_round, arm.tune.trials))
@@ -179,10 +184,10 @@ def _is_finished(key: str, member: MemberSpec, store: Store) -> bool:
 _NORMS = ("state_norm_first", "state_norm_10", "state_norm_last")
 
 
-def _record(
+def _result_data(
     arm: Arm, spec: MemberSpec, model: Model, result: Result, engine: str, device: torch.device
 ) -> dict[str, Any]:
-    """Everything about a finished member that does not depend on its position in a study, as JSON-like data."""
+    """The result of a finished member as JSON data. Its search and trial are not part of it: other studies may use the same member."""
     norms = [value for _, value in result.curves.get("test/state_norm", [])]
     extra_tests = {
         metric.removeprefix("test/"): points[-1][1]

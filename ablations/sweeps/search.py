@@ -110,7 +110,7 @@ PATIENCE_SECONDS, LONGEST_PAUSE = 300.0, 10.0
 """How long calls of a database that cannot be reached are repeated, and the longest pause between two of them."""
 
 
-def patiently(call: Callable[[], T], before_repeat: Callable[[], object] = lambda: None) -> T:
+def retried(call: Callable[[], T], before_repeat: Callable[[], object] = lambda: None) -> T:
     """The result of a call of the database, which is repeated while that cannot be reached, for example as it is restarted.
 
     :raises SweepFailed: after PATIENCE_SECONDS, and at once where a database in a file fails, such as on a full disk.
@@ -175,7 +175,7 @@ class Search:
     def trials(self) -> list[FrozenTrial]:
         """The trials with all parameters, in order. Trial numbers of this class are positions in this list."""
         states = (TrialState.RUNNING, TrialState.COMPLETE)
-        return patiently(lambda: self.study.get_trials(deepcopy=False, states=states))
+        return retried(lambda: self.study.get_trials(deepcopy=False, states=states))
 
     def ask(self, number: int) -> FrozenTrial:
         """The trial of this number, which is sampled by Optuna (`Study.ask`) if it does not exist yet."""
@@ -192,7 +192,7 @@ class Search:
                 self.known = self.trials()
             return self.known[number]
 
-        return patiently(ask, self._read_again)
+        return retried(ask, self._read_again)
 
     def tell(self, number: int, objective: float) -> None:
         """Report the objective of this trial to Optuna, unless the trial is complete already."""
@@ -201,7 +201,7 @@ class Search:
             if self.known[number].state != TrialState.COMPLETE:
                 self.known[number] = self.study.tell(self.known[number].number, objective)
 
-        patiently(tell, self._read_again)
+        retried(tell, self._read_again)
 
     def _read_again(self) -> None:
         """Read what the database has after a call that failed: it may have been done nevertheless, or only in part."""
@@ -215,23 +215,28 @@ class Search:
     def rerank_members(self, result: Results) -> list[MemberSpec]:
         """The best trials of the search, all with the same new seeds."""
         best = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[: self.arm.tune.reranked]
-        return [member for number in best for member in self._again(number)]
+        return [member for number in best for member in self._reranked(number)]
 
     def confirmation_members(self, result: Results) -> list[MemberSpec]:
         """The best trial, by the networks of both earlier phases, with this search's part of the confirmation seeds."""
         trained_again = dict.fromkeys(member.trial for member in self.rerank_members(result))
         if trained_again:
-            best = self._ranked(trained_again, lambda k: self.trial_members(k) + self._again(k), result)[0]
+            best = self._ranked(trained_again, lambda k: self.trial_members(k) + self._reranked(k), result)[0]
         else:
             best = self._ranked(range(self.arm.tune.trials), self.trial_members, result)[0]
         return self._members("confirm", best, range(self.arm.confirm.seeds // self.arm.tune.searches))
 
-    def _again(self, number: int) -> list[MemberSpec]:
+    def _reranked(self, number: int) -> list[MemberSpec]:
+        """The members of a trial in the phase `rerank`. Their seeds do not depend on the trial, so that all compete on equal ones."""
         return self._members("rerank", number, range(self.arm.tune.rerank_seeds))
 
-    def _members(self, phase: Phase, number: int, seeds: Iterable[int], *parts: int) -> list[MemberSpec]:
+    def _members(self, phase: Phase, number: int, seeds: Iterable[int], *seed_parts: int) -> list[MemberSpec]:
+        """The members of a trial in a phase.
+
+        :param seed_parts: what their seeds depend on besides the arm, the phase, the search and their index.
+        """
         settings = self.arm.settings(self.known[number].params)
-        derived = [self.arm.derive_seed(phase, self.index, *parts, k) for k in seeds]
+        derived = [self.arm.derive_seed(phase, self.index, *seed_parts, k) for k in seeds]
         return [MemberSpec(phase, self.index, number, Member(seed, settings), k) for k, seed in enumerate(derived)]
 
     def _ranked(

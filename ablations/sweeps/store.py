@@ -231,9 +231,11 @@ class Store:
         return list(records.values())
 
     def queued(self, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The records that are not yet uploaded, each with the file to remove once it is.
+        """What is not uploaded yet: the path of each queued file, to be removed once it is, and the member's record.
 
-        Those with a damaged file are left out: the next sweep trains or enqueues the member again.
+        A record has `hash`, `study`, the tags and the result; if the member was enqueued after probing, `findings`, by probe. A
+        member can be queued once before and once after probing. Damaged files are left out: the next sweep trains or enqueues
+        the member again.
         """
         for path in sorted((self.spool / study).glob("[!.]*.json")):
             member = path.name.partition(".")[0]

@@ -95,7 +95,10 @@ def save_views(client: MlflowClient, experiment: str, found: dict[str, dict[str,
 
 
 def _confirmed(condition: str) -> dict[str, Any]:
-    """Arms with what their confirmed networks have in common, grouped by cell."""
+    """A row per arm, grouped by cell: solve rate, median score and median steps to solve of its confirmed networks.
+
+    :param condition: a further condition of the filter, " and ...", or "".
+    """
     metrics = ("solve_rate", "median_score", "median_steps_to_solve")
     charts = [
         _chart("BAR", metricKey="solve_rate", displayName="Share of networks that solve the task (mean over arms)"),
@@ -130,7 +133,10 @@ def _tuning(space: dict[str, Any]) -> dict[str, Any]:
 
 
 def _curves(condition: str) -> dict[str, Any]:
-    """Learning curves of confirmed networks: the mean, and a band from the least to the largest, by cell and lag."""
+    """Learning curves of confirmed networks: the mean, and a band from the least to the largest, by cell and lag.
+
+    :param condition: a further condition of the filter, " and ...", or "".
+    """
     columns = [f"metrics.`{SCORE}`", "metrics.`steps_to_solve`"]
     columns += [f"params.`{name}`" for name in ("cell", "lag", "network")]
     where = f"tags.kind = 'member' and tags.phase = 'confirm'{condition}"

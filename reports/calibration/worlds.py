@@ -20,11 +20,12 @@ WORLDS = {
     "leak": "as literature, but a constant leak is as good as the lstm everywhere, and cells with complementary gates count",
     "rnn": "cells without gates are worse everywhere, at short lags too; lstm_sigmoid_cell and gru at order",
     "mixed": "single networks reach further than the lstm at adding and less far at recall; gated cells cost three times the FLOPs",
-    "enough": "the plain RNN, at erasing lstm_no_forget, and at parity lru reach less far, so that tasks tell cells apart; all others are equal",
+    "enough": "the plain RNN at remembering and order, lstm_no_forget at erasing, and lru at parity reach less far, so that tasks tell cells apart; all others are equal",
 }
 """Every world in words."""
 
-_MORE_THAN_LITERATURE = ("literature", "leak")
+_LIKE_LITERATURE = ("literature", "leak")
+"""The worlds where all that `literature` says holds, but for what their own text changes."""
 _SUPPORTED, _REFUTED, _OPEN = "supported", "refuted", "inconclusive"
 
 
@@ -50,7 +51,7 @@ TRUTH: dict[int, Mapping[str, str]] = {
     12: _truth(_SUPPORTED, erase=_REFUTED, literature=_REFUTED),
     13: _truth(_SUPPORTED, rnn=_REFUTED),
     14: _truth(_OPEN, erase=_SUPPORTED, literature=_SUPPORTED, forget=_REFUTED),
-    15: _truth(_SUPPORTED, **dict.fromkeys(_MORE_THAN_LITERATURE, _REFUTED)),
+    15: _truth(_SUPPORTED, **dict.fromkeys(_LIKE_LITERATURE, _REFUTED)),
     16: _truth(_SUPPORTED, **_GATES_NEEDED, identity=_REFUTED),
 }
 """Claim -> world -> the correct verdict. Where a claim's premise fails, it is `inconclusive`: any decision would be false."""
@@ -58,9 +59,13 @@ assert TRUTH.keys() == {claim.id for claim in CLAIMS}
 
 
 def reach(world: str, cell: str, task: str, large: bool) -> int:
-    """Return in which direction a cell's reach differs from the lstm's: −1, 0 or 1."""
+    """Return in which direction a cell's reach differs from the lstm's: −1, 0 or 1. The first rule that applies decides.
+
+    :param cell: a label, with its options after a plus: `rnn+matched` starts with the same gradient decay as the lstm.
+    :param large: whether the cell has more than the smallest number of parameters of the study.
+    """
     group, ungated = GROUPS[base_name(task)], base_name(cell) in UNGATED or cell in (*UNGATED, *NORMALISED)
-    like_literature = world in _MORE_THAN_LITERATURE
+    like_literature = world in _LIKE_LITERATURE
     if cell.endswith("+matched"):
         return reach(world, base_name(cell), task, large) if world != "identity" else 0
     if world == "identity" and (cell == "identity_rnn" or (cell == "rnn" and large)):
@@ -91,7 +96,7 @@ def counts(world: str, cell: str) -> bool:
     if cell == "lstm_no_forget":
         return world != "forget"
     if cell == "rnn":
-        return world not in (*_MORE_THAN_LITERATURE, "enough")
+        return world not in (*_LIKE_LITERATURE, "enough")
     return cell not in ("gru", "lstm_coupled") or world not in ("erase", "literature")
 
 

@@ -67,7 +67,7 @@ def finding(measurement: Measurement, outcome: str, alpha: float) -> str:
         return f"{comparison.question}: {reason}{omitted}"
     if not comparison.margins.inferential:
         return _check(measurement, estimate, outcome) + omitted
-    effect = _phrased(comparison, estimate) if comparison.phrased else _rate_difference(comparison, estimate)
+    effect = _in_declared_phrase(comparison, estimate) if comparison.phrased else _rate_difference(comparison, estimate)
     return effect + _consequence(measurement, estimate, outcome, alpha) + omitted
 
 
@@ -143,8 +143,8 @@ def _sample(comparison: Comparison, estimate: Estimate) -> str:
     return f"{estimate.networks} seeds each{searches}, {places(estimate.strata)}"
 
 
-def _phrased(comparison: Comparison, estimate: Estimate) -> str:
-    """Return the effect in the phrase that the comparison or its quantity declares."""
+def _in_declared_phrase(comparison: Comparison, estimate: Estimate) -> str:
+    """Return the effect as a sentence, from the template that the comparison or its quantity declares: `phrase`."""
     natural, unit = estimate.natural, comparison.unit
     effect = amount(natural.estimate, unit) if natural else "an unknown share"
     effect = f"{effect.removeprefix('×')} times" if unit == "×" else effect

@@ -226,7 +226,8 @@ def _why(test: _Test, judged: _Judgement) -> str:
 
 
 def _premise_holds(claim: Claim, judged: _Judgement) -> bool:
-    return claim.premise is None or all(judged.holds(*leaf) for leaf in claim.premise.leaves())
+    p = 0.0 if claim.premise is None else claim.premise.p(judged.p)
+    return p is not None and p <= judged.alpha
 
 
 def _deciding(claim: Claim, judged: _Judgement) -> tuple[str, ...]:
@@ -280,19 +281,19 @@ def _would_change(test: _Test, judged: _Judgement) -> str:
         thresholds.requirement(measurements[leaf.contrast], leaf.outcomes, judged.alpha) for leaf in leaves[:MAX_LISTED]
     ]
     more = [f"Required in addition: {len(leaves) - MAX_LISTED} more."] if len(leaves) > MAX_LISTED else []
-    advice = _advice([measurements[leaf.contrast] for leaf in leaves], judged)
+    advice = _next_step([measurements[leaf.contrast] for leaf in leaves], judged)
     return " ".join(part for part in (*required, *more, advice) if part)
 
 
-def _advice(blocking: Sequence[Measurement], judged: _Judgement) -> str:
-    """Return the next step for an inconclusive claim."""
-    outcomes = [judged.outcomes[one.comparison.name] for one in blocking]
-    if any(not one.comparison.margins.inferential for one in blocking):
+def _next_step(undecided: Sequence[Measurement], judged: _Judgement) -> str:
+    """Return what to do about an inconclusive claim, from the contrasts that do not have the required outcomes."""
+    outcomes = [judged.outcomes[one.comparison.name] for one in undecided]
+    if any(not one.comparison.margins.inferential for one in undecided):
         return "More seeds do not help: the manipulation check failed, so its arms have to be set up again."
     if outcomes and all(found == "equivalent" for found in outcomes):
         return "These contrasts are ties, so more seeds are not expected to change the verdict."
     if "saturated" in outcomes:
         return "Longer lags are needed, at which the reference fails, not more seeds."
-    if any(one.estimate is None or one.n_lags < MIN_LAGS for one in blocking):
+    if any(one.estimate is None or one.n_lags < MIN_LAGS for one in undecided):
         return "More lags are needed, not more seeds."
     return "A new study with more searches and another seed may decide it; more seeds of the same searches do not help much."

@@ -17,7 +17,7 @@ from reports.text import alt_text
 from reports.text.sentences import DEMANDS
 
 
-def lattice_of(
+def lattice_with_effects(
     nodes: Sequence[lattice.Node],
     rates: Table,
     effects: Mapping[tuple[str, str], Estimate],

@@ -138,8 +138,8 @@ def state_norms(curves: Table | None, confirm: Table, styles: Mapping[str, CellS
     if quartiles.empty:
         return missing("These tables contain no continual task with a recorded norm of the state.")
     caption = (
-        f"Norm of the state along a continual test stream{_shown(styles)}, logarithmic. In a cell that cannot reset its "
-        "memory, the state accumulates inputs and its norm grows without bound."
+        f"Norm of the state along a continual test stream{_shown(styles)}, logarithmic. A norm that "
+        "still increases at the end of the stream is that of a cell that accumulates its inputs without resetting its memory."
     )
     alt = alt_text.ends("Norm of the state along the stream", quartiles)
     tasks = tasks_per_sheet(quartiles, series_height(styles))

@@ -112,7 +112,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "how_sure": sentences.how_sure(verdicts, seeds, _searches(confirm)),
         "single_changes": sentences.what_matters(nodes, changes),
         "exhibits": {
-            "lattice": effects.lattice_of(nodes, grouped, changes, styles),
+            "lattice": effects.lattice_with_effects(nodes, grouped, changes, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
             "profile": profiles.profile(counted, styles),
             "improvement": profiles.improvement(counted, styles),

@@ -119,7 +119,7 @@ def _planned_arms(study: Mapping[str, Any]) -> Table:
 
 
 def unfinished(results: Table, study: Mapping[str, Any]) -> str:
-    """What the study plans and these tables lack; empty if they are complete."""
+    """Sentences on the planned arms that are not finished, not trained, not uploaded or failed; empty if there are none."""
     arms = _planned_arms(study)
     planned = networks = missing = incomplete = 0
     if not arms.empty:
@@ -136,7 +136,7 @@ def unfinished(results: Table, study: Mapping[str, Any]) -> str:
         )
     if missing and (skipped := len(results) - len(trained(results))):
         parts.append(
-            f"{skipped:,} of the finished networks were not trained, as none of their cell solved a shorter lag: they count as unsolved"
+            f"{skipped:,} of the finished networks were not trained, as no network of the same cell solved a shorter lag of the task: they count as unsolved"
         )
     if queued:
         parts.append(f"{count(queued, 'result')} are trained, but not uploaded to MLflow yet")

@@ -15,7 +15,7 @@ class Runs(NamedTuple):
     """A set of runs in MLflow."""
 
     about: str
-    """What the runs are of."""
+    """The text of the link."""
     filter: str
     """Text for the search field of MLflow's table of runs; empty if no filter can select them."""
     url: str
@@ -27,7 +27,9 @@ def of_claim(tested: Sequence[Contrast], study: Mapping[str, Any]) -> list[Runs]
     tasks = list(dict.fromkeys(task for contrast in tested for task in contrast.tasks))
     cells = dict.fromkeys(cell for contrast in tested for cell in (contrast.a, contrast.b) if cell)
     one_task = {"task": tasks[0]} if len(tasks) == 1 else {}
-    links = [runs(cell, {"kind": "member", "phase": "confirm", "cell": cell, **one_task}, study) for cell in cells]
+    links = [
+        linked_runs(cell, {"kind": "member", "phase": "confirm", "cell": cell, **one_task}, study) for cell in cells
+    ]
     return [link for link in links if link.filter]
 
 
@@ -36,13 +38,16 @@ def with_urls(rows: Sequence[dict[str, Any]], study: Mapping[str, Any]) -> list[
 
     :param rows: members with their `hash`.
     """
-    return [row | {"url": runs("", {"hash": str(row["hash"])}, study).url} for row in rows]
+    return [row | {"url": linked_runs("", {"hash": str(row["hash"])}, study).url} for row in rows]
 
 
-def runs(about: str, tags: Mapping[str, str], study: Mapping[str, Any]) -> Runs:
-    """The runs with these tags. MLflow cannot escape quotes: a value with both kinds of quotes has no filter.
+def linked_runs(about: str, tags: Mapping[str, str], study: Mapping[str, Any]) -> Runs:
+    """The link to the runs with these tags in the study's experiment, best score first.
 
-    :param about: what the runs are of.
+    MLflow cannot escape quotes: a value with both kinds of quotes has neither filter nor address.
+
+    :param about: the text of the link.
+    :param study: the study's manifest: `experiment`, the number of its experiment, and `mlflow`, the address of the server.
     """
     quoted = {tag: _quoted(value) for tag, value in tags.items()}
     if not all(quoted.values()):

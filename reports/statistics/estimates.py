@@ -62,8 +62,12 @@ class _WeightedSum(NamedTuple):
 
 
 def stratum_weights(comparison: Comparison, strata: Sequence[Stratum]) -> dict[Stratum, float]:
-    """Return the weights of strata in a contrast: 1/n for a mean; for an integral over lags, the widths of the lags of each task
-    and size, divided by the number of tasks and sizes."""
+    """Return the weight of each stratum (task, lag, size) in a contrast: 1/n of n strata, for a mean.
+
+    For a quantity `over_lags`, the reach, it is the width of the stratum's lag on the logarithmic axis of its task and size
+    (`strata.widths`), divided by the number of pairs of task and size. The weighted sum of solve rates is then the area under
+    the curve of solve rate against log lag, and its difference between two cells the logarithm of the ratio of their reaches.
+    """
     if not comparison.quantity.over_lags:
         return dict.fromkeys(strata, 1 / len(strata)) if strata else {}
     lags: dict[tuple[str, float | None], list[float]] = {}

@@ -117,7 +117,9 @@ def _variance_floor(total: float, squares: float, runs: int, bounds: tuple[float
 
 
 def cluster_t(arms: Sequence[MeanEstimate], weights: np.ndarray) -> ClusterT:
-    """Return Σ wᵢ pᵢ of independent arms, as a rule with searches as the units (Donner & Klar 2000, cluster means).
+    """Return the contrast Σ wᵢ mᵢ of the means of independent arms, with its standard error and degrees of freedom.
+
+    An arm's mean has as a rule its searches as the units (cluster means, Donner & Klar 2000).
 
     The variance is Σ wᵢ² vᵢ with the degrees of freedom of Satterthwaite 1946, which pools over strata without assuming
     equal variances.

@@ -68,8 +68,10 @@ def rows(found: Sequence[Finding], cells: Sequence[str]) -> list[tuple[str, list
 
 
 def _sentence(arms: Table, threshold: float | None) -> str:
-    """Which cells learn the task, which learn it in some runs, and which do not.
+    """Which cells learn the task, learn it in some runs, come near, miss only the rest of the criterion, do not learn it, or were
+    not trained.
 
+    :param arms: cell, solved and seeds (networks), score (median), trained (whether any network was): a row per cell.
     :param threshold: the lowest score of a network that solved the task; None if none did.
     """
     arms, skipped = arms[arms["trained"]], arms[~arms["trained"]]
@@ -78,9 +80,9 @@ def _sentence(arms: Table, threshold: float | None) -> str:
     between = arms[(rate < MOST) & (rate > FEW)]
     none = failed.iloc[:0]
     # A score that is as good as that of a network that solved the task: the criterion demands more than the score.
-    passing = none if threshold is None else failed[failed["score"] >= threshold]
+    high_score = none if threshold is None else failed[failed["score"] >= threshold]
     near = none if threshold is None else failed[failed["score"].between(NEAR * threshold, threshold, inclusive="left")]
-    failed = failed.drop([*near.index, *passing.index])
+    failed = failed.drop([*near.index, *high_score.index])
     clauses = []
     if len(learned):
         clauses.append(f"{_names(learned)} {_verb(learned)} it, {_solved(learned)}")
@@ -92,9 +94,9 @@ def _sentence(arms: Table, threshold: float | None) -> str:
             f"{_names(near)} {'does' if len(near) == 1 else 'do'} not, but {'comes' if len(near) == 1 else 'come'} near, "
             f"{_solved(near)} (median score {scores}; solved from {number(threshold, 2)})"
         )
-    if len(passing):
+    if len(high_score):
         clauses.append(
-            f"{_names(passing)} {'does' if len(passing) == 1 else 'do'} not, {_solved(passing)}, although the test score is as high: "
+            f"{_names(high_score)} {'does' if len(high_score) == 1 else 'do'} not, {_solved(high_score)}, although the test score is as high: "
             "the rest of the criterion is not met"
         )
     if len(failed):

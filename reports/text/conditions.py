@@ -15,12 +15,13 @@ EACH_OF = "each of "
 
 
 class Phrase(NamedTuple):
-    """A condition whose cell and place stand apart, so that conditions that differ in one of them can be merged."""
+    """A condition whose cell and tasks stand apart, so that conditions that differ in one of them can be merged."""
 
     template: str
-    """With {cell}, and with {place} as its end."""
+    """With {cell}, and with {place} as its end: "{cell} leads rnn {place}"."""
     cell: str = ""
     place: str = ""
+    """The tasks: "on recall"."""
     compound: bool = False
     """Whether it needs parentheses beside others."""
 
@@ -37,7 +38,7 @@ def conditions(claim: Claim) -> list[tuple[str, str]]:
 
 
 def _phrase(rule: Rule, comparisons: Mapping[str, Comparison]) -> Phrase:
-    """A rule as a condition; parts that differ only in their places, or only in their cells, are merged."""
+    """A rule as a condition; parts that differ only in their tasks, or only in their cells, are merged."""
     if isinstance(rule, Is):
         comparison = comparisons[rule.contrast]
         return Phrase(*_relation(rule, comparison), f"on {listed(str(place) for place in comparison.where)}")

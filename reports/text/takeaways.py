@@ -19,7 +19,10 @@ TAIL, RISE = 0.1, 0.02
 
 
 def reaches(found: Table) -> str:
-    """The cells with the longest and the shortest reach on each task."""
+    """The cells with the longest and the shortest reach on each task.
+
+    :param found: task, cell, reach (a lag), relation: `=`, or `>` and `<` where the reach lies outside the study's lags.
+    """
     sentences = []
     for (task,), rows in parts(found, ["task"]):
         reach = rows.set_index("cell")["reach"].astype(float)
@@ -84,7 +87,10 @@ def last(what: str, quartiles: Table, shown: Callable[[float], str] = number) ->
 
 
 def profiles(found: Table) -> str:
-    """The cells with the largest and the smallest share of networks with a score above 0.9, in each group of tasks."""
+    """The cells with the largest and the smallest share of networks with a score above 0.9, in each group of tasks.
+
+    :param found: performance profiles: task (here a group of tasks), cell, step (a score), middle (the share above it).
+    """
     high = found[(found["step"] - 0.9).abs() < 1e-9]
     sentences = [
         _extremes(f"networks with a score above 0.9 on {task} tasks", rows.set_index("cell")["middle"], percent)

@@ -69,5 +69,5 @@ def restored_registries() -> Iterator[None]:
         for registry, entries in before:
             registry.clear()
             registry.update(entries)
-        for name in siblings.imported_modules():
+        for name in siblings.sibling_folders():
             del sys.modules[name]

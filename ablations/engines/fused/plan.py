@@ -60,7 +60,11 @@ class Plan:
 
 
 def plan(trace: Trace) -> Plan:
-    """Return the plan of a trace. Raises Untraceable."""
+    """Decide, for the traced step of a cell, what its forward pass computes and saves, and what its backward pass computes from that.
+
+    :raises Untraceable: if a weight's gradient is no sum of products Aᵀ G over time, or needs a value that the step itself does
+        not compute.
+    """
     outputs = [*trace.new_state.values(), *trace.state_gradients.values(), trace.x_gradient]
     terms = [_weight_terms(gradient) for gradient in trace.weight_gradients]
     gradients = list(dict.fromkeys(G for pairs in terms for _, G in pairs))
@@ -69,7 +73,7 @@ def plan(trace: Trace) -> Plan:
     derived_sizes = _derived_sizes(trace, counts)
     linears = find_linears(counts)
     inputs = {trace.x, *trace.state.values()}
-    always_stored = inputs | set(trace.new_state.values())  # by the sequences of inputs and states
+    always_stored = inputs | set(trace.new_state.values())  # x and the states are kept for the whole sequence anyway
 
     backward_targets = [*trace.state_gradients.values(), *gradients]
     forward_values = with_arguments(trace.new_state.values())

@@ -79,9 +79,10 @@ def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
 
 
 def prepare(cell: Cell, sizes: Iterable[Sizes] = ()) -> None:
-    """Build or load the kernels that training needs for a cell, in float32, and verify them at `sizes` (see `verify`).
+    """Build the kernels of a cell in float32, or load them from the disk, and compare them with the eager engine at each of `sizes`.
 
-    Raises Untraceable or NotBuilt, with the reason.
+    :raises Untraceable: if the cell's `step` cannot be compiled, or the two engines differ.
+    :raises NotBuilt: if there is no compiler, or it failed.
     """
     kernel = _kernel(cell, torch.float32)
     library(torch.float32)

@@ -89,7 +89,7 @@ class Body:
         return code if whole else f"tl.broadcast_to({code}, {shape}).to(tl.float32)"
 
     def _vector(self, weight: Value) -> str:
-        """A weight that is used elementwise: one row."""
+        """Emit the load of a weight of one row, which is used elementwise; returns the name of its variable."""
         name = f"vector_{self.weights[weight]}"
         at = f"{self._base(weight)} + c_{weight.columns}"
         self.before[name] = f"tl.load({at}, mask=in_{weight.columns}, other=0.0)"
@@ -199,13 +199,17 @@ class Body:
         return f"tl.load({slot} + c_{size})"
 
     def _row_operator(self, value: Value) -> str:
-        """An operator on the argument as an array `[outer, n, inner]`: see `ablations.engines.fused.operators`."""
+        """The code of an operator along the axis n of a row that is viewed as `[outer, n, inner]`, such as a sum or a softmax.
+
+        Where n is all of the row, Triton reduces it at once; otherwise the code loops over n, or gathers by index. See
+        `ablations.engines.fused.operators`.
+        """
         (source,) = value.values
         outer, n, inner = value.sizes
-        at, whole = f"c_{value.columns}", outer == inner == ONE
+        at, n_is_row = f"c_{value.columns}", outer == inner == ONE
         if value.op in _REDUCTIONS:
             reduction, neutral, combined = _REDUCTIONS[value.op]
-            if whole:
+            if n_is_row:
                 masked = f"tl.where(in_{source.columns}, {self.result(source)}, {neutral})"
                 return f"{reduction}({masked}, axis=1, keep_dims=True)"
             return self._loop(
@@ -214,10 +218,10 @@ class Body:
         position = f"({at} // n_{inner} % n_{n})"
         block, column = f"({at} // (n_{inner} * n_{n}))", f"({at} % n_{inner})"
         if value.op == "row_cumsum":
-            if whole:
+            if n_is_row:
                 return f"tl.cumsum({self.result(source)}, axis=1)"
-            keep = f"{{0}} + tl.where(i <= {position}, {{1}}, 0.0)"
-            return self._loop(value, "0.0", keep, f"({block} * n_{n} + i) * n_{inner} + {column}")
+            added = f"{{0}} + tl.where(i <= {position}, {{1}}, 0.0)"
+            return self._loop(value, "0.0", added, f"({block} * n_{n} + i) * n_{inner} + {column}")
         index = {
             "row_flip": f"({block} * n_{n} + n_{n} - 1 - {position}) * n_{inner} + {column}",
             "row_repeat": f"{block} * n_{inner} + {column}",

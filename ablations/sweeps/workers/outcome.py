@@ -36,7 +36,7 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def failure(arm: Arm, error: Exception) -> ArmOutcome:
-    """The outcome of an arm that raised, from the handler of the error: a plug-in's cell may raise anything.
+    """The outcome of an arm whose training raised an error. To be called in its `except` block, as it records the traceback.
 
     :raises SweepFailed: if the error would be that of every other arm too.
     """
