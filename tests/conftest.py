@@ -11,6 +11,13 @@ import pytest
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
+@pytest.fixture(autouse=True)
+def without_pdf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of reports as SVG only, except in tests marked `pdf`: PDFs take half the time of a report."""
+    if not request.node.get_closest_marker("pdf"):
+        monkeypatch.setattr("reports.exhibits.pdf", lambda figure: b"%PDF")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def frozen_objects() -> Iterator[None]:
     """What lives after a module of tests (kernels, modules of torch) is not searched again by every garbage collection."""

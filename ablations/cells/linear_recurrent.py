@@ -86,7 +86,7 @@ class RGLRU(Cell):
         a  = exp(−8 softplus(L) ⊙ r)
         h' = a ⊙ h + √(1 − a²) ⊙ i ⊙ n
 
-    De et al. (2024), with c = 8. L is their Λ; a^8 without the gate, exp(−8 softplus(L)), starts uniform in [0.9, 0.999]. n is
+    De et al. (2024), with c = 8. L is their Λ; a at r = 1, exp(−8 softplus(L)), starts uniform in [0.9, 0.999]. n is
     the linear layer that precedes the unit in their block, here part of the cell; their gates receive n in place of x.
     """
 

@@ -12,7 +12,7 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from rich.console import Console
 from rich.text import Text
@@ -89,7 +89,7 @@ def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
 
 def _answers(port: int) -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/health", timeout=5) as response:
             return response.status == 200
     except OSError:  # an HTTP error is one, too
         return False

@@ -111,8 +111,10 @@ class Study(Strict):
         ]
 
     def _arms_of_parts(self) -> "list[Arm]":
-        """The arms of all parts; one that several parts have gets the probes of all of them, and is trained at every lag if any of
-        them says so."""
+        """The arms of all parts, each once; those of one task, lag and size stand together.
+
+        An arm that several parts have gets the probes of all of them, and has `until_unsolved` only if all of them have it.
+        """
         arms: dict[str, Arm] = {}
         strata: dict[tuple[str, int, int], dict[str, None]] = {}
         for part in self.parts:
@@ -122,8 +124,8 @@ class Study(Strict):
                     raise ValueError(f"two arms differ in their labels only: {first}, and {arm}")
                 probes = list(dict.fromkeys(first.confirm.probes + arm.confirm.probes))
                 confirm = first.confirm.model_copy(update={"probes": probes})
-                task = first if arm.task.until_unsolved else arm
-                arms[arm.hash] = first.model_copy(update={"study": self.name, "confirm": confirm, "task": task.task})
+                task = first.task if arm.task.until_unsolved else arm.task
+                arms[arm.hash] = first.model_copy(update={"study": self.name, "confirm": confirm, "task": task})
                 strata.setdefault((arm.task.label, arm.lag, arm.size), {})[arm.hash] = None
         return [arms[key] for stratum in strata.values() for key in stratum]
 

@@ -36,7 +36,7 @@ class Delivery:
             self._upload()
 
     def end_arm(self, outcome: ArmOutcome) -> None:
-        """End an arm's run, now or as soon as the tracker is reachable."""
+        """End an arm's run once the queue is uploaded: now, or as soon as the tracker can be reached."""
         self.ended_arms.append(outcome)
         self.work()
 

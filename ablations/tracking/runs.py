@@ -65,7 +65,10 @@ def experiments(store: Store) -> dict[str, str]:
     """Return the ids of the studies' experiments, by study name. Raises InputError as `connect` does."""
     client = connect(store)
     with using(store):
-        return {e.name: e.experiment_id for e in client.search_experiments() if e.name != "Default"}
+        names = {experiment.experiment_id: experiment.name for experiment in client.search_experiments()}
+        # A server may have experiments of other projects.
+        runs = client.search_runs([*names], "tags.kind = 'study'", max_results=10_000)
+        return {names[run.info.experiment_id]: run.info.experiment_id for run in runs}
 
 
 def find_member(store: Store, prefix: str) -> MemberRun:

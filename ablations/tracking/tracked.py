@@ -16,7 +16,7 @@ from ablations.sweeps.store import Store, write
 from ablations.tracking import tables
 from ablations.tracking.mlflow_db import artifact_folder
 from ablations.tracking.mlflow_view import address
-from ablations.tracking.runs import connect
+from ablations.tracking.runs import connect, experiments
 
 MANIFEST = "study.json"
 PAGE_SIZE = 200
@@ -49,7 +49,7 @@ class TrackedStudy:
         """
         for run in self._runs("tags.kind = 'study'"):
             return run.info.run_id
-        swept = [e.name for e in self.client.search_experiments() if e.name != "Default"]
+        swept = sorted(experiments(self.store))
         raise InputError(
             f"study {self.study!r} was never swept into this store, which has: {', '.join(swept) or 'no study'}"
         )

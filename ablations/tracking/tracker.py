@@ -128,7 +128,12 @@ class Tracker(TrackedStudy):
                 self.client.delete_run(run.info.run_id)
 
     def _log_member(self, record: dict[str, Any]) -> str:
-        # A record of an earlier version has no `network` and no `device`.
+        """Create the run of a finished member, with its record as tags, params and metrics; returns its id.
+
+        Some values are there twice, as MLflow's views and charts need them: a tag also as a param, a learning rate also as its
+        logarithm.
+        """
+        # A record of an earlier version has neither a label (c1.2: confirmation, search 1, trial 2) nor a device.
         network = f"{record['phase'][0]}{record['search']}.{record['trial']}"
         record = {"network": network, "device": "cpu", **record}
         names = ("hash", "arm", "phase", "cell", "task", "lag", "engine", "device", "status")

@@ -75,10 +75,11 @@ def improvements(confirm: Table, over: str) -> Table:
 
 
 def speeds(confirm: Table, tune: Table, lags: Mapping[str, float]) -> Table:
-    """Return how many networks of each cell solve each task, and how fast, confirmed and while tuning.
+    """Return how many networks of each cell solve each task at one lag, and after how many steps, in confirmation and tuning.
 
-    :param lags: the lag of each task.
-    :returns: task, lag, cell, phase, solved, networks, share, step: the median over the networks that solved, NaN for none.
+    :param lags: by task, the lag at which cells are compared. Other lags, and other tasks, are left out.
+    :returns: task, lag, cell, phase ("confirm" or "tune"), solved, networks, share (solved of networks), step (median number of
+        steps to solve, of the networks that solved; NaN for none).
     """
     rows = []
     for phase, table in (("confirm", confirm), ("tune", tune)):

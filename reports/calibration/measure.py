@@ -101,7 +101,7 @@ def is_decidable(claim_id: int, world: str) -> bool:
         for task in tasks
         for better, worse in [SENSITIVE[task]]
     )
-    return tells_apart and (sensitive("counting") not in names or not worlds.counts(world, "rnn"))
+    return tells_apart and (sensitive("counting") not in names or not worlds.can_count(world, "rnn"))
 
 
 def _claim(claim_id: int) -> Claim:

@@ -128,7 +128,7 @@ def expected_value(
     """Return the expectation of a quantity in an arm under the distributions that `studies` samples."""
     rate = solve_rate(world, setting, cell, task, lag, large)
     lost, recovered = worlds.clamping(world, task)
-    twice, four_times = COUNT_RATES[worlds.counts(world, cell)]
+    twice, four_times = COUNT_RATES[worlds.can_count(world, cell)]
     means = {
         SOLVED: rate,
         REACH: rate,
@@ -157,7 +157,7 @@ def _template(world: str, setting: Setting) -> pd.DataFrame:
             "flops_per_step": worlds.flops(world, cell),
             "group": "control" if "+reset" in task else GROUPS[base_name(task)],
             "diverged": cell == setting.diverging,
-            "counts": worlds.counts(world, cell),
+            "counts": worlds.can_count(world, cell),
             "loses": worlds.clamping(world, task)[0],
             "recovers": worlds.clamping(world, task)[1],
         }

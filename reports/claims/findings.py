@@ -111,7 +111,7 @@ def missing(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def interval(comparison: Comparison, estimate: Estimate) -> str:
-    """Format the interval as it is shown; "" for an undefined share."""
+    """Format the confidence interval of the effect; "" for a share of a total that is not significantly above 0."""
     if not estimate.natural:
         return ""
     return confidence_limits(estimate.natural.low, estimate.natural.high, comparison.unit)

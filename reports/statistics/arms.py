@@ -63,18 +63,23 @@ class Evidence:
     cache: dict[tuple[str, float], dict[Key, Arm]] = field(default_factory=dict)
 
     def arms(self, quantity: Quantity, share: float = 0.0) -> dict[Key, Arm]:
-        """Return the arms of a quantity; of one with a denominator, the arms of value − share × denominator."""
+        """Return the arms of a quantity; of one with a denominator, the arms of value − share × denominator.
+
+        A ratio of means is tested by that difference against 0, and its interval needs several shares (Fieller 1954).
+        """
         key = quantity.name, share
         if key not in self.cache:
             self.cache[key] = self._arms(quantity, share)
         return self.cache[key]
 
     def _arms(self, quantity: Quantity, share: float) -> dict[Key, Arm]:
+        """As `arms`; networks without the quantity are left out."""
         values = quantity.value(self.rows)
         costs = quantity.cost(self.rows) if quantity.cost else np.zeros(len(values))
         bounds = quantity.bounds
         if quantity.denominator:
-            values, bounds = values - share * quantity.denominator(self.rows), (-share, 1 - share)
+            values = values - share * quantity.denominator(self.rows)
+            bounds = (-share, 1 - share)  # of a further network whose denominator is 1
         known = np.flatnonzero(np.isfinite(values) & np.isfinite(costs))
         codes, values, costs = self.codes[known], values[known], costs[known]
         n = len(self.units)

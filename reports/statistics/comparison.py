@@ -110,6 +110,7 @@ class Comparison:
 
     @property
     def scale(self) -> str:
+        """The scale of the test: "ratio" (of logarithms) or "difference"; a share is tested as part − ½ × whole."""
         return "difference" if self.is_share else self.quantity.scale
 
     @property

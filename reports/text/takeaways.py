@@ -159,10 +159,15 @@ def learning_rates(tune: Table) -> str:
 
 
 def importance(shares: Table) -> str:
-    """The hyperparameter that explains most of the variance."""
-    medians = shares.groupby("setting", sort=False)["share"].median().sort_values(ascending=False)
+    """The hyperparameter that explains most of the variance of the objective.
+
+    :param shares: setting, share, noise, for each task and cell: see `reports.aggregates.tuning.importance`.
+    """
+    medians = shares.groupby("setting", sort=False)[["share", "noise"]].median().sort_values("share", ascending=False)
+    if medians["share"].iloc[0] <= medians["noise"].iloc[0]:
+        return "No hyperparameter explains more of the variance than chance would, in the median over cells and tasks."
     name = str(medians.index[0]).replace("_", " ")
-    return f"The {name} explains most: {percent(medians.iloc[0])} of the variance, in the median over cells and tasks."
+    return f"The {name} explains most: {percent(medians['share'].iloc[0])} of the variance, in the median over cells and tasks."
 
 
 def best_of(curves: Table) -> str:

@@ -19,6 +19,8 @@ from reports.calibration import power
 from reports.output import LIST, Occupied, listed
 from tests.reports import synthetic_study
 
+pytestmark = pytest.mark.pdf
+
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,12 +24,6 @@ def rebuilt(tmp_path: Path, results: pd.DataFrame) -> str:
     return build(tmp_path / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
 
 
-@pytest.fixture(autouse=True)
-def without_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures as SVG only: their PDFs take half the time, and test_build.py looks at them."""
-    monkeypatch.setattr("reports.exhibits.pdf", lambda figure: b"%PDF")
-
-
 def test_results_alone_give_a_report_that_names_what_is_missing(tables: Path, tmp_path: Path) -> None:
     page = build(tables / "results.csv", tmp_path / "out").read_text(encoding="utf-8")
     assert re.search("[Rr]emoving the forget gate \\(−", page)

@@ -118,7 +118,7 @@ def _compile(source: str, flags: list[str], library: Path) -> None:
 
 
 def _load(library: Path) -> ctypes.CDLL | None:
-    """Load the library if it exists; None if it is damaged. Nothing is written: the folder may be another user's."""
+    """Load the library; None if it is missing, damaged or lacks a function."""
     if not library.exists():
         return None
     try:

@@ -56,7 +56,8 @@ def _encoded(argument: Any, number: dict[Node, int]) -> Any:
 
 
 def function_of(content: Content) -> Function:
-    """Return the function of a content. Raises TypeError, ValueError, AttributeError or IndexError for other content."""
+    """Rebuild the function that `content_of` wrote. Raises TypeError, ValueError, AttributeError or IndexError, at once or when it is
+    called, for content that `content_of` does not write."""
     steps: list[Callable[[list[Any]], Any]] = []
     for kind, *rest in content:
         match kind, rest:

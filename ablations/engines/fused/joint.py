@@ -95,12 +95,13 @@ def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
     differentiable = [d and part.is_floating_point() for d, part in zip(depends, step_weights, strict=True)]
 
     def with_gradients(w: _Tensors, x: Tensor, s: _Tensors, ds: _Tensors) -> Any:
-        def after(trained: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
-            of_weights = iter(trained)
-            return tuple(step(*(next(of_weights) if d else c for d, c in zip(differentiable, w, strict=True)), x, *s))
+        def new_state_of(varying: _Tensors, x: Tensor, s: _Tensors) -> _Tensors:
+            """The step as a function of what gradients are taken of; the other weights are constants."""
+            rest = iter(varying)
+            return tuple(step(*(next(rest) if d else c for d, c in zip(differentiable, w, strict=True)), x, *s))
 
-        trained = tuple(weight for weight, d in zip(w, differentiable, strict=True) if d)
-        new_state, vjp = torch.func.vjp(after, trained, x, s)[:2]
+        varying = tuple(weight for weight, d in zip(w, differentiable, strict=True) if d)
+        new_state, vjp = torch.func.vjp(new_state_of, varying, x, s)[:2]
         dw, dx, d_before = vjp(ds)
         return [*new_state, *dw, dx, *d_before]
 

@@ -75,7 +75,7 @@ def run_arms(
     :param on_idle: called several times a second.
     """
     context = get_context("spawn")  # torch's thread pools do not survive a fork
-    progress = _queue(context)
+    progress = _progress_queue(context)
     stop = context.RawValue(c_bool)  # not an Event: a worker that is killed could hold its lock
     deaths, said = Counter[str](), False
 
@@ -157,12 +157,14 @@ def run_arms(
             for arm in [arm for arm in broken if deaths[arm.hash] >= MAX_DEATHS]:
                 schedule.ended(arm, solved=True)
                 yield ArmOutcome(arm, "failed", "its worker process died: killed from outside, or out of memory")
-            progress = _queue(context)
+            progress = _progress_queue(context)
 
 
-def _queue(context: Any) -> Any:
+def _progress_queue(context: Any) -> Any:
+    """The queue on which workers report. Raises InputError where there are no semaphores."""
     try:
-        # Python's process that tracks semaphores, which starts here, ignores the other signals by itself.
+        # The first queue starts Python's resource tracker, which inherits the mask: SIGHUP, of a closed terminal, would else end
+        # it before the workers. It ignores the other signals by itself.
         with _blocked_signals():
             return context.Queue()
     except OSError as error:
@@ -173,11 +175,11 @@ def _queue(context: Any) -> Any:
 
 @contextmanager
 def _blocked_signals() -> Iterator[None]:
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _initialise(

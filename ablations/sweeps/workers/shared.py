@@ -1,4 +1,8 @@
-"""Checkpoints of populations in a folder that all nodes of a cluster reach: any address of fsspec, such as s3://bucket/folder."""
+"""Checkpoints of populations in a folder that all nodes of a cluster reach: any address of fsspec, such as s3://bucket/folder.
+
+A job trains one population of an arm: a round of its searches, the rerank or the confirmation. Its checkpoint is the file
+`<hash of the arm>-<name of the job>.pt`.
+"""
 
 from contextlib import suppress
 

@@ -30,6 +30,7 @@ def test_a_report_is_attached_to_the_run_of_its_study(swept: Path, reported: Pat
     assert attached.read_bytes() == (reported / "report.html").read_bytes()
 
 
+@pytest.mark.pdf
 def test_a_report_rebuilt_from_its_tables_is_identical_byte_by_byte(reported: Path, tmp_path: Path) -> None:
     assert whygates("report", "--from", reported, "--out", "again", cwd=tmp_path).code == 0
     assert digests(tmp_path / "again") == digests(reported)

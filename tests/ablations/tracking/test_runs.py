@@ -73,7 +73,10 @@ def test_a_prefix_that_matches_no_run_is_refused(store: Store, runs: dict[str, s
         find_member(store, prefix)
 
 
-def test_the_experiments_of_a_store_are_its_studies(store: Store, runs: dict[str, str]) -> None:
+def test_the_experiments_of_a_store_are_its_studies_and_not_those_of_other_projects(
+    store: Store, runs: dict[str, str]
+) -> None:
+    MlflowClient(store.tracking_uri).create_experiment("of another project")
     assert experiments(store) == {"tiny": MlflowClient(store.tracking_uri).get_run(runs["arm"]).info.experiment_id}
 
 

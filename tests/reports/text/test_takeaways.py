@@ -115,9 +115,15 @@ def test_tuning_sentences() -> None:
     assert takeaways.learning_rates(tune) == (
         "Half of the 3 trials that solved their task had learning rates from 0.0015 to 0.0025."
     )
-    shares = pd.DataFrame({"setting": ["clip_norm", "learning_rate", "learning_rate"], "share": [0.1, 0.3, 0.5]})
+    shares = pd.DataFrame(
+        {"setting": ["clip_norm", "learning_rate", "learning_rate"], "share": [0.1, 0.3, 0.5], "noise": 0.2}
+    )
     assert takeaways.importance(shares) == (
         "The learning rate explains most: 40 % of the variance, in the median over cells and tasks."
+    )
+    by_chance = shares.assign(noise=0.4)
+    assert takeaways.importance(by_chance).startswith(
+        "No hyperparameter explains more of the variance than chance would"
     )
     best = curves(lstm=[0.5, 0.7, 0.8]).assign(step=[1, 2, 3])
     assert takeaways.best_of(best) == (
