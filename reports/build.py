@@ -52,14 +52,23 @@ def build(source: Path, out: Path, robustness: Mapping[str, Path] = {}) -> Path:
     read_from = {prefix: thinned(read(path)) for prefix, path in sources.items()}
     tables = read_from.pop("")
     beside = dict(zip(others, read_from.values(), strict=True))
-    files: dict[str, str | bytes | Path] = {**_files(contents(tables, verdicts := decide(tables.results), beside))}
+    tables_of: dict[str, dict[str, str | bytes | Path]] = {
+        prefix: {} if _is_at(path, out / prefix) else dict(stored(path, thin))
+        for (prefix, path), thin in zip(sources.items(), [tables, *beside.values()], strict=True)
+    }
+    names = [name for name in TABLES if name in tables_of[""] or (not tables_of[""] and (out / name).is_file())]
+    shown = contents(tables, verdicts := decide(tables.results), beside) | {"tables": names}
+    files: dict[str, str | bytes | Path] = {**_files(shown)}
     files["verdicts.json"] = json.dumps([_record(verdict) for verdict in verdicts], indent=1, ensure_ascii=False) + "\n"
     files["README.md"] = TEMPLATES / "README.md"
-    for (prefix, path), thin in zip(sources.items(), [tables, *beside.values()], strict=True):
-        if path.resolve() not in ((out / prefix).resolve(), (out / prefix / "results.csv").resolve()):
-            files |= {f"{prefix}{name}": content for name, content in stored(path, thin)}
+    files |= {f"{prefix}{name}": content for prefix, found in tables_of.items() for name, content in found.items()}
     output.write(out, files, kept)
     return out / "report.html"
+
+
+def _is_at(source: Path, folder: Path) -> bool:
+    """Whether the tables of a source are those in a folder already."""
+    return source.resolve() in (folder.resolve(), (folder / "results.csv").resolve())
 
 
 def robustness_of(folder: Path) -> dict[str, Path]:

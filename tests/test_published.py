@@ -70,6 +70,7 @@ def test_what_is_there_is_listed(published: pd.DataFrame) -> None:
             ", ".join(f"{lag:g}" for lag in sorted(arms["lag"].unique())),
             str(arms["cell"].nunique()),
             f"{len(arms):,}",
+            f"{arms['seconds'].sum() / 3600:.1f}",
         ]
         for task, arms in published.groupby("task")
     }

@@ -29,7 +29,7 @@ from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, profiles, tuning
 from reports.figures import style
 from reports.format import count, span
-from reports.page import methods, mlflow_links, robustness
+from reports.page import incomplete, methods, mlflow_links, robustness
 from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
@@ -100,7 +100,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     return {
         "name": name,
         "scope": _scope(view),
-        "unfinished": methods.unfinished(tables.results, study),
+        "unfinished": incomplete.unfinished(tables.results, study),
         "command": study.get("command", ""),
         "tally": sentences.tally([verdict.verdict for verdict in verdicts]),
         "preliminary": seeds < ENOUGH_SEEDS,
@@ -144,12 +144,9 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "published": beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1)),
         "facts": methods.facts(tables.results, study),
         "space": methods.search_space(study),
-        "failures": methods.failures(tables.results, study, curves),
+        "failures": incomplete.failures(tables.results, study, curves),
         "threats": methods.threats(tables.results, study, seeds),
         "examples": mlflow_links.with_urls(methods.examples(trained(confirm)).to_dict("records"), study),
-        "has_trials": bool((tables.results["phase"] != "confirm").any()),
-        "has_curves": curves is not None,
-        "has_study": bool(study),
     }
 
 
