@@ -9,7 +9,7 @@ those below it:
 publish         adds the finished arms of a study to a published one (`python -m reports.publish`)
 build           writes the files of a report
 page            `content` collects what the templates show; `methods` describes how the study was run, `incomplete` what it lacks,
-                `robustness` what changes in other settings; `mlflow_links` makes addresses of runs
+                `robustness` what changes in other settings; `explore` has the data of an interactive chart; `mlflow_links` makes addresses of runs
 latex           tables for papers
 stored          the tables as they are stored with a report: confirmation networks and trials in separate files, curves thinned
 join            joins the tables of several studies

@@ -102,9 +102,11 @@ def _files(shown: dict[str, Any]) -> dict[str, str | bytes]:
     markdown = _environment(autoescape=False, finalize=_escape_markdown)
     figures = {name: exhibit for name, exhibit in shown["exhibits"].items() if exhibit.shown}
     figures |= {f"claim_{case.verdict.id}": case.exhibit for case in shown["cases"] + shown["untested"] if case.exhibit}
-    css, js = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
+    css, js, explore_js = (
+        Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js", "explore.js")
+    )
     return {
-        "report.html": html.get_template("report.html.j2").render(common, css=css, js=js),
+        "report.html": html.get_template("report.html.j2").render(common, css=css, js=js, explore_js=explore_js),
         "report.md": markdown.get_template("report.md.j2").render(common),
         **{
             sheet_name(name, i, kind): image

@@ -5,6 +5,7 @@ one of `reports/published`. Arms that are published already stay as they are.
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -31,8 +32,15 @@ def main(folder: Path, published: Path) -> None:
         join([published, new] if published.is_dir() else [new], joined)
         build(joined, out)
         shutil.rmtree(published, ignore_errors=True)
-        # PDFs are as large as all else together, and the report's command writes them.
         shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "whygates-files.json"))
+        for name in ("report.html", "report.md"):
+            page = published / name
+            page.write_text(without_pdfs(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def without_pdfs(page: str) -> str:
+    """A page of a report without its links to PDFs: these are as large as all else together, and the report's command writes them."""
+    return re.sub(r'<a href="[^"]+\.pdf">PDF</a> ?|\[PDF\]\([^)]+\.pdf\) ?', "", page)
 
 
 def write_finished(folder: Path, target: Path, known: pd.DataFrame | None) -> None:

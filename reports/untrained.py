@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from reports.aggregates.outcomes import Table
+from reports.statistics.arms import NOT_TRAINED
 
-NOT_TRAINED = "not trained"
-"""Value of the column `status` of these networks."""
 PHASES = ("tune", "rerank", "confirm")
 CURVE = ["cell", "task", "size"]
 

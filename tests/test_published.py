@@ -83,6 +83,10 @@ def test_report_is_what_its_tables_give(tmp_path: Path) -> None:
     made = {path.relative_to(tmp_path / "report") for path in (tmp_path / "report").rglob("*") if path.is_file()}
     assert {path for path in made if path.suffix != ".pdf"} - kept == {Path("whygates-files.json")}
     assert kept <= made
+    for name in ("report.html", "report.md"):
+        page = tmp_path / "report" / name
+        page.write_text(publish.without_pdfs(page.read_text(encoding="utf-8")), encoding="utf-8")
+        assert ".pdf" not in page.read_text(encoding="utf-8")
     differing = [path for path in kept if (PUBLISHED / path).read_bytes() != (tmp_path / "report" / path).read_bytes()]
     assert not differing
 

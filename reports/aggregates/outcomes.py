@@ -59,14 +59,17 @@ def solve_rates(confirm: Table) -> Table:
 
 
 def group_rates(confirm: Table) -> Table:
-    """Return the mean solve rate over the strata (task, lag) of each group of tasks: group, cell, rate.
-
-    Cells that were not trained on every stratum of a group are omitted from it.
-    """
+    """Return the mean solve rate of each cell over its strata (task, lag) in each group of tasks: group, cell, rate."""
     strata = _counts(confirm, ["group", *ARM])
-    means = strata.groupby(["group", "cell"], sort=False).agg(rate=("rate", "mean"), strata=("rate", "size"))
-    means = means.reset_index()
-    return means[means["strata"] == means.groupby("group")["strata"].transform("max")].drop(columns="strata")
+    return strata.groupby(["group", "cell"], sort=False).agg(rate=("rate", "mean")).reset_index()
+
+
+def common_strata(confirm: Table) -> Table:
+    """Return the rows of the strata (task, lag) that most cells have, on which these can be compared."""
+    if confirm.empty:
+        return confirm
+    cells = confirm.groupby(["task", "lag"])["cell"].transform("nunique")
+    return confirm[cells == cells.max()]
 
 
 def arms(confirm: Table) -> Table:
@@ -123,9 +126,10 @@ def at_lags(table: Table, lags: dict[str, float]) -> Table:
 def costs_by_size(confirm: Table) -> Table:
     """Return costs and solve rate per cell and size: cell, size, rate, parameters, flops_per_step, seconds.
 
-    Rates are means over the strata (task, lag); costs are geometric means over the strata of the median network. Cells
-    and sizes that were not trained on every stratum are omitted.
+    Rates are means over the strata (task, lag) that most cells have; costs are geometric means over these strata of the median
+    network. Cells and sizes that do not have all of them are omitted.
     """
+    confirm = common_strata(confirm)
     table = confirm.assign(size=confirm["size"].fillna(0.0) if "size" in confirm else 0.0)
     table = table.reindex(columns=[*table.columns, *({"flops_per_step"} - {*table.columns})])
     by = ["cell", "size", "task", "lag"]

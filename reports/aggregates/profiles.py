@@ -10,13 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.aggregates.outcomes import Table, parts, pick
+from reports.aggregates.outcomes import Table, common_strata, parts, pick
 from reports.statistics.contrasts import LEVEL
 
 DRAWS = 1000
 """Bootstrap samples."""
 THRESHOLDS = np.arange(50) / 50
 STRATUM = ["task", "lag"]
+SOLVED = 2.0
+"""What counts as the score of a network that solved its task, in `improvements`: above all others."""
 
 
 class Sample(NamedTuple):
@@ -33,9 +35,10 @@ class Sample(NamedTuple):
 
 
 def profiles(confirm: Table) -> Table:
-    """Return the share of networks with a score above each threshold, averaged over the strata of each group of tasks.
+    """Return the share of networks with a score above each threshold, averaged over the strata of each group of tasks
+    that most of its cells have.
 
-    Cells that were not trained on every stratum of a group are omitted from it.
+    Cells that do not have all of these strata are omitted.
 
     :param confirm: confirmation rows; a network that was not trained has the score 0.
     :returns: group, cell, step (the threshold), low, middle, high.
@@ -43,6 +46,7 @@ def profiles(confirm: Table) -> Table:
     tables = [pd.DataFrame(columns=["group", "cell", "step", "low", "middle", "high"])]
     random = np.random.default_rng(0)
     for (group,), rows in parts(confirm, ["group"]):
+        rows = common_strata(rows)
         strata = [_samples(stratum, random) for _, stratum in parts(rows, STRATUM)]
         for cell in dict.fromkeys(rows["cell"]):
             if not all(cell in samples for samples in strata):
@@ -57,11 +61,13 @@ def profiles(confirm: Table) -> Table:
 def improvements(confirm: Table, over: str) -> Table:
     """Return the probability that a network of each cell has a higher score than one of the cell `over`, averaged over strata.
 
-    A tie counts one half (Mann & Whitney 1947). The strata are those on which both cells were trained.
+    A tie counts one half (Mann & Whitney 1947). Networks that solved the task are ties: their training stopped then, so that
+    their scores differ by the moment only. The strata are those that both cells have.
 
     :returns: group, cell, strata, probability, low, high.
     """
     rows, random = [], np.random.default_rng(0)
+    confirm = confirm.assign(score=confirm["score"].where(~confirm["solved"], SOLVED))
     for (group,), members in parts(confirm, ["group"]):
         strata = [_samples(stratum, random) for _, stratum in parts(members, STRATUM)]
         strata = [samples for samples in strata if over in samples]

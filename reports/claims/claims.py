@@ -63,7 +63,6 @@ CLAIMS = (
         comparisons=(*comparisons.ACCUMULATES, *sensitivity(ERASE)),
         supported=every(better("growth"), better("reset")),
         refuted=some(equivalent("growth"), every(equivalent("reset"), better(sensitive("continual_adding")))),
-        decisive="growth",
         preset="forgetting",
         literature="Suggests supported. A later reproduction of continual embedded Reber [R]: norm of the memory 294.8 "
         "without a forget gate, 28.5 with it. Gers 2000 [R]: external resets raise perfect networks without forget gates "
@@ -85,7 +84,6 @@ CLAIMS = (
             )
         ),
         refuted=worse_on_some("lstm_no_forget", LATCH),
-        decisive="erase",
         preset="forgetting",
         literature="Suggests supported. Gers 2000 [R], continual embedded Reber, 100 networks, % perfect/good/bad: "
         "without forget gates 0/1/99 (74/0/26 with external resets), with them 18/29/53. "
@@ -115,7 +113,6 @@ CLAIMS = (
         "decay of the gradient within 1 % in the matched arms",
         supported=better("explained"),
         refuted=worse("explained"),
-        decisive="explained",
         preset="matched-flow",
         literature="Suggests partial support, so open. Hochreiter & Schmidhuber 1997 [R] built the LSTM around a constant error "
         "flow; Levy 2018 [R]: gating alone does as well as an LSTM in most settings.",
@@ -193,7 +190,6 @@ CLAIMS = (
             equivalent(f"lost on {PLAIN}"),
         ),
         refuted=every(*(equivalent(f"lost on {task}") for task in comparisons.CLAMPED_TASKS)),
-        decisive="lost on recall",
         preset="clamping",
         literature="Suggests supported, on flip_flop at least. Levy 2018 [R]: gates matter even without the inner recurrent "
         "network.",

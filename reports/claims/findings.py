@@ -140,7 +140,13 @@ def _sample(comparison: Comparison, estimate: Estimate) -> str:
     if comparison.quantity.subsampled:
         return f"{estimate.networks} networks, {places(estimate.strata)}"
     searches = f" from {estimate.searches} searches" if estimate.searches > 1 else ""
-    return f"{estimate.networks} seeds each{searches}, {places(estimate.strata)}"
+    return f"{estimate.networks} seeds each{searches}, {places(estimate.strata)}{_untrained([estimate])}"
+
+
+def _untrained(estimates: Sequence[Estimate]) -> str:
+    """How many of the arms count as unsolved without training; empty if none does."""
+    untrained, arms = (sum(counts) for counts in zip(*((one.untrained, one.arms) for one in estimates), strict=True))
+    return f", {untrained} of {arms} arms not trained, as no network solved a shorter lag" if untrained else ""
 
 
 def _in_declared_phrase(comparison: Comparison, estimate: Estimate) -> str:
@@ -176,7 +182,7 @@ def _shared_finding(measurements: Sequence[Measurement], alpha: float) -> str:
     significance = f"({probability(max(estimate.p for estimate in estimates))}, α = {alpha:.3g})"
     null = f" more than {limit(comparison, comparison.margins.null)}" if comparison.margins.null else ""
     return (
-        f"{sentence} ({INTERVAL_NAME}s within {limits}, {smallest.networks} seeds each{searches}), "
+        f"{sentence} ({INTERVAL_NAME}s within {limits}, {smallest.networks} seeds each{searches}{_untrained(estimates)}), "
         f"all significant{'ly' + null if null else ''} {significance}"
     )
 

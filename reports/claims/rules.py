@@ -110,9 +110,6 @@ class Claim:
     refuted: Rule
     premise: Rule | None = None  # what the claim presupposes; without it the verdict is inconclusive
     premise_in_words: str = ""
-    decisive: str = (
-        ""  # name of the contrast whose effect is shown with the verdict; "": the deciding one with the smallest effect
-    )
     descriptive: tuple[Comparison, ...] = ()  # measured and shown, but in no rule
     preset: str = "why-gates"  # the study that runs its arms
     literature: str = ""  # with source and mark: [R] read, [M] from memory

@@ -179,18 +179,16 @@ def _descriptive(claim: Claim, arms: Evidence, alpha: float) -> list[Contrast]:
 
 
 def _decisive(test: _Test, judged: _Judgement) -> str:
-    """Return the name of the declared contrast, else of the deciding one with the smallest effect in units of its margin."""
+    """Return the name of the deciding contrast that is nearest to another outcome: the weakest one of a verdict."""
     claim = test.claim
-    if claim.decisive:
-        return claim.decisive
     in_rules = {leaf.contrast for rule in (claim.supported, claim.refuted) for leaf, _ in rule.leaves()}
     deciding = in_rules.intersection(_deciding(claim, judged)) or in_rules
-    effects = {
-        name: one.estimate.effect / one.comparison.margins.superiority
+    distances = {
+        name: thresholds.distance(one, judged.outcomes[name])
         for name, one in test.measurements.items()
         if name in deciding and one.estimate
     }
-    return min(effects, key=effects.__getitem__, default="")
+    return min(distances, key=distances.__getitem__, default="")
 
 
 def _literature(claim: Claim, verdict: str) -> str:
@@ -290,8 +288,8 @@ def _next_step(undecided: Sequence[Measurement], judged: _Judgement) -> str:
     outcomes = [judged.outcomes[one.comparison.name] for one in undecided]
     if any(not one.comparison.margins.inferential for one in undecided):
         return "More seeds do not help: the manipulation check failed, so its arms have to be set up again."
-    if outcomes and all(found == "equivalent" for found in outcomes):
-        return "These contrasts are ties, so more seeds are not expected to change the verdict."
+    if "equivalent" in outcomes:
+        return "A tie is not expected to become a lead with more seeds, so they are not expected to change the verdict."
     if "saturated" in outcomes:
         return "Longer lags are needed, at which the reference fails, not more seeds."
     if any(one.estimate is None or one.n_lags < MIN_LAGS for one in undecided):

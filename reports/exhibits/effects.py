@@ -37,13 +37,15 @@ def lattice_with_effects(
             "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "
             "of the change on the solve rate in each group of tasks, in percentage points (blue: increase, orange: "
             f"decrease). Bold and saturated: the {interval} interval excludes 0. Pale, with “?”: it includes 0. Grey: the cell's own "
-            "solve rate, where it has no parent or the two were not compared; a dot: not trained. Rates are means over lags."
+            "solve rate, where it has no parent or the two were not compared; a dot: not trained. Effects are means over the tasks and "
+            "lags that both cells have, rates over those that the cell has."
         )
     else:
         caption = (
             "The gate lattice. Left: each cell is placed below the cell that it differs from by the change named above it. "
-            "Right: an arrow from the solve rate of the parent (tick) to that of the cell; the number is the difference in "
-            f"percentage points, with its {interval} interval. Grey, dotted and with “?”: the interval includes 0. Rates are means over lags."
+            "Right: an arrow from the solve rate without the change (tick) to that of the cell; the number is the difference in "
+            f"percentage points, with its {interval} interval. Grey, dotted and with “?”: the interval includes 0. Effects are means over the "
+            "tasks and lags that both cells have, rates over those that the cell has."
         )
     if not effects:
         caption += " These tables contain no cell together with its parent, so no change can be measured."

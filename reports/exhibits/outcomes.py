@@ -35,7 +35,7 @@ def solve_rates(rates: Table, reaches: Table, styles: Mapping[str, CellStyle]) -
     caption = f"Share of confirmation networks that solve the task, with Wilson {INTERVALS}"
     if len(reaches):
         caption += (
-            ", against its lag. Below: the reach of each cell, the lag up to which half of its networks solve the task, with the "
+            ", against its lag. Below: the reach of each cell, the lag at which half of its networks solve the task, with the "
             f"{INTERVALS.removesuffix('s')} over searches; an arrow where the lags do not contain it"
         )
     per_sheet = int(2 * TALLEST / (2.7 + figures.REACH_ROW * len(styles)))
@@ -95,7 +95,7 @@ def solving(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         alt_text.ends("Share of networks that have solved their task", curves),
         caption,
         curves,
-        takeaways.solving(curves),
+        takeaways.solving(outcomes.arms(confirm)),
     )
 
 
@@ -136,7 +136,7 @@ def costs(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     if not shown:
         return missing("All cells have the same costs, so their solve rates are not drawn against them.")
     caption = (
-        "Cost against success, for cells that were trained on every task and lag: mean solve rate over all tasks and lags, "
+        "Cost against success: mean solve rate over the tasks and lags that most cells have, for the cells that have all of these, "
         "against the geometric mean of the cost of a network. Up and to the left is better. Networks stop training once "
         "they have solved their task, so seconds decrease as the solve rate increases."
     )

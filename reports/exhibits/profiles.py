@@ -26,7 +26,7 @@ def profile(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     named = found.assign(task=found["group"].map(group_name), lag=float("nan"))
     caption = (
         "Performance profile (Agarwal et al. 2021): share of confirmation networks whose test score is above a threshold, "
-        "averaged over the tasks and lags of each group. Higher is better; a steep fall near 1 means networks that almost "
+        "averaged over the tasks and lags of each group that most cells have. Higher is better; a steep fall near 1 means networks that almost "
         f"solve their task. {'The data file lists' if len(styles) > MANY else 'Bands:'} {BOOTSTRAP}."
     )
     return paged(
@@ -51,8 +51,8 @@ def improvement(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
     named = found.assign(task=found["group"].map(group_name))
     caption = (
         f"Probability of improvement (Agarwal et al. 2021): how often a network of the cell has a higher test score than one of "
-        f"{REFERENCE} on the same task and lag, averaged over the tasks and lags of each group; a tie counts one half. At 50 % "
-        f"neither is better. {BOOTSTRAP[0].upper()}{BOOTSTRAP[1:]}."
+        f"{REFERENCE} on the same task and lag, averaged over the tasks and lags of each group. A tie counts one half, and two networks "
+        f"that solved the task are a tie, since training stopped then. At 50 % neither is better. {BOOTSTRAP[0].upper()}{BOOTSTRAP[1:]}."
     )
     per_sheet = 3 * max(1, int(TALLEST / figures.improvements_height(styles)))
     alt, takeaway = alt_text.improvements(named, REFERENCE), takeaways.improvements(found, REFERENCE)

@@ -92,7 +92,7 @@ def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Est
     color, text, ink, bold = "white", "", FAINT, False
     if rate is None:
         text = "·"
-    elif node.parent is None or effect is None:
+    elif effect is None:
         color, text = _tint("#8a939c", 0.35 * rate), percent(rate).replace(" ", "")
         ink = FAINT_ON_LIGHT
     else:
@@ -167,9 +167,9 @@ def _arrows(
             ax.text(0.5, line, "not run", fontsize=7.5, color=FAINT, ha="center", va="center")
             continue
         rate = rates[node.cell]
-        if node.parent is not None and node.parent in rates and effect is not None:
+        if effect is not None:
             excludes_0 = clear(effect)
-            before = rates[node.parent]
+            before = rate - effect.effect
             ax.plot(before, line, marker="|", color=FAINT, markersize=9)
             if abs(rate - before) > 0.03:
                 arrow = {

@@ -11,7 +11,6 @@ from reports.aggregates.outcomes import (
     Table,
     arms,
     at_lags,
-    complete_lags,
     group_rates,
     in_order,
     parts,
@@ -29,7 +28,8 @@ from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, profiles, tuning
 from reports.figures import style
 from reports.format import count, span
-from reports.page import incomplete, methods, mlflow_links, robustness
+from reports.page import explore, incomplete, methods, mlflow_links, robustness
+from reports.statistics.arms import NOT_TRAINED
 from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
@@ -87,7 +87,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     rates = solve_rates(confirm)
     by_arm = arms(confirm).merge(rates[[*ARM, "rate", "low", "high"]], on=ARM, how="left")
     counted = confirm[confirm["group"] != CONTROL]
-    grouped = group_rates(complete_lags(counted))
+    grouped = group_rates(counted)
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
     changes = lattice.effects(nodes, list(view.groups), view.evidence)
@@ -110,7 +110,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "findings": found,
         "findings_by_cell": by_task.rows(found, view.cells),
         "how_sure": sentences.how_sure(verdicts, seeds, _searches(confirm)),
-        "single_changes": sentences.what_matters(nodes, changes),
+        "single_changes": sentences.what_matters(nodes, changes, grouped),
         "exhibits": {
             "lattice": effects.lattice_with_effects(nodes, grouped, changes, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
@@ -138,6 +138,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "cells": _cells(view, nodes, study),
         "tasks": _tasks(view, study),
         "arms": by_arm.to_dict("records"),
+        "explore": explore.data(by_arm, styles),
         "costs": at_lags(by_arm, reference_lags(confirm)).to_dict("records"),
         "merged": robustness.merged_verdicts(tables.results, verdicts),
         "robustness": robustness.compared(tables, others),
@@ -158,6 +159,10 @@ def _view(tables: Tables) -> View:
     all_sizes = all_sizes[(all_sizes["phase"] == "confirm") & (all_sizes["group"] != CONTROL)]
     if "size" in results and results["size"].notna().any():
         results = results[results["size"] == results["size"].min()]
+    # A task at a lag at which no cell was trained, as none solved a shorter one, says nothing.
+    if "status" in results:
+        was_trained = (results["status"] != NOT_TRAINED).groupby([results["task"], results["lag"]]).transform("any")
+        results = results[was_trained]
     counts = evidence(results)
     cells = in_order(results["cell"].tolist(), list(study.get("cells", {})))
     tasks = in_order(results["task"].tolist(), list(study.get("tasks", {})))
@@ -189,7 +194,7 @@ def _scope(view: View) -> str:
     return " · ".join(
         [
             count(len(view.cells), "cell"),
-            f"{count(view.results['task'].nunique(), 'task')}, {count(strata, 'lag')} in total",
+            f"{count(view.results['task'].nunique(), 'task')}, {count(strata, 'pair')} of task and lag",
             f"{span(seeds.min(), seeds.max())} confirmation seed{'s' if seeds.max() != 1 else ''} each",
             count(len(trained(view.results)), "network"),
         ]

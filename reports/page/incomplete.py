@@ -7,7 +7,8 @@ import pandas as pd
 
 from reports.aggregates.outcomes import Table, parts
 from reports.format import count, listed
-from reports.untrained import NOT_TRAINED, trained
+from reports.statistics.arms import NOT_TRAINED
+from reports.untrained import trained
 
 ARM = ["cell", "task", "lag"]
 """Columns that identify an arm, apart from its size."""
@@ -23,7 +24,7 @@ def failures(results: Table, study: Mapping[str, Any], curves: Table | None = No
         by_cell = [f"{cell} {len(rows)}" for (cell,), rows in parts(diverged, ["cell"])]
         total = int((results["phase"] == phase).sum())
         lines.append(
-            f"{len(diverged)} of {total} {PHASES[phase]} networks diverged ({', '.join(by_cell)}). They count as unsolved."
+            f"{len(diverged):,} of {total:,} {PHASES[phase]} networks diverged ({', '.join(by_cell)}). They count as unsolved."
         )
     if not results["diverged"].any():
         lines.append("No network diverged.")
@@ -81,11 +82,11 @@ def unfinished(results: Table, study: Mapping[str, Any]) -> str:
     if queued:
         parts.append(f"{count(queued, 'result')} are trained, but not uploaded to MLflow yet")
     if failed:
-        parts.append(f"{count(len(failed), 'arm')} failed: {_some(failed)}")
+        parts.append(f"{count(len(failed), 'arm')} failed: {some(failed)}")
     return f"{'. '.join(parts)}." if parts else ""
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
     """A list of at most ARMS_SHOWN names; further ones are only counted."""
     more = [f"{len(names) - ARMS_SHOWN:,} more"] if len(names) > ARMS_SHOWN else []
     return listed([*names[:ARMS_SHOWN], *more])
@@ -134,5 +135,5 @@ def _missing(results: Table, arms: Table, phase: str) -> str:
     ]
     return (
         f"{sum(missing.values()):,} of {sum(defined.values()):,} {PHASES[phase]} networks are missing, failed or not run, "
-        f"in {len(missing):,} of {count(len(defined), 'arm')}: {_some(named)}."
+        f"in {len(missing):,} of {count(len(defined), 'arm')}: {some(named)}."
     )

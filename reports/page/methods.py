@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from reports.aggregates.outcomes import Table, parts
+from reports.aggregates.outcomes import Table, parts, pick
 from reports.calibration import power
 from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.format import count, duration, listed, percent, span
-from reports.page.incomplete import ARM, PHASES
+from reports.page.incomplete import ARM, PHASES, some
 from reports.statistics.contrasts import LEVEL
 from reports.untrained import trained
 
+EDGE, OFTEN = 0.1, 0.25
+"""The part of a range that is near an end of it, and the share of chosen values there that is reported."""
 UNKNOWN = "not recorded in these tables"
 MATCHED = {
     "parameters": "the number of trained parameters",
@@ -69,7 +72,7 @@ def sizes_shown(results: Table) -> str:
     others = listed(f"{size:,.0f}" for size in sizes[1:])
     return (
         f"Figures and tables show networks of the smallest size, {sizes[0]:,.0f}. Networks of size {others} are used by the "
-        "claims that compare sizes, and are shown in the figure of cost and solve rate."
+        "claims that compare sizes, and are in the figure of cost and solve rate if they have its tasks and lags."
     )
 
 
@@ -91,6 +94,7 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
         "Where no network or every network solves a task, equal solve rates do not show that the cells are equal. A cell "
         "therefore keeps up only on tasks on which a cell that is known to fail does fail, and up to lags at which the other fails.",
     ]
+    lines += _at_the_edge(results, study)
     if seeds < ENOUGH_SEEDS:
         lines.insert(
             0,
@@ -102,6 +106,28 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
         )
     if "size" in results and len(results["size"].dropna().unique()) == 1:
         lines.append("All networks have one size: the ranking of the cells may differ at other sizes.")
+    return lines
+
+
+def _at_the_edge(results: Table, study: Mapping[str, Any]) -> list[str]:
+    """A sentence on each range of the search in which many chosen values lie at an end: a wider one might have better values."""
+    chosen = trained(pick(results, phase="confirm")).drop_duplicates([*ARM, "search"] if "search" in results else ARM)
+    lines = []
+    for name, values in study.get("definition", {}).get("tune", {}).get("space", {}).items():
+        if name not in chosen or not isinstance(values, Mapping):
+            continue
+        low, high, value = values["low"], values["high"], chosen[name]
+        if values.get("log"):
+            low, high, value = np.log(low), np.log(high), np.log(value)
+        place = (value - low) / (high - low)
+        at_end = ((place < EDGE) | (place > 1 - EDGE)).groupby(chosen["cell"], sort=False).mean()
+        many = at_end[at_end >= OFTEN].sort_values(ascending=False)
+        if len(many):
+            cells = some([f"{cell} {percent(share)}" for cell, share in many.items()])
+            lines.append(
+                f"Of some cells many of the chosen trials have a {name.replace('_', ' ')} within a tenth of an end of its range ({cells}): they "
+                "might be better with a wider range."
+            )
     return lines
 
 
@@ -161,7 +187,8 @@ def _seeds(results: Table) -> str:
     counts = confirm.groupby([*ARM, "size"] if "size" in confirm else ARM, dropna=False).size()
     return (
         f"{span(counts.min(), counts.max())} confirmation seeds per cell, task and lag, none of them used in tuning. "
-        f"Intervals are {percent(LEVEL)} intervals."
+        f"Intervals are {percent(LEVEL)} intervals: of the solve rate of one cell those of Wilson, of comparisons those of t over the means of "
+        "the searches, whose variance is at least that of the networks."
     )
 
 

@@ -13,6 +13,8 @@ from reports.statistics import estimators
 from reports.statistics.quantities import SOLVED, Quantity, solved
 from reports.statistics.strata import Stratum, group_at
 
+NOT_TRAINED = "not trained"
+"""Value of the column `status` of networks that count as unsolved without training: see `reports.untrained`."""
 KEYS = ["cell", "task", "lag", "size", "group", "search"]
 
 Key = tuple[str, Stratum]
@@ -60,6 +62,7 @@ class Evidence:
     rows: pd.DataFrame  # of confirmed networks
     units: list[Key]  # [units] the arm of each unit; a unit is one search of an arm
     codes: np.ndarray  # [rows] index of the row's unit
+    untrained: frozenset[Key] = frozenset()  # arms that count as unsolved without training
     cache: dict[tuple[str, float], dict[Key, Arm]] = field(default_factory=dict)
 
     def arms(self, quantity: Quantity, share: float = 0.0) -> dict[Key, Arm]:
@@ -119,5 +122,8 @@ def evidence(results: pd.DataFrame) -> Evidence:
             solved_before, trials_before = tuned.get((cell, stratum), (0, 0))
             tuned[cell, stratum] = solved_before + int(solved_trials), trials_before + int(trials)
     confirmed = unit_of_group[numbers] >= 0
-    by_unit = Evidence({}, tuned, groups, results.loc[confirmed], units, unit_of_group[numbers[confirmed]])
+    rows, codes = results.loc[confirmed], unit_of_group[numbers[confirmed]]
+    left_out = codes[(rows["status"] == NOT_TRAINED).to_numpy()] if "status" in rows else codes[:0]
+    untrained = frozenset(units[code] for code in np.unique(left_out))
+    by_unit = Evidence({}, tuned, groups, rows, units, codes, untrained)
     return replace(by_unit, confirmed=by_unit.arms(SOLVED))

@@ -101,8 +101,12 @@ class Comparison:
             return " − ".join(cell for cell in (self.a, self.b) if cell)
         first, *others = sorted(self.contrast_terms, key=lambda term: -term.weight)
         minus, plus = (" / ", " · ") if self.scale == "ratio" else (" − ", " + ")
-        signed = [(plus if term.weight > 0 else minus) + term.label + term.option for term in others]
-        return first.label + first.option + "".join(signed)
+        signed = [(plus if term.weight > 0 else minus) + self._named(term) for term in others]
+        return self._named(first) + "".join(signed)
+
+    def _named(self, term: Term) -> str:
+        rival = self.rival if term.label == self.a != self.rival else ""
+        return f"({term.label} or {rival})" if rival else term.label + term.option
 
     @property
     def measure(self) -> str:

@@ -40,6 +40,8 @@ class Estimate(NamedTuple):
         1.0,
     )  # twice the one-sided p of not above the lower equivalence margin, and of not
     # below the upper one
+    untrained: int = 0  # arms that count as unsolved without training
+    arms: int = 0
     natural: estimators.Interval | None = None  # on the scale that is shown; None: the share is undefined
 
 
@@ -122,6 +124,8 @@ def estimate_contrast(comparison: Comparison, sides: Weights, evidence: Evidence
         solve_rate=float(sum(arm.sums.sum() for arm in confirmed) / sum(arm.runs.sum() for arm in confirmed)),
         null=null,
         p_margins=_p_margins(comparison, fit),
+        untrained=len(keys & evidence.untrained),
+        arms=len(keys),
         natural=_natural_scale(comparison, sides, evidence, fit, interval),
     )
 

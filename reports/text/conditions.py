@@ -34,6 +34,10 @@ def conditions(claim: Claim) -> list[tuple[str, str]]:
     comparisons = {comparison.name: comparison for comparison in claim.comparisons}
     rules = [("Supported when", claim.supported), ("Refuted when", claim.refuted)]
     stated = [(term, str(_phrase(rule, comparisons))) for term, rule in rules]
+    stated += [
+        ("Reference", f"of {a} and {rival}, on each task the one that solved more of its tuning trials")
+        for a, rival in dict.fromkeys((one.a, one.rival) for one in claim.comparisons if one.rival)
+    ]
     return [("Premise", claim.premise_in_words), *stated] if claim.premise else stated
 
 

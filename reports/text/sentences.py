@@ -4,21 +4,22 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reports.aggregates.lattice import Node, clear
+from reports.aggregates.outcomes import Table
 from reports.claims.findings import shown
 from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
 from reports.format import MISSING, confidence_limits, count, listed, points
 from reports.statistics.contrasts import MIN_SEARCHES, Contrast, Estimate
 
 RULE_WORDS = (
-    "The reach of a cell on a task is the lag up to which half of its networks solve it. A cell leads another when it reaches at "
-    "least twice the lag (estimated), and the interval excludes equal reach. It keeps up with another when the interval excludes "
+    "The reach of a cell on a task is the lag at which half of its networks solve it, estimated from its solve rates at all lags "
+    "(Spearman–Kärber): at most half a step of lags beyond the longest lag, and at least half a step below the shortest. A cell leads another when it reaches at least twice the lag (estimated), and the interval excludes equal reach. It keeps up with another when the interval excludes "
     "that it reaches half the lag or less, it is significantly worse at no single lag, and the other fails at the longest lag. "
     "Two cells tie when each keeps up with the other. Anything else is undecided. The p values of the claims are corrected for "
     "their number (Holm), so that the probability of any false verdict among the claims is at most 5 %."
 )
 GLOSSARY = (
     "Lag: the number of steps over which a task demands memory, as its row under Results says. Solve rate: the share of networks "
-    "that meet the task's criterion within the budget. Latch tasks demand to hold a value, erase tasks to forget one."
+    "that meet the task's criterion within the budget. A network must hold a value in latch tasks, and forget one in erase tasks."
 )
 LITERATURE_MARKS = "[R]: checked in a public copy of the source. [M]: quoted from memory of the paper."
 
@@ -46,6 +47,8 @@ REMOVED = {
 
 OPENING_LENGTH = 420
 """Characters of a verdict's reasons that the page shows unfolded."""
+ABLE = 0.25
+"""Solve rate that a cell must have in some group of tasks for a change of it to be able to lower it."""
 CHANGES_SHOWN = 3
 """Most changes that the sentence on single changes names."""
 
@@ -58,13 +61,20 @@ def group_name(group: str) -> str:
     return group or "other"
 
 
-def what_matters(nodes: Sequence[Node], effects: Effects) -> str:
+def what_matters(nodes: Sequence[Node], effects: Effects, rates: Table) -> str:
     """One sentence: the single changes that clearly lower the solve rate, worst first.
 
+    Changes of a cell that solves hardly anything are left out, as they cannot lower that.
+
     :param nodes: the cells of the lattice.
+    :param rates: group, cell, rate.
     """
-    measured = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
-    if not measured:
+    able = set(rates.loc[rates["rate"] >= ABLE, "cell"])
+    compared = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
+    measured = [node for node in compared if node.parent in able]
+    if compared and not measured:
+        return "No cell from which a part was changed solves much, so no effect of a part can be seen."
+    if not compared:
         return "No two cells of these tables differ by a single change, so no effect of a part can be measured."
     losses = _clear_losses(measured, effects)
     if not losses:
@@ -79,7 +89,7 @@ def what_matters(nodes: Sequence[Node], effects: Effects) -> str:
     if len(losses) > CHANGES_SHOWN:
         described.append(f"{len(losses) - CHANGES_SHOWN} other changes")
     verb = "lower" if len(losses) > 1 else "lowers"
-    others = len(measured) - len(losses)
+    others = len(measured) - len({node.cell for node, _, _ in losses})
     rest = f"; {others} of {len(measured)} single changes have no clear loss" if others else ""
     return f"{_capital(listed(described))} clearly {verb} the solve rate{rest}."
 

@@ -47,13 +47,17 @@ def scores(confirm: Table) -> str:
     )
 
 
-def solving(curves: Table) -> str:
-    """The cells that solve each task in the fewest and in the most steps."""
+def solving(arms: Table) -> str:
+    """The cells that solve each task in the fewest and in the most steps, at the longest lag that some cell solves in half of its runs.
+
+    :param arms: task, lag, cell, median_steps (NaN where fewer than half of the networks solve the task).
+    """
     sentences = []
-    for label, rows in _at_compared_lags(curves):
-        steps = rows[rows["middle"] >= 0.5].groupby("cell", sort=False)["step"].min()
+    for (task,), rows in parts(arms[arms["median_steps"].notna()], ["task"]):
+        lag = rows["lag"].max()
+        steps, label = pick(rows, lag=lag).set_index("cell")["median_steps"], f"{task}, lag {lag:g}"
         if len(steps):
-            never = rows["cell"].nunique() - len(steps)
+            never = pick(arms, task=task, lag=lag)["cell"].nunique() - len(steps)
             rest = f"; in {count(never, 'cell')} fewer than half solve it" if never else ""
             what = f"median time to solve {label}"
             sentences.append(_extremes(what, steps, lambda n: f"{n:,.0f} steps", ("longest", "shortest")) + rest)
@@ -140,13 +144,13 @@ def costs(points: Table) -> str:
 
 
 def gates(found: Table) -> str:
-    """The gate whose mean differs most between events."""
+    """The gate or candidate whose mean differs most between events."""
     ranges = []
     for (task, cell, gate), rows in parts(found[found["event"] != ALL_STEPS], ["task", "cell", "gate"]):
         low, high = rows.loc[rows["mean"].idxmin()], rows.loc[rows["mean"].idxmax()]
         ends = [f"{row['mean']:.2f} at {str(row['event']).replace('other', 'other steps')}" for row in (low, high)]
         ranges.append((high["mean"] - low["mean"], f"{gate} of {cell} on {task} (mean {ends[0]}, {ends[1]})"))
-    return f"The gate that depends most on the events: {max(ranges)[1]}." if ranges else ""
+    return f"The gate or candidate that depends most on the events: {max(ranges)[1]}." if ranges else ""
 
 
 def learning_rates(tune: Table) -> str:

@@ -76,6 +76,30 @@ def test_numbers_of_the_report_are_read(page, text: str, number: float | None) -
 
 
 @pytest.mark.parametrize("width", [1280, 400])
+def test_a_chart_shows_the_chosen_task_and_cells_and_every_number(page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    chart = page.locator("#explore")
+    assert not chart.is_visible()
+    page.locator("summary", has_text="Choose a task and cells").click()
+    assert chart.locator("circle").count() == 4 * 5, "recall at four lags, five cells"
+    chart.get_by_label("gru", exact=True).uncheck()
+    assert chart.locator("circle").count() == 4 * 4
+    chart.get_by_role("combobox").first.select_option("continual_adding")
+    assert chart.locator("circle").count() == 4
+    marker = chart.locator("circle[aria-label^='lstm on']")
+    marker.hover()
+    shown = chart.locator("output").text_content()
+    assert shown.startswith("lstm on continual_adding, lag 20: ")
+    assert "of 4 networks solve it (interval " in shown
+    height = marker.get_attribute("cy")
+    chart.get_by_role("combobox").last.select_option("score")
+    assert marker.get_attribute("cy") != height
+    chart.get_by_role("button", name="all or none").click()
+    assert chart.locator("circle").count() == 5
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("width", [1280, 400])
 def test_no_table_is_cut_off(page, width: int) -> None:
     """At 1280 pixels all fit; at 400 those that do not can be scrolled in a box of their own."""
     page.set_viewport_size({"width": width, "height": 800})
@@ -95,6 +119,7 @@ def test_the_page_is_complete_without_its_script(browser, report: Path) -> None:
     opened.locator("summary", has_text="Every cell on every task and lag").click()
     assert opened.locator("[aria-label=Results] table").is_visible()
     assert opened.locator("input").count() == 0
+    assert not opened.locator("summary", has_text="Choose a task and cells").is_visible()
     context.close()
 
 

@@ -168,7 +168,7 @@ def test_page_is_self_contained_and_its_structure_valid(report: Path) -> None:
     assert all(deeper - level <= 1 for level, deeper in zip(page.levels, page.levels[1:], strict=False))
     assert len(page.images) >= 6
     assert all(image["alt"] and str(image["src"]).startswith("data:image/svg+xml,") for image in page.images)
-    assert page.tags.count("script") == 1
+    assert page.tags.count("script") == 3
     runs = "http://127.0.0.1:5000/#/experiments/"
     assert all(link.startswith(("#", "data:", runs)) or link in contents(report) for link in page.links)
     assert len(page.identifiers) == len(set(page.identifiers))

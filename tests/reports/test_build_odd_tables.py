@@ -45,7 +45,7 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     folder = synthetic_study.write(tmp_path / "in", synthetic_study.Synthetic(results, made.curves, study))
     page = build(folder, tmp_path / "out")
     html, markdown = page.read_text(encoding="utf-8"), page.with_name("report.md").read_text(encoding="utf-8")
-    assert html.count("<script") == 1, "that of the page"
+    assert html.count("<script") == 3, "those of the page, and the data of its chart"
     assert "<script>alert" not in html
     assert "<b>" not in html
     assert "&lt;script&gt;" in html
@@ -61,11 +61,11 @@ def test_text_from_the_data_is_escaped(tmp_path: Path) -> None:
     ("change", "text"),
     [
         (lambda t: t[t["cell"] == "lstm"], "no change can be measured"),
-        (lambda t: t[t["lag"] == 20], "2 lags in total"),
+        (lambda t: t[t["lag"] == 20], "2 pairs of task and lag"),
         (lambda t: t.assign(solved=1, censored=0, diverged=0, score=1.0), "lstm 6 of 6"),
         (
             lambda t: t.assign(solved=0, censored=1, steps_to_solve=600),
-            "The one single change that was measured has no clear loss",
+            "No cell from which a part was changed solves much",
         ),
         (lambda t: t.assign(task="mystery", group=""), "mystery belongs to no known group"),
         (lambda t: t.assign(cell=t["cell"] + "?"), "lstm?"),

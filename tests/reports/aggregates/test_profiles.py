@@ -17,6 +17,7 @@ def networks(cell: str, scores: list[float], lag: float = 5, searches: int = 2, 
             "lag": lag,
             "cell": cell,
             "score": scores,
+            "solved": False,
             "search": np.arange(len(scores)) // -(-len(scores) // searches),
         }
     ).assign(**columns)
@@ -26,9 +27,17 @@ LSTM, GRU = [1.0, 0.95, 0.5, 0.9], [0.2, 0.95, 0.9, 0.1]
 
 
 def test_a_profile_is_the_mean_share_above_each_score_over_the_lags() -> None:
-    table = pd.concat([networks("lstm", LSTM), networks("lstm", [1.0, 0.0], lag=10), networks("gru", GRU)])
+    table = pd.concat(
+        [
+            networks("lstm", LSTM),
+            networks("lstm", [1.0, 0.0], lag=10),
+            networks("gru", GRU),
+            networks("rnn", GRU, lag=10),
+            networks("lstm", [0.0, 0.0], lag=20),  # no other cell has it
+        ]
+    )
     found = profiles(table)
-    assert set(found["cell"]) == {"lstm"}, "the GRU was not trained at both lags"
+    assert set(found["cell"]) == {"lstm"}, "neither of the others was trained at both lags"
     at = found.set_index("step")
     assert at.loc[0.0, "middle"] == (1 + 0.5) / 2
     assert at.loc[0.5, "middle"] == (3 / 4 + 1 / 2) / 2
@@ -49,6 +58,13 @@ def test_the_probability_of_improvement_is_that_of_mann_and_whitney() -> None:
     assert found["probability"] == pytest.approx(u / 16)
     assert (found["cell"], found["strata"]) == ("gru", 1)
     assert found["low"] < found["probability"] < found["high"]
+
+
+def test_two_networks_that_solved_the_task_are_a_tie_whatever_their_scores() -> None:
+    solved = pd.concat(
+        [networks("lstm", [0.97, 0.98], solved=True), networks("gru", [0.99, 0.96], solved=[True, False])]
+    )
+    assert improvements(solved, "lstm")["probability"].tolist() == [(2 * 0.5 + 2 * 0) / 4]
 
 
 def test_equal_cells_improve_with_one_half_and_no_reference_gives_no_row() -> None:

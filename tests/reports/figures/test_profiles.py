@@ -31,5 +31,7 @@ def test_a_cell_that_never_solved_is_at_the_end_of_training() -> None:
 
 
 def test_tables_without_the_lstm_have_no_probability_of_improvement() -> None:
-    table = pd.DataFrame({"group": "latch", "task": "recall", "lag": 5, "cell": ["gru", "rnn"], "score": [1.0, 0.0]})
+    table = pd.DataFrame(
+        {"group": "latch", "task": "recall", "lag": 5, "cell": ["gru", "rnn"], "score": [1.0, 0.0], "solved": False}
+    )
     assert "do not have lstm" in exhibits.improvement(table, STYLES).caption

@@ -27,3 +27,15 @@ def test_examples_are_networks_of_median_score_at_the_longest_lag() -> None:
         }
     )
     assert methods.examples(confirm)["hash"].tolist() == ["d"]
+
+
+def test_chosen_values_near_the_end_of_a_range_are_a_threat() -> None:
+    tables = synthetic_study.study({"recall": [20]}, searches=4, trials=2, confirm=4)
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
+    study = tables.study | {"definition": {"tune": {"space": space}}}
+    rows = tables.results.assign(learning_rate=1e-3, diverged=False)
+    assert not [line for line in methods.threats(rows, study, 20) if "end of its range" in line]
+    at_end = (rows["cell"] == "gru") & (rows["phase"] == "confirm") & (rows["search"] < 2)
+    rows.loc[at_end, "learning_rate"] = 9e-3
+    (line,) = [line for line in methods.threats(rows, study, 20) if "end of its range" in line]
+    assert "learning rate within a tenth of an end of its range (gru 50 %)" in line

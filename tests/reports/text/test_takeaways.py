@@ -39,13 +39,13 @@ def test_scores_count_near_misses_of_those_that_failed() -> None:
     assert takeaways.scores(confirm[:1]) == "All networks solve their task."
 
 
-def test_time_to_solve_is_where_a_curve_crosses_one_half() -> None:
-    found = curves(lstm=[0, 0.4, 0.5, 1], gru=[0, 1, 1, 1], rnn=[0, 0.1, 0.2, 0.4])
-    assert takeaways.solving(found) == (
+def test_time_to_solve_is_the_median_at_the_longest_lag_that_a_cell_solves() -> None:
+    arms = pd.DataFrame({"task": "recall", "lag": [20, 20, 20, 40], "cell": ["lstm", "gru", "rnn", "rnn"]})
+    assert takeaways.solving(arms.assign(median_steps=[20, 10, None, None])) == (
         "Median time to solve recall, lag 20: longest in lstm (20 steps), shortest in gru (10 steps); in 1 cell fewer than "
         "half solve it."
     )
-    assert takeaways.solving(curves(rnn=[0, 0.1])) == "On no task do half of a cell's networks solve it."
+    assert takeaways.solving(arms.assign(median_steps=None)) == "On no task do half of a cell's networks solve it."
 
 
 def test_a_curve_that_rises_in_its_last_tenth_is_still_learning() -> None:
@@ -106,7 +106,7 @@ def test_gates_name_the_largest_difference_between_events() -> None:
         columns=["task", "cell", "gate", "event", "mean"],
     )
     assert takeaways.gates(found) == (
-        "The gate that depends most on the events: f of lstm on recall (mean 0.20 at cue, 0.90 at other steps)."
+        "The gate or candidate that depends most on the events: f of lstm on recall (mean 0.20 at cue, 0.90 at other steps)."
     )
 
 
