@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.claims.findings import shown, unit_of
-from reports.figures.panels import plain_numbers
+from reports.figures.axes import plain_numbers
 from reports.figures.style import FAINT, RULE, WIDTH, CellStyle
 from reports.format import short
 from reports.statistics.contrasts import Contrast

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
+from reports.figures.axes import percent_axis, plain_numbers
 from reports.figures.labels import LINE, label_points
 from reports.figures.panels import (
     MANY,
@@ -22,8 +23,6 @@ from reports.figures.panels import (
     label_width,
     legend,
     networks,
-    percent_axis,
-    plain_numbers,
     task_by_lag,
 )
 from reports.figures.style import FAINT, RULE, WIDTH, CellStyle
@@ -85,9 +84,10 @@ def _rate_matrix(rates: Table, styles: Mapping[str, CellStyle]) -> Figure:
         ax.axvline(positions[0] - 0.5, color="white", linewidth=2.5)
         middle = (positions[0] + positions[-1]) / 2
         ax.annotate(short(task, 22), (middle, 1.01), xycoords=("data", "axes fraction"), fontsize=7.5, rotation=35)
+    fontsize = min(6.5, 72 * (WIDTH - 2.6) / len(strata) / 2.1)  # "100" is as wide as two of its letters are tall
     for (y, x), value in np.ndenumerate(values):
         if not np.isnan(value) and len(strata) <= NUMBERED:
-            ax.text(x, y, f"{100 * value:.0f}", ha="center", va="center", fontsize=6.5, color=ink_on(value))
+            ax.text(x, y, f"{100 * value:.0f}", ha="center", va="center", fontsize=fontsize, color=ink_on(value))
     figure.colorbar(shown, ax=ax, fraction=0.02, aspect=40, format=PercentFormatter(1, symbol=" %"))
     return figure
 

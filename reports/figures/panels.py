@@ -6,19 +6,22 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
+from reports.figures.axes import plain_numbers
 from reports.figures.style import ON_DARK, ON_LIGHT, RULE, WIDTH, CellStyle
 from reports.format import short, thousands
 
 SCORE_FLOOR = -0.25
 """Lower scores are drawn at this value: regression scores have no lower bound."""
+
+LABEL_INCHES, NARROW = 0.4, 1.2
+"""Room for the label of a column of a heat map, and the width of a panel below which its label is smaller, in inches."""
 
 MANY = 7
 """With more cells, lines would overlap too much: each cell gets a row or a panel of its own instead."""
@@ -183,7 +186,7 @@ def series(quartiles: Table, styles: Mapping[str, CellStyle], x: str, scale: Sca
                 ax.set_ylabel(scale.label)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=rows["step"].max() > 1))
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
-        ax.set_xlabel(x)
+        ax.set_xlabel(x, fontsize=None if _inches(ax) > NARROW else 7)
     if shown is not None:
         colorbar(figure, shown, scale)
     elif not many:
@@ -201,19 +204,25 @@ def _heat_rows(ax: Axes, rows: Table, styles: Mapping[str, CellStyle], scale: Sc
 def heat_map(
     ax: Axes, values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale, names: bool = True
 ) -> AxesImage:
-    """Draw values [rows, columns] as colours, NaN as nothing, with labels on at most six columns.
+    """Draw values [rows, columns] as colours, NaN as nothing, with labels on as many columns as have room, at most six.
 
     :param names: label the rows.
     """
     norm = (LogNorm if scale.log else Normalize)(scale.low, scale.high, clip=True)
     cmap = colormaps[scale.cmap].with_extremes(bad=(1, 1, 1, 0))
     shown = ax.imshow(values, cmap, norm, aspect="auto", interpolation="none")
-    labelled = np.unique(np.linspace(0, len(columns) - 1, min(6, len(columns))).round().astype(int))
+    room = int(_inches(ax) / LABEL_INCHES)
+    labelled = np.unique(np.linspace(0, len(columns) - 1, min(6, max(2, room), len(columns))).round().astype(int))
     ax.set_xticks(labelled, [columns[int(i)] for i in labelled])
     ax.set_yticks(range(len(rows)), [short(row) if names else "" for row in rows])
     ax.tick_params(length=0, labelsize=8)
     ax.spines[:].set_visible(False)
     return shown
+
+
+def _inches(ax: Axes) -> float:
+    """The width of a panel."""
+    return ax.bbox.width / ax.figure.dpi
 
 
 def colorbar(figure: Figure, image: AxesImage, scale: Scale) -> None:
@@ -231,25 +240,6 @@ def colorbar(figure: Figure, image: AxesImage, scale: Scale) -> None:
         plain_numbers(bar.ax.yaxis)
     elif scale.percent:
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-
-
-def plain_numbers(axis: Axis) -> None:
-    """Label the ticks of a logarithmic axis as 0.001 rather than 10⁻³, which needs mathtext, disabled in `figure_style`."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
-    axis.set_minor_locator(NullLocator())
-
-
-def _plain(value: float) -> str:
-    if value and not 9.9e-7 < abs(value) < 1e7:
-        return f"{value:.0e}"
-    return f"{value:,.6f}".rstrip("0").rstrip(".")
-
-
-def percent_axis(ax: Axes) -> None:
-    """Make the x axis run from 0 to 100 %, with room for markers at its ends."""
-    ax.set_xlim(-0.04, 1.04)
-    ax.set_xticks([0, 0.5, 1])
-    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
 def legend(figure: Figure, styles: Mapping[str, CellStyle]) -> None:

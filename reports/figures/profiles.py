@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts, pick
+from reports.figures.axes import percent_axis
 from reports.figures.labels import LINE, label_points
-from reports.figures.panels import cell_rows, grid, percent_axis
+from reports.figures.panels import cell_rows, grid
 from reports.figures.style import FAINT, CellStyle
 from reports.format import short, thousands
 

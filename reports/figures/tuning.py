@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from reports.aggregates.outcomes import Table, parts, pick
-from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, heat_map, ink_on, networks, plain_numbers
+from reports.figures.axes import plain_numbers
+from reports.figures.panels import MANY, POINTS, SCORE_FLOOR, Scale, grid, heat_map, ink_on, networks
 from reports.figures.style import FAINT_ON_LIGHT, WIDTH, CellStyle
 from reports.format import short
 

@@ -82,7 +82,7 @@ def what_matters(nodes: Sequence[Node], effects: Effects, rates: Table) -> str:
             return "The one single change that was measured has no clear loss of solve rate."
         return f"None of the {len(measured)} single changes that were measured has a clear loss of solve rate."
     described = [
-        f"{_change(node)} ({points(estimate.effect)} points on {group_name(group)} tasks, "
+        f"{_change(node)} ({points(estimate.effect)} points where a network must {DEMANDS.get(group, 'solve other tasks')}, "
         f"{confidence_limits(estimate.low, estimate.high)})"
         for node, group, estimate in losses[:CHANGES_SHOWN]
     ]

@@ -24,7 +24,7 @@ def test_clear_loss_is_named_with_its_effect_and_interval() -> None:
     effects = {("lstm_no_forget", "erase"): LOSS, ("lstm_no_forget", "count"): GAIN}
     assert (
         what_matters([NO_FORGET], effects, SOLVES)
-        == "Removing the forget gate (−83 points on erase tasks, −97 to −60) clearly lowers the solve rate."
+        == "Removing the forget gate (−83 points where a network must forget what it has accumulated, −97 to −60) clearly lowers the solve rate."
     )
 
 
@@ -44,8 +44,8 @@ def test_changes_are_listed_from_the_largest_loss_and_the_others_are_counted() -
         ("gru", "erase"): GAIN,
     }
     assert what_matters([NO_INPUT, NO_FORGET, GRU], effects, SOLVES) == (
-        "Removing the forget gate (−83 points on erase tasks, −97 to −60) and removing the input gate "
-        "(−30 points on erase tasks, −40 to −20) clearly lower the solve rate; 1 of 3 single changes have no clear loss."
+        "Removing the forget gate (−83 points where a network must forget what it has accumulated, −97 to −60) and removing the input gate "
+        "(−30 points where a network must forget what it has accumulated, −40 to −20) clearly lower the solve rate; 1 of 3 single changes have no clear loss."
     )
 
 
