@@ -21,8 +21,9 @@ def number(value: float | None, digits: int = 3) -> str:
     """
     if value is None or math.isnan(value):
         return MISSING
+    value += 0.0  # zero has no sign
     if abs(value) >= 1e6:
-        exponent = len(str(int(abs(value)))) - 1
+        exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded number
         superscript = str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
         text = f"{value / 10**exponent:.{digits - 1}f} × 10{superscript}"
     elif abs(value) >= 100 or float(value).is_integer():
@@ -33,8 +34,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def rounded(value: float) -> float:
-    """A number with six significant digits. Processors differ in the last digits of a double, so that a number half way between
-    two candidates, as means of rounded numbers are, is first rounded to twelve.
+    """A number with six significant digits, the same on every processor.
+
+    Processors differ in the last digits of a double, which would decide how a number half way between two candidates is rounded:
+    it is first rounded to twelve digits.
     """
     return float(f"{float(f'{value:.12g}'):.6g}")
 

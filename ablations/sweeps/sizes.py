@@ -30,7 +30,7 @@ def scan_sizes(arm: Arm) -> list[Sizes]:
 
 
 def flops_per_step(arm: Arm, model: Model) -> int:
-    """Floating-point operations of a training step of one member: a forward pass, and a backward pass of twice its cost."""
+    """Floating-point operations of the matrix products in a training step of one member: a forward pass, and a backward pass of twice its cost."""
     return 3 * model.flops * arm.task.build().steps(arm.lag) * arm.train.batch
 
 

@@ -140,7 +140,10 @@ class Population:
     def _update(
         self, inputs: Tensor, targets: Tensor, weight: Tensor, reset: Tensor | None, factors: Tensor, *noise: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The training step as a function of tensors on the device: it changes weights, optimiser and state in place."""
+        """The part of `train_step` on the device, which a CUDA graph can record (`replay`): from tensors to losses and gradient norms.
+
+        Weights, optimiser and state change in place. Members are differentiated in chunks whose memory is bounded.
+        """
         batch = Stacked(inputs, targets, weight, reset)
         _, steps, sequences, features = inputs.shape
         floats = steps * sequences * (features + SAVED_FLOATS_PER_UNIT * self.model.hidden * self.model.layers)

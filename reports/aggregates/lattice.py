@@ -67,8 +67,7 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
 def effects(tree: Sequence[Node], groups: Sequence[str], evidence: Evidence) -> dict[tuple[str, str], Estimate]:
     """Estimate by (cell, group) the cell's solve rate minus its parent's, over all strata of the group that both have.
 
-    Strata in which every network or no network solves the task are included, so that an effect equals the difference
-    between the rates that the figure shows.
+    Strata that no trial solved are included, as they are in the rates that the figure shows.
     """
     estimates = {}
     for node in tree:

@@ -35,8 +35,8 @@ class Sample(NamedTuple):
 
 
 def profiles(confirm: Table) -> Table:
-    """Return the share of networks with a score above each threshold, averaged over the strata of each group of tasks
-    that most of its cells have.
+    """Return the share of networks with a score above each threshold, averaged over the strata that most cells of the
+    group of tasks have.
 
     Cells that do not have all of these strata are omitted.
 

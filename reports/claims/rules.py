@@ -2,6 +2,9 @@
 
 A rule has a p value. That of `Every` is the largest of its parts, without a correction (intersection–union test: Berger 1982);
 that of `Some` the smallest, times the number of parts (Bonferroni).
+
+A contrast compares a cell a with a cell b. Its outcome is "better" (a ≻ b), "worse" (a ≺ b), "equivalent" (a ≈ b), "not worse" (a ≽ b) or
+undecided.
 """
 
 from __future__ import annotations
@@ -79,22 +82,22 @@ def some(*rules: Rule) -> Some:
 
 
 def better(contrast: str) -> Is:
-    """a ≻ b."""
+    """The contrast shows a ≻ b."""
     return Is(contrast, ("better",))
 
 
 def worse(contrast: str) -> Is:
-    """a ≺ b."""
+    """The contrast shows a ≺ b."""
     return Is(contrast, ("worse",))
 
 
 def equivalent(contrast: str) -> Is:
-    """a ≈ b."""
+    """The contrast shows a ≈ b."""
     return Is(contrast, ("equivalent",))
 
 
 def not_worse(contrast: str) -> Is:
-    """a ≽ b."""
+    """The contrast shows a ≽ b."""
     return Is(contrast, ("better", "equivalent", "not worse"))
 
 

@@ -52,7 +52,8 @@ class _WeightedSum(NamedTuple):
     weights: np.ndarray
 
     @property
-    def searches(self) -> int:
+    def fewest_searches(self) -> int:
+        """Of any arm; with a single one, the variance between searches is unknown."""
         return min(len(arm.runs) for arm in self.arms)
 
     @property
@@ -120,7 +121,7 @@ def estimate_contrast(comparison: Comparison, sides: Weights, evidence: Evidence
         n_lags=min(len({(stratum.task, stratum.lag) for stratum in side}) for side in sides if side),
         seeds=int(min(arm.runs.sum() for arm in confirmed)),
         networks=int(runs.sum() if comparison.quantity.subsampled else runs.min()),
-        searches=total.searches,
+        searches=total.fewest_searches,
         solve_rate=float(sum(arm.sums.sum() for arm in confirmed) / sum(arm.runs.sum() for arm in confirmed)),
         null=null,
         p_margins=_p_margins(comparison, fit),

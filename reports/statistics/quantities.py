@@ -50,7 +50,10 @@ def solved(table: pd.DataFrame) -> np.ndarray:
 
 
 def _score(table: pd.DataFrame) -> np.ndarray:
-    """Clip scores to [0, 1]: a loss is unbounded, and a single one would dominate the mean."""
+    """Return scores clipped to [0, 1], and 0 where training diverged; NaN for networks that were not trained.
+
+    A score has no lower bound, so that a single one would dominate the mean.
+    """
     return np.where(table["diverged"].to_numpy(bool), 0.0, np.clip(column(table, "score"), 0, 1))
 
 

@@ -15,7 +15,7 @@ MOST, FEW = 0.75, 0.25
 NEAR = 0.8
 """A cell comes near: the median score is at least this share of the lowest score of a network that solved the task."""
 NAMED = 6
-"""Most cells that a part of a sentence names; further ones are counted, and listed in the table."""
+"""Most cells that a part of a sentence names; more are counted, unless it is a single one, and are in the table."""
 
 
 class Finding(NamedTuple):
@@ -31,10 +31,11 @@ class Finding(NamedTuple):
 
 
 def findings(confirm: Table, cells: Sequence[str]) -> list[Finding]:
-    """Describe each task at one lag: of those at which most of its cells were confirmed, the longest that some cell solves in at
-    least half of its runs. A task that is in two groups, by its lags, is described once for each.
+    """Describe each task at one lag: the longest that some cell solves with half of its networks, else the longest of all.
 
-    :param confirm: confirmation networks, without controls, in the study's order of tasks.
+    Only lags at which most cells were confirmed are considered. A task whose lags are in two groups is described once for each.
+
+    :param confirm: confirmation networks, without those of control tasks (`+reset`), in the study's order of tasks.
     :param cells: all cells, in the study's order.
     """
     found = []

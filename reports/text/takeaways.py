@@ -9,7 +9,7 @@ from reports.format import count, duration, listed, number, percent
 from reports.text.sentences import group_name
 
 NAMED = 3
-"""Most cells that are named together; further ones are counted."""
+"""Most cells that are named together; more are counted, unless it is a single one."""
 PANELS = 4
 """Most tasks or groups that a sentence describes; the figure has the others."""
 NEAR = 0.8
@@ -104,7 +104,11 @@ def profiles(found: Table) -> str:
 
 
 def improvements(found: Table, over: str) -> str:
-    """The cells that are clearly better or worse than a reference, in each group of tasks."""
+    """The cells that are clearly better or worse than the cell `over`, in each group of tasks: with an interval that excludes one half.
+
+    :param found: group, cell, low, high: the interval of the probability of a higher score, as
+        `reports.aggregates.profiles.improvements` returns it.
+    """
     sentences = []
     for (group,), rows in parts(found, ["group"]):
         better, worse = rows.loc[rows["low"] > 0.5, "cell"], rows.loc[rows["high"] < 0.5, "cell"]
@@ -168,7 +172,8 @@ def importance(shares: Table) -> str:
     :param shares: setting, share, noise, for each task and cell: see `reports.aggregates.tuning.importance`.
     """
     medians = shares.groupby("setting", sort=False)[["share", "noise"]].median().sort_values("share", ascending=False)
-    if medians["share"].iloc[0] <= medians["noise"].iloc[0]:
+    medians = medians[medians["share"] > medians["noise"]]
+    if medians.empty:
         return "No hyperparameter explains more of the variance than chance would, in the median over cells and tasks."
     name = str(medians.index[0]).replace("_", " ")
     return f"The {name} explains most: {percent(medians['share'].iloc[0])} of the variance, in the median over cells and tasks."

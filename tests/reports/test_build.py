@@ -180,7 +180,10 @@ def test_small_study_is_preliminary_and_shows_effects(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
     assert "Preliminary." in page
     assert "6 confirmation seeds per cell" in page
-    assert re.search(r"[Rr]emoving the forget gate \(−\d+ points where a network must forget what it has accumulated, −\d+ to −\d+\)", page)
+    assert re.search(
+        r"[Rr]emoving the forget gate \(−\d+ points where a network must forget what it has accumulated, −\d+ to −\d+\)",
+        page,
+    )
 
 
 def answer(page: Path) -> list[str]:

@@ -15,6 +15,8 @@ HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "torch", "jinja2")
     ("value", "text"),
     [
         (None, "–"),
+        (-0.0, "0"),
+        (9.996e6, "1.00 × 10⁷"),
         (float("nan"), "–"),
         (0.01234, "0.0123"),
         (-0.01234, "−0.0123"),

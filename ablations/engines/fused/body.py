@@ -59,10 +59,10 @@ class Body:
             return f"({pointer} + z.{value.sizes[0]})", step
         return self.locations[value]
 
-    def copy(self, value: Value, to: str, step: str, columns: str | None = None) -> str:
+    def copy(self, value: Value, to: str, step: str) -> str:
         """Return code that copies a value to another location."""
         pointer, from_step = self.location(value)
-        return f"    copy_rows(R, {columns or f'z.{value.columns}'}, {pointer}, {from_step}, {to}, {step});"
+        return f"    copy_rows(R, z.{value.columns}, {pointer}, {from_step}, {to}, {step});"
 
     def _declare_buffer(self, pointer: str, columns: str) -> None:
         self.scratch.append(f"  real* {pointer} = memory.take((long)R * {columns});")

@@ -206,9 +206,11 @@ class Lowering:
             raise Untraceable(f"the operator {op(node)} is not supported with operands of different shapes", node)
         for i, size in enumerate(wanted):
             if axes[i] != size:
-                split = (self.product(axes[:i]), size, self.product(axes[i + 1 :]))
+                outer_n_inner = (self.product(axes[:i]), size, self.product(axes[i + 1 :]))
                 axes = [*axes[:i], size, *axes[i + 1 :]]
-                value = self.new("row_repeat", (value,), [self.batch, *axes], f"{node.name}_{value.name}_{i}", split)
+                value = self.new(
+                    "row_repeat", (value,), [self.batch, *axes], f"{node.name}_{value.name}_{i}", outer_n_inner
+                )
         return value
 
     def _reshaped(self, name: str, nodes: tuple[Node, ...], shape: list[Size]) -> Value | Number | float:
@@ -229,7 +231,10 @@ class Lowering:
         return self._broadcast(source, self.shape(twins)[1:], shape[1:], node)
 
     def _reduction(self, name: str, nodes: tuple[Node, ...]) -> Value:
-        """A sum or extremum over axes of a row, the last first; a sum over rows is the gradient of a vector."""
+        """Lower a sum or an extremum: one row operator for each axis of a row, all axes but the first, which then has length 1.
+
+        Only a sum of vectors may be over the first axis, the batch: it is in the gradient of a bias.
+        """
         node, twins = nodes[0], self.operand(nodes)
         axes, value = self.shape(twins)[1:], self.values[twins[0]]
         arguments: Any = node.args
@@ -238,9 +243,9 @@ class Lowering:
             raise Untraceable(f"the operator {op(node)} mixes sequences, which is not supported; give it an axis", node)
         for axis in sorted(over - {0}, reverse=True):
             if axes[axis - 1] != self.one:
-                split = (self.product(axes[: axis - 1]), axes[axis - 1], self.product(axes[axis:]))
+                outer_n_inner = (self.product(axes[: axis - 1]), axes[axis - 1], self.product(axes[axis:]))
                 axes[axis - 1] = self.one
-                value = self.new(name, (value,), [self.batch, *axes], f"{node.name}_{axis}", split)
+                value = self.new(name, (value,), [self.batch, *axes], f"{node.name}_{axis}", outer_n_inner)
         return self.new("sum", (value,), [self.one, *axes], node.name) if 0 in over else value
 
     def _scan(self, name: str, nodes: tuple[Node, ...], shape: list[Size]) -> Value:
@@ -249,11 +254,14 @@ class Lowering:
         over = [axis % len(shape) for axis in (argument if isinstance(argument, list | tuple) else [argument])]
         if len(over) != 1 or over == [0]:
             raise Untraceable(f"the operator {op(nodes[0])} is supported along one axis of a row only", nodes[0])
-        split = (self.product(shape[1 : over[0]]), shape[over[0]], self.product(shape[over[0] + 1 :]))
-        return self.new(name, (self.values[self.operand(nodes)[0]],), shape, nodes[0].name, split)
+        outer_n_inner = (self.product(shape[1 : over[0]]), shape[over[0]], self.product(shape[over[0] + 1 :]))
+        return self.new(name, (self.values[self.operand(nodes)[0]],), shape, nodes[0].name, outer_n_inner)
 
     def _permuted(self, nodes: tuple[Node, ...]) -> Value:
-        """Axes in another order: adjacent axes are exchanged until they are in order."""
+        """Lower `permute` and `transpose`: `t` for a matrix, else a `row_transpose` for each exchange of adjacent axes of a row.
+
+        An exchange with an axis of length 1 moves no number. The first axis, the batch, stays the first.
+        """
         node, twins = nodes[0], self.operand(nodes)
         axes, value = self.shape(twins), self.values[twins[0]]
         argument: Any = node.args[1:]
@@ -267,15 +275,15 @@ class Lowering:
             return self.new("t", (value,), [axes[1], axes[0]], node.name)
         if order[0] != 0 or not isinstance(value, Value):
             raise Untraceable(f"the operator {op(node)} moves the batch axis, which is not supported", node)
-        at = list(range(len(axes)))
+        at = list(range(len(axes)))  # which axis is at each position
         for target, axis in enumerate(order):
             for i in range(at.index(axis), target, -1):
-                split = (self.product(axes[1 : i - 1]), axes[i - 1], axes[i])
+                outer_n_inner = (self.product(axes[1 : i - 1]), axes[i - 1], axes[i])
                 rest = self.product(axes[i + 1 :])
                 at[i - 1], at[i], axes[i - 1], axes[i] = at[i], at[i - 1], axes[i], axes[i - 1]
-                if self.one in split[1:]:
+                if self.one in outer_n_inner[1:]:
                     continue
                 if rest != self.one:
                     raise Untraceable(f"the operator {op(node)} is supported for the last two axes only", node)
-                value = self.new("row_transpose", (value,), axes, f"{node.name}_{target}_{i}", split)
+                value = self.new("row_transpose", (value,), axes, f"{node.name}_{target}_{i}", outer_n_inner)
         return value

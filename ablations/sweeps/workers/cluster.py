@@ -243,7 +243,9 @@ def environment() -> dict[str, str]:
     """The versions of what determines numbers: of this package, a digest of its source."""
     digest = hashlib.sha256()
     root = Path(__file__).parents[3]
-    for path in sorted(path for package in ("ablations", "tasks") for path in (root / package).rglob("*.py")):
+    # The headers are those of the compiled kernels.
+    patterns = [f"{package}/**/*.{kind}" for package in ("ablations", "tasks") for kind in ("py", "hpp")]
+    for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
         digest.update(f"{path.relative_to(root)}\0{path.read_text(encoding='utf-8')}\0".encode())
     versions = {package: version(package) for package in PACKAGES}
     return {"whygates": digest.hexdigest()[:12], "python": platform.python_version(), **versions}
