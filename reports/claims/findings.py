@@ -146,7 +146,11 @@ def _sample(comparison: Comparison, estimate: Estimate) -> str:
 def _untrained(estimates: Sequence[Estimate]) -> str:
     """How many of the arms count as unsolved without training; empty if none does."""
     untrained, arms = (sum(counts) for counts in zip(*((one.untrained, one.arms) for one in estimates), strict=True))
-    return f", {untrained} of {arms} arms not trained, as no network solved a shorter lag" if untrained else ""
+    return (
+        f", {untrained} of {arms} arms not trained, as no network solved the last shorter lag that was tried"
+        if untrained
+        else ""
+    )
 
 
 def _in_declared_phrase(comparison: Comparison, estimate: Estimate) -> str:

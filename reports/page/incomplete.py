@@ -77,7 +77,7 @@ def unfinished(results: Table, study: Mapping[str, Any]) -> str:
         )
     if missing and (skipped := len(results) - len(trained(results))):
         parts.append(
-            f"{skipped:,} of the finished networks were not trained, as no network of the same cell solved a shorter lag of the task: they count as unsolved"
+            f"{skipped:,} of the finished networks were not trained, as no network of the same cell solved the last shorter lag that was tried: they count as unsolved"
         )
     if queued:
         parts.append(f"{count(queued, 'result')} are trained, but not uploaded to MLflow yet")

@@ -106,7 +106,7 @@ def _sentence(arms: Table, threshold: float | None) -> str:
         one = len(skipped) == 1
         clauses.append(
             f"{_names(skipped)} {'was' if one else 'were'} not trained at this lag, as none of {'its' if one else 'their'} networks "
-            "solved a shorter one"
+            "solved the last shorter one that was tried"
         )
     text = "; ".join(clauses)
     return f"{text}." if text else "No network was confirmed."

@@ -89,9 +89,7 @@ def what_matters(nodes: Sequence[Node], effects: Effects, rates: Table) -> str:
     if len(losses) > CHANGES_SHOWN:
         described.append(f"{len(losses) - CHANGES_SHOWN} other changes")
     verb = "lower" if len(losses) > 1 else "lowers"
-    others = len(measured) - len({node.cell for node, _, _ in losses})
-    rest = f"; {others} of {len(measured)} single changes have no clear loss" if others else ""
-    return f"{_capital(listed(described))} clearly {verb} the solve rate{rest}."
+    return f"{_capital(listed(described))} clearly {verb} the solve rate."
 
 
 def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:

@@ -33,7 +33,9 @@ def reaches(found: Table) -> str:
 
 
 def _reach(lag: float) -> str:
-    return {inf: "longer than all lags", 0.0: "shorter than all lags"}.get(lag, f"lag {lag:.3g}")
+    return {inf: "longer than all lags that it was tried at", 0.0: "shorter than all of them"}.get(
+        lag, f"lag {lag:.3g}"
+    )
 
 
 def scores(confirm: Table) -> str:

@@ -57,7 +57,7 @@ def test_cells_that_were_not_trained_at_the_lag_are_said_to_be_so() -> None:
     confirm = table(lstm=[1.0, 1.0], rnn=[0.0, 0.0]).assign(status=["solved", "solved", "not trained", "not trained"])
     (finding,) = found = findings(confirm, ["lstm", "rnn"])
     assert finding.sentence == (
-        "lstm learns it, 2 of 2 networks; rnn was not trained at this lag, as none of its networks solved a shorter one."
+        "lstm learns it, 2 of 2 networks; rnn was not trained at this lag, as none of its networks solved the last shorter one that was tried."
     )
     assert rows(found, ["lstm", "rnn"]) == [("lstm", ["2/2"]), ("rnn", ["not trained"])]
 

@@ -28,7 +28,7 @@ def test_reaches_beyond_the_lags_are_longest_and_those_before_them_shortest() ->
         columns=["task", "cell", "reach", "relation"],
     )
     assert takeaways.reaches(found) == (
-        "Reach on recall: longest in gru (longer than all lags), shortest in rnn (shorter than all lags). "
+        "Reach on recall: longest in gru (longer than all lags that it was tried at), shortest in rnn (shorter than all of them). "
         "Reach on order: lag 8 in gru."
     )
 
