@@ -33,6 +33,9 @@ def main(folder: Path, published: Path) -> None:
         build(joined, out)
         shutil.rmtree(published, ignore_errors=True)
         shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "whygates-files.json"))
+        for name in MEMBERS:
+            rows = pd.read_csv(published / name, dtype=str, keep_default_na=False)
+            rows.loc[:, (rows != "").any()].to_csv(published / name, index=False)  # no empty columns
         for name in ("report.html", "report.md"):
             page = published / name
             page.write_text(without_pdfs(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -50,7 +50,7 @@ def stored(folder: Path, thin: Tables) -> Iterator[tuple[str, str | bytes | Path
         elif name == "curves.csv" and thin.curves is not None:
             yield name, _text(thin.curves)
         elif name == "curves.parquet" and thin.curves is not None:
-            yield name, thin.curves.to_parquet(index=False)
+            yield name, thin.curves.to_parquet(index=False, compression="zstd")
         else:
             yield name, path
 
