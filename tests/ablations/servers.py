@@ -94,9 +94,8 @@ class MLflow:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if self._accepts():
+                return
             time.sleep(0.1)
         raise AssertionError(self.artifacts.with_suffix(".log").read_text())
 
@@ -105,6 +104,12 @@ class MLflow:
             os.killpg(self.process.pid, 9)
             self.process.wait()
             self.process = None
+            while self._accepts():  # the process of the server, a child of the one that was waited for, may end later
+                time.sleep(0.05)
+
+    def _accepts(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @contextmanager

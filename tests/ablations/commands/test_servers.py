@@ -138,7 +138,7 @@ def test_results_reach_an_mlflow_server_once_that_failed_for_a_while(
         tracker.begin(manifest(study))
         delivery = Delivery(store, tracker, observer)
         if outage == "killed while it is used":
-            threading.Timer(1, server.stop).start()
+            threading.Timer(0.1, server.stop).start()
             delivery.flush()
         server.stop()
         status = {"error 500": 500}.get(outage)
