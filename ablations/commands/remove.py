@@ -41,11 +41,17 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
                 path.unlink(missing_ok=True)
         shutil.rmtree(store.spool / study, ignore_errors=True)
         kept = [_arms(other) for other in others]
-        removed = [] if None in kept else _arms(tracker) or []  # a study that is not known may share any search
-        searches = delete_searches(removed, [arm for arms in kept for arm in arms or ()], storage(store))
+        removed, known = _arms(tracker), None not in kept  # a study that is not known may share any search
+        searches = delete_searches(
+            (removed or []) if known else [], [arm for arms in kept for arm in arms or ()], storage(store)
+        )
         with using(store):
             tracker.delete()
     out.print(f"Removed {study}: {count(len(own), 'network')}, {count(searches, 'search', 'searches')}.")
+    if removed is None or not known:
+        out.print(
+            "Its Optuna searches stay: the cells of a study of this store cannot be built here, such as those of plug-ins."
+        )
 
 
 def _confirm(yes: bool) -> None:
