@@ -60,8 +60,7 @@ class Store:
 
     @property
     def tracking_uri(self) -> str:
-        found = server()
-        return found.address if found else database_url(self.mlflow)
+        return found.address if (found := server()) else database_url(self.mlflow)
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
@@ -159,11 +158,20 @@ class Store:
             since = datetime.now().astimezone().isoformat(" ", "seconds")
             with suppress(OSError):  # such as a full disk: only the message of another sweep needs it
                 write(holder, json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": since}))
+            self._remove_partial_files()
             yield
         finally:
+            self._remove_partial_files()
             with suppress(OSError):
                 holder.unlink(missing_ok=True)
             lock.release()
+
+    def _remove_partial_files(self) -> None:
+        """Remove what processes that were killed while they wrote a file have left; see `atomic_file`."""
+        with suppress(OSError):
+            for part in (self.members, self.weights, self.probes, self.spool, self.checkpoints):
+                for scratch in part.rglob(".*.[0-9]*"):
+                    scratch.unlink(missing_ok=True)
 
     @property
     def busy(self) -> bool:
@@ -174,10 +182,7 @@ class Store:
                 return False
         except Timeout:
             return True
-        except (
-            OSError,
-            NotImplementedError,
-        ):  # a store that may only be read, or without locks: no sweep can run on it here
+        except (OSError, NotImplementedError):  # it may only be read, or has no locks: no sweep can run on it here
             return False
 
     def put(self, member: str, result: dict[str, Any]) -> None:

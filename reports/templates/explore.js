@@ -42,6 +42,7 @@
   });
   const chart = shape("svg", {role: "group", "aria-label": "Chart of the chosen cells"});
   const value = element("output");
+  let drawn; // the width of the page for which the chart is drawn
 
   function describe(row) {
     if (!row.trained) return `${row.cell} on ${row.task}, lag ${row.lag}: not trained, as none of its networks solved the last shorter lag that was tried`;
@@ -52,8 +53,9 @@
 
   function draw() {
     const names = boxes.filter(box => box.checked).map(box => box.value);
+    drawn = place.clientWidth;
     const RIGHT = 24 + LETTER * Math.max(0, ...names.map(name => name.length));
-    const WIDTH = Math.max(RIGHT + LEFT + 160, Math.min(760, place.clientWidth));
+    const WIDTH = Math.max(RIGHT + LEFT + 160, Math.min(760, drawn));
     const lowest = measure.value === "rate" ? 0 : Math.max(-1, Math.min(0, ...rows.map(row => row.score)));
     const shown = rows.filter(row => row.task === task.value);
     const lags = [...new Set(shown.map(row => row.lag))].sort((a, b) => a - b);
@@ -107,5 +109,5 @@
   place.append(element("p", {}, taskLabel, " ", measureLabel), chart, value, fields);
   place.parentElement.hidden = false;
   dark.addEventListener("change", draw);
-  new ResizeObserver(draw).observe(place); // also when it is unfolded
+  new ResizeObserver(() => place.clientWidth === drawn || draw()).observe(place); // also when it is unfolded, not when it is higher
 }

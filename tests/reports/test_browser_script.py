@@ -88,6 +88,9 @@ def test_a_chart_shows_the_chosen_task_and_cells_and_every_number(page, width: i
     assert chart.locator("circle").count() == 4
     marker = chart.locator("circle[aria-label^='lstm on']")
     marker.hover()
+    page.evaluate(
+        "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )  # numbers may need another line
     shown = chart.locator("output").text_content()
     assert shown.startswith("lstm on continual_adding, lag 20: ")
     assert "of 4 networks solve it (interval " in shown

@@ -76,6 +76,25 @@ def test_store_admits_one_sweep_at_a_time(tmp_path: Path) -> None:
         assert first.busy
 
 
+def test_a_sweep_removes_what_killed_writers_left_when_it_starts_and_when_it_ends(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    path = store.weights_path("1")
+    killed = (
+        "import os, sys; from pathlib import Path; from ablations.sweeps.store import atomic_file\n"
+        "with atomic_file(Path(sys.argv[1])) as scratch: scratch.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+
+    def kill_a_writer() -> None:
+        assert subprocess.run([sys.executable, "-c", killed, str(path)]).returncode == -9
+        assert len(list(store.weights.iterdir())) == 1
+
+    kill_a_writer()
+    with store.sweeping():
+        assert not list(store.weights.iterdir())
+        kill_a_writer()
+    assert not list(store.weights.iterdir())
+
+
 def test_a_sweep_may_wait_for_another(tmp_path: Path) -> None:
     first, second = Store.create(tmp_path), Store.open(tmp_path)
     order = []
