@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,14 @@ def _torch_settings():
     yield
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_worker() -> Iterator[None]:
+    """One worker process for sweeps in this process that do not choose their number: each takes seconds of imports to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablations.commands.sweep.default_workers", lambda device: 1)
+        yield
 
 
 @pytest.fixture(scope="session")
