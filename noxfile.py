@@ -8,6 +8,9 @@ import nox
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "none"
 
+CLUSTER = "tests/ablations/sweeps/workers/test_cluster.py"
+"""The tests that need Ray."""
+
 
 def run(session: nox.Session, module: str, *arguments: str) -> None:
     """Run a module with the interpreter that runs nox."""
@@ -45,7 +48,7 @@ def tests(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """The tests that kill sweeps again and again: minutes, one after the other. Writes their table in docs/faults.md."""
     recorded = recording(session)
-    run(session, "pytest", "-m", "faults", "-rA", *recorded, *session.posargs)
+    run(session, "pytest", "-m", "faults", "-rA", "--ignore", CLUSTER, *recorded, *session.posargs)
     if not session.posargs:
         session.run(sys.executable, "docs/faults.py", session.name, recorded[-1])
 
@@ -56,7 +59,7 @@ def cluster(session: nox.Session) -> None:
     table in docs/faults.md."""
     session.install("-c", "constraints.txt", "-e", ".[dev,cluster]")
     recorded = recording(session)
-    arguments = session.posargs or ["tests/ablations/sweeps/workers/test_cluster.py"]
+    arguments = session.posargs or [CLUSTER]
     session.run("python", "-m", "pytest", "-m", "faults or not faults", "-rA", *recorded, *arguments)
     if not session.posargs:
         session.run("python", "docs/faults.py", session.name, recorded[-1])

@@ -158,8 +158,10 @@ def _in_declared_phrase(comparison: Comparison, estimate: Estimate) -> str:
     natural, unit = estimate.natural, comparison.unit
     effect = amount(natural.estimate, unit) if natural else "an unknown share"
     effect = f"{effect.removeprefix('×')} times" if unit == "×" else effect
+    named = {term.cell: term.label for term in comparison.contrast_terms}  # with their sizes where these differ
+    a, b = (named.get(cell, cell) for cell in (comparison.a, comparison.b))
     sentence = (comparison.phrase or comparison.quantity.phrase).format(
-        effect=effect, a=comparison.a, b=comparison.b, place=joined(comparison.where, " tasks")
+        effect=effect, a=a, b=b, place=joined(comparison.where, " tasks")
     )
     limits = (
         f"{INTERVAL_NAME} {interval(comparison, estimate)}" if natural else "the total is not significantly above 0"

@@ -45,10 +45,12 @@ def requirement(measurement: Measurement, outcomes: Sequence[str], alpha: float)
         return f"{required} at {limit(comparison, margins.superiority)} or more with p ≤ {alpha:.2g}; {observed}."
     if tuple(outcomes) == ("worse",):
         return f"{required} at {limit(comparison, margins.inferiority)} or less with p ≤ {alpha:.2g}; {observed}."
-    if "not worse" in outcomes and measurement.saturated:
-        return f"Required: a lag at which {comparison.reference} solves less than half, for {comparison.question}; {observed}."
     if "not worse" in outcomes and margins.equivalence:
-        return f"{required} with its interval above {limit(comparison, margins.equivalence[0])}; {observed}."
+        above = f"its interval above {limit(comparison, margins.equivalence[0])}"
+        if not measurement.saturated:
+            return f"{required} with {above}; {observed}."
+        also = "" if estimate.low > margins.equivalence[0] else f", and {above}"
+        return f"Required: a lag at which {comparison.reference} solves less than half, for {comparison.question}{also}; {observed}."
     return f"{required} with its interval {band(comparison)}; {observed}."
 
 

@@ -291,7 +291,8 @@ def _next_step(undecided: Sequence[Measurement], judged: _Judgement) -> str:
     if "equivalent" in outcomes:
         return "A tie is not expected to become a lead with more seeds, so they are not expected to change the verdict."
     if "saturated" in outcomes:
-        return "Longer lags are needed, at which the reference fails, not more seeds."
+        instead = "not more seeds" if {*outcomes} == {"saturated"} else "before more seeds help"
+        return f"Longer lags are needed, at which the reference fails, {instead}."
     if any(one.estimate is None or one.n_lags < MIN_LAGS for one in undecided):
         return "More lags are needed, not more seeds."
     return "A new study with more searches and another seed may decide it; more seeds of the same searches do not help much."

@@ -33,7 +33,7 @@ from reports.statistics.arms import NOT_TRAINED
 from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
 from reports.statistics.strata import CONTROL, Stratum
 from reports.tables import Tables
-from reports.text import by_task, sentences
+from reports.text import by_task, changes, sentences
 from reports.text.conditions import conditions
 from reports.untrained import trained
 
@@ -90,7 +90,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     grouped = group_rates(counted)
     seeds = int(rates["seeds"].min()) if len(rates) else 0
     nodes = lattice.nodes(view.cells, study)
-    changes = lattice.effects(nodes, list(view.groups), view.evidence)
+    estimates = lattice.effects(nodes, list(view.groups), view.evidence)
     informative = at_lags(confirm, reference_lags(confirm))
     scales = hyperparameters(study, tune)
     appendix = calibration.exhibits(power.FILE)
@@ -110,9 +110,9 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "findings": found,
         "findings_by_cell": by_task.rows(found, view.cells),
         "how_sure": sentences.how_sure(verdicts, seeds, _searches(confirm)),
-        "single_changes": sentences.what_matters(nodes, changes, grouped),
+        "changes": changes.changes(nodes, estimates, grouped),
         "exhibits": {
-            "lattice": effects.lattice_with_effects(nodes, grouped, changes, styles),
+            "lattice": effects.lattice_with_effects(nodes, grouped, estimates, styles),
             "solve_rates": outcomes.solve_rates(rates, reaches(rates, view.evidence), styles),
             "profile": profiles.profile(counted, styles),
             "improvement": profiles.improvement(counted, styles),

@@ -21,7 +21,7 @@ function sort(table, column, up) {
   table.tBodies[0].append(...rows.map(([row]) => row));
 }
 
-for (const table of document.querySelectorAll("table")) {
+for (const table of document.querySelectorAll("table:not(.changes)")) {
   const rows = [...table.tBodies[0].rows], heads = [...table.tHead.rows[0].cells];
   if (rows.length >= SORTED) {
     heads.forEach((head, column) => {

@@ -1,20 +1,19 @@
 """The report's sentences, generated from estimates and verdicts as plain text (the templates escape it)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from reports.aggregates.lattice import Node, clear
-from reports.aggregates.outcomes import Table
 from reports.claims.findings import shown
 from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
-from reports.format import MISSING, confidence_limits, count, listed, points
-from reports.statistics.contrasts import MIN_SEARCHES, Contrast, Estimate
+from reports.format import MISSING, count
+from reports.statistics.contrasts import MIN_SEARCHES, Contrast
 
 RULE_WORDS = (
     "The reach of a cell on a task is the lag at which half of its networks solve it, estimated from its solve rates at all lags "
     "(Spearman–Kärber): at most half a step of lags beyond the longest lag, and at least half a step below the shortest. A cell leads another when it reaches at least twice the lag (estimated), and the interval excludes equal reach. It keeps up with another when the interval excludes "
     "that it reaches half the lag or less, it is significantly worse at no single lag, and the other fails at the longest lag. "
-    "Two cells tie when each keeps up with the other. Anything else is undecided. The p values of the claims are corrected for "
+    "Two cells tie when each keeps up with the other. Anything else is undecided. Where a rule demands at least or at most a value, "
+    "the estimate must be there and differ significantly from no effect; its interval may include the value. The p values of the claims are corrected for "
     "their number (Holm), so that the probability of any false verdict among the claims is at most 5 %."
 )
 GLOSSARY = (
@@ -36,60 +35,13 @@ DEMANDS = {
 }
 """What the tasks of a group demand, as in "a network must …"."""
 
-REMOVED = {
-    "lstm_no_forget": "the forget gate",
-    "lstm_no_input": "the input gate",
-    "lstm_no_output": "the output gate",
-    "lstm_no_candidate_tanh": "the tanh of the candidate",
-    "lstm_no_output_tanh": "the tanh of the output",
-}
-"""The part that a cell lacks and its parent has."""
-
 OPENING_LENGTH = 420
 """Characters of a verdict's reasons that the page shows unfolded."""
-ABLE = 0.25
-"""Solve rate that a cell must have in some group of tasks for a change of it to be able to lower it."""
-CHANGES_SHOWN = 3
-"""Most changes that the sentence on single changes names."""
-
-Effects = Mapping[tuple[str, str], Estimate]
-"""By (cell, group): the solve rate of the cell minus that of its parent."""
 
 
 def group_name(group: str) -> str:
     """The name of a group of tasks; `other` for tasks of no known group."""
     return group or "other"
-
-
-def what_matters(nodes: Sequence[Node], effects: Effects, rates: Table) -> str:
-    """One sentence: the single changes that clearly lower the solve rate, worst first.
-
-    Changes of a cell that solves hardly anything are left out, as they cannot lower that.
-
-    :param nodes: the cells of the lattice.
-    :param rates: group, cell, rate.
-    """
-    able = set(rates.loc[rates["rate"] >= ABLE, "cell"])
-    compared = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
-    measured = [node for node in compared if node.parent in able]
-    if compared and not measured:
-        return "No cell from which a part was changed solves much, so no effect of a part can be seen."
-    if not compared:
-        return "No two cells of these tables differ by a single change, so no effect of a part can be measured."
-    losses = _clear_losses(measured, effects)
-    if not losses:
-        if len(measured) == 1:
-            return "The one single change that was measured has no clear loss of solve rate."
-        return f"None of the {len(measured)} single changes that were measured has a clear loss of solve rate."
-    described = [
-        f"{_change(node)} ({points(estimate.effect)} points where a network must {DEMANDS.get(group, 'solve other tasks')}, "
-        f"{confidence_limits(estimate.low, estimate.high)})"
-        for node, group, estimate in losses[:CHANGES_SHOWN]
-    ]
-    if len(losses) > CHANGES_SHOWN:
-        described.append(f"{len(losses) - CHANGES_SHOWN} other changes")
-    verb = "lower" if len(losses) > 1 else "lowers"
-    return f"{_capital(listed(described))} clearly {verb} the solve rate."
 
 
 def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
@@ -116,7 +68,7 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
     )
     return (
         f"{len(decided)} of {count(len(verdicts), 'claim')} are decided{literature}; {len(tested) - len(decided)} inconclusive, "
-        f"{len(verdicts) - len(tested)} not tested. {_capital(basis)}."
+        f"{len(verdicts) - len(tested)} not tested. {capital(basis)}."
     )
 
 
@@ -157,27 +109,6 @@ def effect(verdict: Verdict) -> str:
     return shown(contrast) if contrast else MISSING
 
 
-def _clear_losses(nodes: Sequence[Node], effects: Effects) -> list[tuple[Node, str, Estimate]]:
-    """For each change that clearly lowers the solve rate in some group: the group with the largest loss; worst first."""
-    losses = []
-    for node in nodes:
-        clear_effects = [
-            (estimate.effect, group)
-            for (cell, group), estimate in effects.items()
-            if cell == node.cell and clear(estimate)
-        ]
-        loss, group = min(clear_effects, default=(0.0, ""))
-        if loss < 0:
-            losses.append((node, group, effects[node.cell, group]))
-    return sorted(losses, key=lambda loss: loss[2].effect)
-
-
-def _change(node: Node) -> str:
-    """The change from the parent: `removing the forget gate`, otherwise `going from lstm to gru`."""
-    if node.cell == "single_network":
-        return "replacing the gates by one network"
-    return f"removing {REMOVED[node.cell]}" if node.cell in REMOVED else f"going from {node.parent} to {node.cell}"
-
-
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -200,6 +200,8 @@ def test_claim_10(small, large, expected):
     rows = full_study(reach, 10)
     one = verdict(10, rows)
     assert one.verdict == expected
+    if expected == "refuted":
+        assert "The reach of rnn at 8 × the size on recall is 0.1" in one.why
     assert {stratum.size for found in one.contrasts for stratum in found.lags} == {1500}
     assert verdict(10, rows[rows["size"] == 1500]).verdict == ("inconclusive" if small == 1 else "not_tested")
 

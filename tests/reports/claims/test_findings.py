@@ -27,6 +27,16 @@ def test_a_cell_that_keeps_up_to_the_longest_lag_only():
     assert one.would_change.endswith("Longer lags are needed, at which the reference fails, not more seeds.")
 
 
+def test_a_cell_that_may_reach_half_as_far_where_the_other_never_fails_needs_longer_lags_and_a_narrower_interval():
+    factors = {(cell, task): 8.0 for cell in ("lstm_no_forget", "lstm") for task in LATCH}
+    one = verdict(4, full_study(factors | {("lstm_no_forget", "recall"): 2.5} | DISTINGUISHED | ERASES, 4))
+    below = contrast(one, "lstm_no_forget on recall")
+    assert below.ci_low < 0.5 < below.effect
+    required = "Required: a lag at which lstm solves less than half, for reach: lstm_no_forget / lstm on recall"
+    assert f"{required}, and its interval above ×0.5; observed: " in one.would_change
+    assert one.would_change.endswith("Longer lags are needed, at which the reference fails, before more seeds help.")
+
+
 def test_cells_that_are_led_by_the_same_other_share_a_sentence():
     short = {("layer_norm_rnn", "recall"): 0.2, ("layer_norm_single_network", "recall"): 0.1}
     one = verdict(16, full_study(DISTINGUISHED | short, 16))

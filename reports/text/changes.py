@@ -1,0 +1,141 @@
+"""What the single changes of the gate lattice do: a sentence, and a row for each that clearly changes the solve rate."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from reports.aggregates.lattice import Node, clear
+from reports.aggregates.outcomes import Table
+from reports.format import confidence_limits, count, listed, points
+from reports.statistics.contrasts import Estimate
+from reports.text.sentences import DEMANDS, capital
+
+REMOVED = {
+    "lstm_no_forget": "the forget gate",
+    "lstm_no_input": "the input gate",
+    "lstm_no_output": "the output gate",
+    "lstm_no_candidate_tanh": "the tanh of the candidate",
+    "lstm_no_output_tanh": "the tanh of the output",
+}
+"""The part that a cell lacks and its parent has."""
+ABLE = 0.25
+"""Solve rate that a cell must have in some group of tasks for a change of it to be able to lower it."""
+NAMED = 3
+"""Most changes that the sentence names."""
+ROWS = 5
+"""Most changes that have a row."""
+
+Effects = Mapping[tuple[str, str], Estimate]
+"""By (cell, group): the solve rate of the cell minus that of its parent."""
+
+
+class Change(NamedTuple):
+    """A single change, and the groups of tasks by its effect on the solve rate, each as what their tasks demand."""
+
+    text: str
+    """What is changed: `No forget gate`."""
+    cells: str
+    """The two cells, and the equation that differs, if the catalogue has it: `lstm → lstm_no_forget: c' = c + i ⊙ z`."""
+    lowers: list[str]
+    """The groups with a clear loss, the largest first: `forget what it has accumulated (−90, −98 to −74)`."""
+    raises: list[str]
+    """The groups with a clear gain, the largest first."""
+    neither: list[str]
+    """The groups without a clear effect."""
+
+
+class Changes(NamedTuple):
+    """What the report says of single changes."""
+
+    sentence: str
+    """Those that clearly lower the solve rate, the worst first."""
+    rows: list[Change]
+    """Those with the largest clear losses, at most ROWS."""
+    harmless: str
+    """Those without a clear loss, in one sentence; empty if there are none."""
+
+
+def changes(nodes: Sequence[Node], effects: Effects, rates: Table) -> Changes:
+    """Describe the single changes of a lattice.
+
+    Changes of a cell that solves hardly anything are left out, as they cannot lower that.
+
+    :param nodes: the cells of the lattice.
+    :param rates: group, cell, rate.
+    """
+    able = set(rates.loc[rates["rate"] >= ABLE, "cell"])
+    compared = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
+    measured = [node for node in compared if node.parent in able]
+    losses = [(node, *loss) for node in measured if (loss := _largest_loss(node, effects))]
+    losses.sort(key=lambda loss: loss[1].effect)
+    worse = [node for node, _, _ in losses]
+    return Changes(
+        _sentence(compared, measured, losses),
+        [_row(node, effects) for node in worse[:ROWS]],
+        _harmless([node for node in measured if node not in worse]),
+    )
+
+
+def _harmless(nodes: Sequence[Node]) -> str:
+    """The changes without a clear loss, by the cell that is changed."""
+    parents = dict.fromkeys(node.parent for node in nodes)
+    kept = [f"from {parent} to {listed(node.cell for node in nodes if node.parent == parent)}" for parent in parents]
+    return f"No clear loss in any group of tasks: {'; '.join(kept)}." if kept else ""
+
+
+def _sentence(compared: Sequence[Node], measured: Sequence[Node], losses: Sequence[tuple[Node, Estimate, str]]) -> str:
+    """The changes that clearly lower the solve rate, each with its largest loss and the group where it has it."""
+    if compared and not measured:
+        return "No cell from which a part was changed solves much, so no effect of a part can be seen."
+    if not compared:
+        return "No two cells of these tables differ by a single change, so no effect of a part can be measured."
+    if not losses:
+        if len(measured) == 1:
+            return "The one single change that was measured has no clear loss of solve rate."
+        return f"None of the {len(measured)} single changes that were measured has a clear loss of solve rate."
+    described = [
+        f"{_text(node)} ({points(estimate.effect)} points where a network must {DEMANDS.get(group, 'solve other tasks')}, "
+        f"{confidence_limits(estimate.low, estimate.high)})"
+        for node, estimate, group in losses[:NAMED]
+    ]
+    if len(losses) > NAMED:
+        described.append(count(len(losses) - NAMED, "other change"))
+    verb = "lower" if len(losses) > 1 else "lowers"
+    return f"{capital(listed(described))} clearly {verb} the solve rate."
+
+
+def _largest_loss(node: Node, effects: Effects) -> tuple[Estimate, str] | None:
+    """The largest clear loss of a change, and its group; None if it has none."""
+    found = [(estimate, group) for (cell, group), estimate in effects.items() if cell == node.cell and clear(estimate)]
+    lost = [(estimate, group) for estimate, group in found if estimate.effect < 0]
+    return min(lost, key=lambda one: (one[0].effect, one[1]), default=None)
+
+
+def _row(node: Node, effects: Effects) -> Change:
+    own = sorted(
+        ((estimate, group) for (cell, group), estimate in effects.items() if cell == node.cell),
+        key=lambda one: -abs(one[0].effect),
+    )
+    shown = [
+        (f"{_demand(group)} ({points(one.effect)}, {confidence_limits(one.low, one.high)})", one)
+        for one, group in own
+        if clear(one)
+    ]
+    text, _, equation = node.change.partition(": ")
+    return Change(
+        capital(text),
+        f"{node.parent} → {node.cell}" + (f": {equation}" if equation else ""),
+        [text for text, estimate in shown if estimate.effect < 0],
+        [text for text, estimate in shown if estimate.effect > 0],
+        [_demand(group) for estimate, group in own if not clear(estimate)],
+    )
+
+
+def _demand(group: str) -> str:
+    return DEMANDS.get(group, "other tasks")
+
+
+def _text(node: Node) -> str:
+    """The change from the parent: `removing the forget gate`, otherwise `going from lstm to gru`."""
+    if node.cell == "single_network":
+        return "replacing the gates by one network"
+    return f"removing {REMOVED[node.cell]}" if node.cell in REMOVED else f"going from {node.parent} to {node.cell}"
