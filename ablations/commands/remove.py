@@ -35,23 +35,25 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
             f"{study}: {count(len(mine), 'network')}, {len(own)} of them in no other study of {store.folder}.",
             soft_wrap=True,
         )
+        kept = [_arms(other) for other in others]
+        removed = _arms(tracker)
+        known = removed is not None and None not in kept  # a study that is not known may share any search
+        if not known:
+            out.print(
+                "Its Optuna searches will stay, as the cells of a study of this store cannot be built: to remove them too, name the "
+                "files of its plug-ins with --plugin.",
+                soft_wrap=True,
+            )
         _confirm(yes)
         for member in sorted(own):
             for path in reversed(store.files(member)):  # the result first: without it, the others are not used
                 path.unlink(missing_ok=True)
         shutil.rmtree(store.spool / study, ignore_errors=True)
-        kept = [_arms(other) for other in others]
-        removed, known = _arms(tracker), None not in kept  # a study that is not known may share any search
-        searches = delete_searches(
-            (removed or []) if known else [], [arm for arms in kept for arm in arms or ()], storage(store)
-        )
+        shared_arms = [arm for arms in kept for arm in arms or ()]
+        searches = delete_searches(removed, shared_arms, storage(store)) if removed and known else 0
         with using(store):
             tracker.delete()
     out.print(f"Removed {study}: {count(len(own), 'network')}, {count(searches, 'search', 'searches')}.")
-    if removed is None or not known:
-        out.print(
-            "Its Optuna searches stay: the cells of a study of this store cannot be built here, such as those of plug-ins."
-        )
 
 
 def _confirm(yes: bool) -> None:

@@ -1,6 +1,7 @@
 """`whygates rm`: what it removes, and what it does not."""
 
 import json
+import shutil
 from pathlib import Path
 
 import optuna
@@ -13,6 +14,7 @@ from tests.ablations.cli_process import TINY
 from tests.ablations.cli_runner import whygates
 
 STORE = "whygates-store"
+PLUGIN = Path(__file__).parents[3] / "examples" / "ugrnn.py"
 
 
 def test_rm_removes_a_study_and_only_the_networks_that_no_other_has(copied: Path) -> None:
@@ -51,3 +53,23 @@ def test_rm_needs_confirmation_or_yes(copied: Path) -> None:
         2, "whygates: rm: nothing was removed; add --yes to remove it without confirmation\n",
     )  # fmt: skip
     assert len(list((copied / STORE / "members").glob("*.json"))) == 32
+
+
+def test_the_searches_of_a_plugin_are_removed_if_its_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY.replace('["rnn", "gru"]', '["gru", "ugrnn"]'))
+    assert (
+        whygates(
+            "sweep", "tiny.toml", "--plugin", PLUGIN, "--only", "task:recall", "--only", "cell:ugrnn", cwd=tmp_path
+        ).code
+        == 0
+    )
+    store = Store.open(tmp_path / STORE)
+    shutil.copytree(store.folder, tmp_path / "again")
+    searches = len(optuna.get_all_study_names(storage(store)))
+
+    outcome = whygates("rm", "tiny", "--yes", cwd=tmp_path)
+    assert "Its Optuna searches will stay" in outcome.stdout
+    assert outcome.stdout.endswith("Removed tiny: 8 networks, 0 searches.\n")
+    outcome = whygates("rm", "tiny", "--yes", "--plugin", PLUGIN, "--store", "again", cwd=tmp_path)
+    assert "will stay" not in outcome.stdout
+    assert outcome.stdout.endswith(f"Removed tiny: 8 networks, {searches} searches.\n")
