@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -32,10 +33,13 @@ def main(folder: Path, published: Path) -> None:
         join([published, new] if published.is_dir() else [new], joined)
         build(joined, out)
         shutil.rmtree(published, ignore_errors=True)
-        shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "whygates-files.json"))
-        for name in MEMBERS:
-            rows = pd.read_csv(published / name, dtype=str, keep_default_na=False)
-            rows.loc[:, (rows != "").any()].to_csv(published / name, index=False)  # no empty columns
+        shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "trials.csv", "whygates-files.json"))
+        for name, target in (("results.csv", "results.csv"), ("trials.csv", "trials.csv.gz")):
+            rows = pd.read_csv(out / name, dtype=str, keep_default_na=False)
+            packed: Any = {"method": "infer", "mtime": 0} if target.endswith(".gz") else None  # equal rows, equal bytes
+            rows.loc[:, (rows != "").any()].to_csv(
+                published / target, index=False, compression=packed
+            )  # no empty columns
         for name in ("report.html", "report.md"):
             page = published / name
             page.write_text(without_pdfs(page.read_text(encoding="utf-8")), encoding="utf-8")

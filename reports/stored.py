@@ -45,7 +45,7 @@ def stored(folder: Path, thin: Tables) -> Iterator[tuple[str, str | bytes | Path
         return
     paths = {name: folder / name for name in TABLES if (folder / name).is_file()}
     for name, path in paths.items():
-        if name == "results.csv" and "trials.csv" not in paths:
+        if name == "results.csv" and not paths.keys() & {"trials.csv", "trials.csv.gz"}:
             yield from _split(path)
         elif name == "curves.csv" and thin.curves is not None:
             yield name, _text(thin.curves)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import difflib
+import gzip
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +22,7 @@ from reports.aggregates.tuning import SCALES
 from reports.statistics.strata import group_of
 from reports.untrained import with_untrained
 
-MEMBERS = ("results.csv", "trials.csv")
+MEMBERS = ("results.csv", "trials.csv", "trials.csv.gz")
 CURVES_FILES = ("curves.csv", "curves.parquet")
 """Either form of the curves: Parquet takes a tenth of the space."""
 TABLES = (*MEMBERS, *CURVES_FILES, "study.json")
@@ -193,7 +195,8 @@ def _parsed(file: Path) -> pd.DataFrame | None:
 
 def separator(file: Path) -> str:
     """The separator of a table, which is the most frequent one in its header: spreadsheets also write semicolons and tabs."""
-    with open(file, encoding="utf-8-sig", errors="replace") as lines:
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8-sig", errors="replace") as lines:
         header = lines.readline()
     return max(",;\t", key=header.count)
 
@@ -243,7 +246,7 @@ def _csv(file: Path, required: tuple[str, ...], rows: bool = True, limit: int = 
         table.attrs["decimal comma"] = separator(file) != ","
     except pd.errors.EmptyDataError as error:
         raise BadTable(f"{file}: the file is empty") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BadTable(f"{file}: this is not a CSV table ({str(error).strip()})") from error
     missing = [column for column in required if column not in table]
     if len(missing) == len(required):
