@@ -35,9 +35,9 @@ def lattice_with_effects(
     if compact := tree.is_compact(nodes, demands):
         caption = (
             "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "
-            "of the change on the solve rate in each group of tasks, in percentage points (blue: increase, orange: "
-            f"decrease). Bold and saturated: the {interval} interval excludes 0. Pale, with “?”: it includes 0. Grey: the cell's own "
-            "solve rate, where it has no parent or the two were not compared; a dot: not trained. Effects are means over the tasks and "
+            "of the change on the solve rate in each group of tasks, in percentage points. Coloured (blue: increase, orange: decrease): the "
+            f"{interval} interval excludes 0. With “?”: it includes 0. In per cent: the cell's own solve rate, where it has no parent or "
+            "the two have no lag in common; a dot: no networks of the cell. Effects are means over the tasks and "
             "lags that both cells have, rates over those that the cell has."
         )
     else:

@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from reports.aggregates.lattice import Node, clear
 from reports.aggregates.outcomes import Table
 from reports.figures.panels import MANY
-from reports.figures.style import FAINT, FAINT_ON_LIGHT, INK, ON_DARK, ON_LIGHT, RULE, WIDTH, CellStyle
+from reports.figures.style import FAINT, INK, ON_DARK, ON_LIGHT, RULE, WIDTH, CellStyle
 from reports.format import confidence_limits, percent, points, short
 from reports.statistics.contrasts import Estimate
 
@@ -88,19 +88,18 @@ def compact(
 
 
 def _field(ax: Axes, x: int, y: int, node: Node, rate: float | None, effect: Estimate | None) -> None:
-    """An entry of the matrix: the effect, or the solve rate of a cell without a parent, shaded by sign and size."""
+    """An entry of the matrix: the effect, coloured by sign and size if its interval excludes 0, or the cell's solve rate."""
     color, text, ink, bold = "white", "", FAINT, False
     if rate is None:
         text = "·"
     elif effect is None:
-        color, text = _tint("#8a939c", 0.35 * rate), percent(rate).replace(" ", "")
-        ink = FAINT_ON_LIGHT
-    else:
-        bold = clear(effect)
+        text = percent(rate).replace(" ", "")
+    elif bold := clear(effect):
         share = min(1.0, abs(effect.effect))
-        color = _tint(MORE if effect.effect > 0 else LESS, (0.25 + 0.75 * share) if bold else 0.25 * share)
-        text = points(effect.effect) + ("" if bold else "?")
-        ink = (ON_DARK if share > 0.45 else ON_LIGHT) if bold else FAINT_ON_LIGHT
+        color, text = _tint(MORE if effect.effect > 0 else LESS, 0.25 + 0.75 * share), points(effect.effect)
+        ink = ON_DARK if share > 0.6 else ON_LIGHT
+    else:
+        text = f"{points(effect.effect)}?"
     ax.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, facecolor=color, edgecolor=RULE, linewidth=0.5))
     ax.text(
         x + 0.5, y + 0.52, text, ha="center", va="center", fontsize=8, color=ink, weight="bold" if bold else "normal"

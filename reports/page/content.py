@@ -38,7 +38,8 @@ from reports.text.conditions import conditions
 from reports.untrained import trained
 
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?", "not_tested": "–"}
-AGREES = {"agrees": "= agrees", "differs": "≠ differs", "open": "○ open"}
+AGREES = {"agrees": "= also {}", "differs": "≠ differs", "open": "○ open"}
+"""What the literature says of a claim with a verdict."""
 
 
 class Case(NamedTuple):
@@ -99,13 +100,13 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     cases = [_case(verdict, styles, study) for verdict in verdicts]
     return {
         "name": name,
-        "scope": _scope(view),
+        "scope": _scope(view, tables.results),
         "unfinished": incomplete.unfinished(tables.results, study),
         "command": study.get("command", ""),
         "tally": sentences.tally([verdict.verdict for verdict in verdicts]),
         "preliminary": seeds < ENOUGH_SEEDS,
         "needed": sentences.needed(seeds, MIN_LAGS),
-        "sizes": methods.sizes_shown(tables.results),
+        "sizes": methods.sizes_shown(tables.results, study),
         "title": (study.get("definition", {}).get("description") or f"Why gates? Study {name}").replace("`", ""),
         "findings": found,
         "findings_by_cell": by_task.rows(found, view.cells),
@@ -186,8 +187,8 @@ def _view(tables: Tables) -> View:
     return View(results, pick(results, phase="confirm"), all_sizes, cells, groups, counts, styles)
 
 
-def _scope(view: View) -> str:
-    """The extent of the study: cells, tasks, lags, seeds, networks."""
+def _scope(view: View, results: Table) -> str:
+    """The extent of the study: cells, tasks, lags, seeds, and networks of all sizes."""
     confirmed = view.results["phase"] == "confirm"
     seeds = confirmed.groupby([view.results[column] for column in ARM]).sum()  # 0 for arms that are only tuned
     strata = len(trained(view.results)[["task", "lag"]].drop_duplicates())
@@ -196,7 +197,7 @@ def _scope(view: View) -> str:
             count(len(view.cells), "cell"),
             f"{count(view.results['task'].nunique(), 'task')}, {count(strata, 'pair')} of task and lag",
             f"{span(seeds.min(), seeds.max())} confirmation seed{'s' if seeds.max() != 1 else ''} each",
-            count(len(trained(view.results)), "network"),
+            f"{count(len(trained(results)), 'network')} trained",
         ]
     )
 
@@ -217,7 +218,7 @@ def _case(verdict: Verdict, styles: dict[str, style.CellStyle], study: Mapping[s
         verdict.verdict.replace("_", " "),
         sentences.effect(verdict),
         verdict.decisive if len(verdict.contrasts) > 1 else "",
-        AGREES.get(verdict.literature, ""),
+        AGREES.get(verdict.literature, "").format(verdict.verdict),
         claim.origin if claim else "",
         conditions(claim) if claim else [],
         sentences.opening(verdict.why),

@@ -64,14 +64,15 @@ def search_space(study: Mapping[str, Any]) -> list[Fact]:
     return [Fact(name, _range(values)) for name, values in space.items()]
 
 
-def sizes_shown(results: Table) -> str:
+def sizes_shown(results: Table, study: Mapping[str, Any]) -> str:
     """Which of several sizes the figures show; empty if there is only one."""
     sizes = sorted(results["size"].dropna().unique()) if "size" in results else []
     if len(sizes) < 2:
         return ""
     others = listed(f"{size:,.0f}" for size in sizes[1:])
+    unit = " parameters" if study.get("definition", {}).get("match") == "parameters" else ""
     return (
-        f"Figures and tables show networks of the smallest size, {sizes[0]:,.0f}. Networks of size {others} are used by the "
+        f"Figures and tables show networks of the smallest size, {sizes[0]:,.0f}{unit}. Networks of size {others} are used by the "
         "claims that compare sizes, and are in the figure of cost and solve rate if they have its tasks and lags."
     )
 

@@ -7,7 +7,7 @@ from reports.aggregates.lattice import Node, clear
 from reports.aggregates.outcomes import Table
 from reports.format import confidence_limits, count, listed, points
 from reports.statistics.contrasts import Estimate
-from reports.text.sentences import DEMANDS, capital
+from reports.text.sentences import DEMANDS, capital, group_name
 
 REMOVED = {
     "lstm_no_forget": "the forget gate",
@@ -18,11 +18,13 @@ REMOVED = {
 }
 """The part that a cell lacks and its parent has."""
 ABLE = 0.25
-"""Solve rate that a cell must have in some group of tasks for a change of it to be able to lower it."""
+"""Solve rate that a cell must have in a group of tasks for a change of it to be able to lower it."""
 NAMED = 3
 """Most changes that the sentence names."""
-ROWS = 5
+ROWS = 6
 """Most changes that have a row."""
+MANY = 8
+"""Cells of a study above which the sentence counts changes, and rows name them."""
 
 Effects = Mapping[tuple[str, str], Estimate]
 """By (cell, group): the solve rate of the cell minus that of its parent."""
@@ -36,7 +38,7 @@ class Change(NamedTuple):
     cells: str
     """The two cells, and the equation that differs, if the catalogue has it: `lstm → lstm_no_forget: c' = c + i ⊙ z`."""
     lowers: list[str]
-    """The groups with a clear loss, the largest first: `forget what it has accumulated (−90, −98 to −74)`."""
+    """The groups with a clear loss, the largest first: `forget what it has accumulated (erase): −90 (−98 to −74)`."""
     raises: list[str]
     """The groups with a clear gain, the largest first."""
     neither: list[str]
@@ -46,8 +48,10 @@ class Change(NamedTuple):
 class Changes(NamedTuple):
     """What the report says of single changes."""
 
+    many: bool
+    """Whether the study has more than MANY cells."""
     sentence: str
-    """Those that clearly lower the solve rate, the worst first."""
+    """Those that clearly lower the solve rate, the worst first; of many cells, how many do."""
     rows: list[Change]
     """Those with the largest clear losses, at most ROWS."""
     harmless: str
@@ -57,29 +61,57 @@ class Changes(NamedTuple):
 def changes(nodes: Sequence[Node], effects: Effects, rates: Table) -> Changes:
     """Describe the single changes of a lattice.
 
-    Changes of a cell that solves hardly anything are left out, as they cannot lower that.
+    A change can lower the solve rate only where the unchanged cell has one: groups of tasks that it hardly solves are left out, except
+    where the change clearly raises it.
 
     :param nodes: the cells of the lattice.
     :param rates: group, cell, rate.
     """
-    able = set(rates.loc[rates["rate"] >= ABLE, "cell"])
+    able = set(rates.loc[rates["rate"] >= ABLE, ["cell", "group"]].itertuples(index=False, name=None))
     compared = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
-    measured = [node for node in compared if node.parent in able]
-    losses = [(node, *loss) for node in measured if (loss := _largest_loss(node, effects))]
+    parents = {node.cell: node.parent for node in compared}
+    seen = {
+        (cell, group): one
+        for (cell, group), one in effects.items()
+        if (parents.get(cell), group) in able or (clear(one) and one.effect > 0)
+    }
+    measured = [
+        node for node in compared if any((node.parent, group) in able for cell, group in seen if cell == node.cell)
+    ]
+    losses = [(node, *loss) for node in measured if (loss := _largest_loss(node, seen))]
     losses.sort(key=lambda loss: loss[1].effect)
-    worse = [node for node, _, _ in losses]
+    worse, many = [node for node, _, _ in losses], len(nodes) > MANY
     return Changes(
-        _sentence(compared, measured, losses),
-        [_row(node, effects) for node in worse[:ROWS]],
-        _harmless([node for node in measured if node not in worse]),
+        many,
+        _count(measured, seen, len(losses)) if many and losses else _sentence(compared, measured, losses),
+        [_row(node, seen) for node in worse[:ROWS]],
+        _harmless([node for node in measured if node not in worse], seen),
     )
 
 
-def _harmless(nodes: Sequence[Node]) -> str:
-    """The changes without a clear loss, by the cell that is changed."""
+def _count(measured: Sequence[Node], effects: Effects, losses: int) -> str:
+    """How many changes clearly lower or raise the solve rate."""
+    gains = len({cell for (cell, _), one in effects.items() if clear(one) and one.effect > 0})
+    return (
+        f"Of {count(len(measured), 'single change')} of a cell that learns some tasks, {losses} clearly lower{'s' * (losses == 1)} the solve "
+        f"rate on some of them; {gains or 'none'} clearly raise{'s' * (gains == 1)} it on some."
+    )
+
+
+def _harmless(nodes: Sequence[Node], effects: Effects) -> str:
+    """The changes without a clear loss, by the cell that is changed, with the number of groups in which that was measured."""
+    groups = {node.cell: sum(cell == node.cell for cell, _ in effects) for node in nodes}
     parents = dict.fromkeys(node.parent for node in nodes)
-    kept = [f"from {parent} to {listed(node.cell for node in nodes if node.parent == parent)}" for parent in parents]
-    return f"No clear loss in any group of tasks: {'; '.join(kept)}." if kept else ""
+    kept = [
+        f"from {parent} to "
+        + listed(f"{node.cell} ({count(groups[node.cell], 'group')})" for node in nodes if node.parent == parent)
+        for parent in parents
+    ]
+    return (
+        f"No clear loss in any group of tasks that the unchanged cell learns, as far as they were tried: {'; '.join(kept)}."
+        if kept
+        else ""
+    )
 
 
 def _sentence(compared: Sequence[Node], measured: Sequence[Node], losses: Sequence[tuple[Node, Estimate, str]]) -> str:
@@ -116,7 +148,7 @@ def _row(node: Node, effects: Effects) -> Change:
         key=lambda one: -abs(one[0].effect),
     )
     shown = [
-        (f"{_demand(group)} ({points(one.effect)}, {confidence_limits(one.low, one.high)})", one)
+        (f"{_demand(group)}: {points(one.effect)} ({confidence_limits(one.low, one.high)})", one)
         for one, group in own
         if clear(one)
     ]
@@ -131,7 +163,9 @@ def _row(node: Node, effects: Effects) -> Change:
 
 
 def _demand(group: str) -> str:
-    return DEMANDS.get(group, "other tasks")
+    """What the tasks of a group demand, and its name: `hold a value (latch)`."""
+    demand = DEMANDS.get(group, "")
+    return f"{demand} ({group})" if demand not in ("", group) else group_name(group)
 
 
 def _text(node: Node) -> str:

@@ -18,7 +18,7 @@ RULE_WORDS = (
 )
 GLOSSARY = (
     "Lag: the number of steps over which a task demands memory, as its row under Results says. Solve rate: the share of networks "
-    "that meet the task's criterion within the budget. A network must hold a value in latch tasks, and forget one in erase tasks."
+    "that meet the task's criterion within the budget. Reach: the lag at which half of a cell's networks solve the task."
 )
 LITERATURE_MARKS = "[R]: checked in a public copy of the source. [M]: quoted from memory of the paper."
 
@@ -54,7 +54,7 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
         return "There are no confirmation runs, so no claim can be decided."
     decided = [verdict for verdict in verdicts if verdict.verdict in ("supported", "refuted")]
     tested = [verdict for verdict in verdicts if verdict.verdict != "not_tested"]
-    from_searches = f" from {count(searches, 'search', 'searches')}" if searches else ""
+    from_searches = f", from {count(searches, 'tuning search', 'tuning searches')}" if searches else ""
     basis = f"{count(seeds, 'confirmation seed')} per cell, task and lag{from_searches}"
     if seeds < ENOUGH_SEEDS:
         return (
@@ -63,11 +63,14 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
         )
     agreeing = sum(verdict.literature == "agrees" for verdict in decided)
     differing = sum(verdict.literature == "differs" for verdict in decided)
+    unpublished = len(decided) - agreeing - differing
     literature = (
-        f", {agreeing} in agreement with the literature and {differing} against it" if agreeing + differing else ""
+        f" (as in the literature: {agreeing}, against it: {differing}, no published answer: {unpublished})"
+        if agreeing + differing
+        else ""
     )
     return (
-        f"{len(decided)} of {count(len(verdicts), 'claim')} are decided{literature}; {len(tested) - len(decided)} inconclusive, "
+        f"{len(decided)} of {count(len(verdicts), 'claim')} are decided{literature}, {len(tested) - len(decided)} are inconclusive, "
         f"{len(verdicts) - len(tested)} not tested. {capital(basis)}."
     )
 

@@ -285,11 +285,9 @@ def test_trials_may_have_a_table_of_their_own(write, tmp_path):
     trials.assign(score="x").to_csv(tmp_path / "trials.csv", index=False)
     assert "trials.csv: column score, row 2: 'x' must be a finite number" in error_message(tmp_path)
     (tmp_path / "trials.csv").unlink()
-    packed = tmp_path / "trials.csv.gz"
-    trials.to_csv(packed, index=False)
+    trials.to_csv(packed := tmp_path / "trials.csv.gz", index=False)
     pd.testing.assert_frame_equal(read(tmp_path).results, whole.results)
-    content = packed.read_bytes()
-    for damaged in (content[:-30], content[:20] + bytes(10) + content[30:], b"hash,cell"):
+    for damaged in ((content := packed.read_bytes())[:-30], content[:20] + bytes(10) + content[30:], b"hash,cell"):
         packed.write_bytes(damaged)
         assert "trials.csv.gz: this is not a CSV table" in error_message(tmp_path)
 

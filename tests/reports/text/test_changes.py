@@ -19,7 +19,7 @@ def sentence(nodes: list[Node], effects: dict[tuple[str, str], Estimate], rates:
     return changes(nodes, effects, rates).sentence
 
 
-SOLVES = pd.DataFrame({"group": "erase", "cell": ["lstm"], "rate": [0.9]})
+SOLVES = pd.DataFrame({"group": ["erase", "latch", "state", "count"], "cell": "lstm", "rate": 0.9})
 LOSS, GAIN, UNCLEAR = estimate(-0.834, -0.97, -0.6), estimate(0.5, 0.3, 0.7), estimate(-0.834, -0.97, 0.1)
 
 
@@ -77,9 +77,12 @@ def test_a_row_has_the_groups_of_each_sign_from_the_largest_effect() -> None:
         Change(
             "No forget gate",
             "lstm → lstm_no_forget: c' = c + i ⊙ z",
-            ["track a discrete state (−83, −97 to −60)", "forget what it has accumulated (−30, −40 to −20)"],
-            ["count (+50, +30 to +70)"],
-            ["hold a value"],
+            [
+                "track a discrete state (state): −83 (−97 to −60)",
+                "forget what it has accumulated (erase): −30 (−40 to −20)",
+            ],
+            ["count: +50 (+30 to +70)"],
+            ["hold a value (latch)"],
         )
     ]
 
@@ -90,4 +93,23 @@ def test_rows_are_those_with_the_largest_losses_and_the_rest_without_one_is_name
     effects |= {("gru", "erase"): GAIN, ("lstm_no_input", "erase"): UNCLEAR}
     found = changes([*lossy, GRU, NO_INPUT], effects, SOLVES)
     assert [row.text for row in found.rows] == [f"Change {k}" for k in range(ROWS, 0, -1)]
-    assert found.harmless == "No clear loss in any group of tasks: from lstm to gru and lstm_no_input."
+    assert found.harmless == (
+        "No clear loss in any group of tasks that the unchanged cell learns, as far as they were tried: "
+        "from lstm to gru (1 group) and lstm_no_input (1 group)."
+    )
+    assert found.many
+    assert found.sentence == (
+        f"Of {len(lossy) + 2} single changes of a cell that learns some tasks, {len(lossy)} clearly lower the solve rate on some of them; "
+        "1 clearly raises it on some."
+    )
+
+
+def test_groups_that_the_unchanged_cell_hardly_solves_are_left_out_unless_the_change_raises_the_rate() -> None:
+    rates = pd.DataFrame({"group": ["erase", "latch", "count"], "cell": "lstm", "rate": [0.9, 0.1, 0.1]})
+    effects = {
+        ("lstm_no_forget", "erase"): LOSS,
+        ("lstm_no_forget", "latch"): UNCLEAR,
+        ("lstm_no_forget", "count"): GAIN,
+    }
+    (row,) = changes([NO_FORGET], effects, rates).rows
+    assert (len(row.lowers), row.raises, row.neither) == (1, ["count: +50 (+30 to +70)"], [])
