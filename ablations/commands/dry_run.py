@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablations.commands.sweep import default_workers
+from ablations.commands.table import fitted
 from ablations.engines import choose
 from ablations.engines.device import CPU
 from ablations.studies.study import Arm, Study
@@ -72,7 +73,7 @@ def print_plan(
             *(f"{sum(p.networks[phase] for p in group):,}" for phase in PHASES),
             duration(sum(p.seconds for p in group)),
         )
-    out.print(table)
+    out.print(fitted(table, out, ("hidden", "parameters", "rerank", "size", "tune", "confirm")))
 
 
 def _plans(arms: Sequence[Arm], engine: str, out: Console, device: torch.device) -> Iterable[Plan]:

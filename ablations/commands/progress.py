@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ablations.commands.table import fits
 from ablations.studies.study import Arm
 from ablations.sweeps.jobs import Event, ProbeProgress, Warned
 from ablations.sweeps.sizes import phase_sizes
@@ -18,9 +19,6 @@ from ablations.sweeps.workers.outcome import ArmOutcome
 from reports.format import count, duration
 
 TITLE = "confirmation seeds with a solved task"
-MAX_COLUMNS = 8
-"""Cells that are columns of the summary; with more cells, each is a row."""
-
 Rates = dict[tuple[str, int, int], dict[str, str]]
 """Solve rates as text: by task, lag and size, then by cell."""
 
@@ -134,7 +132,8 @@ class Display:
             row = rates.setdefault((arm.task.label, arm.lag, arm.size), {})
             row[arm.cell.label] = f"{sum(solved)}/{len(solved)}" if solved else "–"
         if self.solved:
-            self.out.print((_cells_as_columns if len(cells) <= MAX_COLUMNS else _cells_as_rows)(cells, rates))
+            table = _cells_as_columns(cells, rates)
+            self.out.print(table if fits(table, self.out) else _cells_as_rows(cells, rates))
         for outcome in outcomes:
             if outcome.status == "failed":
                 error = f" {outcome.arm}: {_last_line(outcome.error)} (its run in MLflow has the traceback)"

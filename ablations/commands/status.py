@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from ablations.commands.table import fitted
 from ablations.errors import InputError
 from ablations.sweeps.search import PHASES
 from ablations.sweeps.store import Store
@@ -76,19 +77,8 @@ def tracked_status(tracker: TrackedStudy) -> StudyStatus:
 def show_status(status: StudyStatus, out: Console) -> None:
     """Print the arms as a table, the total, an estimate of the remaining time, and what is missing."""
     table = Table()
-    for column in (
-        "cell",
-        "task",
-        "lag",
-        "size",
-        "tuned",
-        "reranked",
-        "confirmed",
-        "probed",
-        "solved",
-        "diverged",
-        "state",
-    ):
+    columns = ("cell", "task", "lag", "size", "tuned", "reranked", "confirmed", "probed", "solved", "diverged", "state")
+    for column in columns:
         right = column in ("lag", "size", "probed", "solved", "diverged")
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for arm in status.arms:
@@ -98,7 +88,7 @@ def show_status(status: StudyStatus, out: Console) -> None:
             *(f"{arm[phase]['done']}/{arm[phase]['of']}" for phase in PHASES), str(confirm["probed"]),
             f"{confirm['solved']}/{confirm['done']}", str(sum(arm[phase]["diverged"] for phase in PHASES)), arm["state"],
         )  # fmt: skip
-    out.print(table)
+    out.print(fitted(table, out, ("reranked", "probed", "diverged", "size", "tuned", "confirmed")))
     phases = status.trained_phases
     done, total = sum(phase["done"] for phase in phases), sum(phase["of"] for phase in phases)
     remaining, sweep = "", ""

@@ -50,9 +50,11 @@ def serve(folder: Path, port: int | None, open_browser: bool, out: Console) -> N
 
 
 def _show(studies: dict[str, str], store: Store, open_browser: bool, out: Console) -> None:
+    out.print(
+        f"MLflow UI on {address(store)}{', Ctrl-C stops it' if store.local else ''}. The studies:", soft_wrap=True
+    )
     for name, experiment in studies.items():
         out.print(Text.assemble((name, "bold"), f"  {address(store)}/{link(experiment)}"), soft_wrap=True)
-    out.print(f"MLflow UI on {address(store)}{', Ctrl-C stops it' if store.local else ''}", soft_wrap=True)
     if open_browser:
         first = next(iter(studies.values()), None)
         webbrowser.open(f"{address(store)}/{link(first) if first else ''}")

@@ -19,6 +19,9 @@ from ablations.tracking.summaries import summary
 from ablations.tracking.tracked import MANIFEST, SKIPPED, TrackedStudy
 from reports import output
 
+FIGURE = "curves.svg"
+"""The artifact with the curves of a network: of its training, and of its probes."""
+
 
 class Tracker(TrackedStudy):
     """A study's experiment that a sweep writes to."""
@@ -109,9 +112,11 @@ class Tracker(TrackedStudy):
 
         Repeating it adds nothing: MLflow ignores a point that it has with the same value, step and timestamp.
         """
-        for path in (self.store.weights_path(member), self.store.figure_path(member)):
-            if path.exists():  # a diverged member has no weights
-                self.client.log_artifact(run_id, str(path))
+        weights, figure = self.store.weights_path(member), self.store.figure_path(member)
+        if weights.exists():  # a diverged member has none
+            self.client.log_artifact(run_id, str(weights))
+        if figure.exists():
+            self.client.log_text(run_id, figure.read_text(encoding="utf-8"), FIGURE)
         when = self.client.get_run(run_id).info.start_time
         metrics = {name: value for f in findings.values() for name, value in f["metrics"].items()}
         curves = {name: curve for f in findings.values() for name, curve in f["curves"].items()}

@@ -35,9 +35,9 @@ def test_the_server_serves_the_saved_view_and_the_study_until_it_is_terminated(s
     assert server.stdout
     try:
         lines = [server.stdout.readline() for _ in range(3)]
-        view = re.fullmatch(rf"tiny\s+({re.escape(address)}/#/experiments/\d+/runs\?.*)\n", lines[1])
+        assert lines[1] == f"MLflow UI on {address}, Ctrl-C stops it. The studies:\n"
+        view = re.fullmatch(rf"tiny\s+({re.escape(address)}/#/experiments/\d+/runs\?.*)\n", lines[2])
         assert view, lines
-        assert lines[2] == f"MLflow UI on {address}, Ctrl-C stops it\n"
         with urlopen(f"{address}/") as page:
             assert b"<html" in page.read().lower()
         assert port_of(Store(swept / "whygates-store")) == port

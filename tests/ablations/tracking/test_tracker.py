@@ -171,7 +171,7 @@ def test_findings_of_probes_are_added_to_the_run_of_the_member(store: Store, log
             points = curves[curves.metric == metric][["step", "value"]].to_numpy().tolist()
             assert points == [list(point) for point in curve]
     (run,) = tracker._runs("tags.kind = 'member'")
-    assert {a.path for a in tracker.client.list_artifacts(run.info.run_id)} == {"a.safetensors", "a.svg"}
+    assert {a.path for a in tracker.client.list_artifacts(run.info.run_id)} == {"a.safetensors", "curves.svg"}
     assert Tracker(store, "tiny").begin(manifest(STUDY)) == {"a": Logged(STUDY.arms()[0].hash, frozenset(FINDINGS))}
 
 
