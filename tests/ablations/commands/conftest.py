@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ablations.cli_process import TINY
+from tests.ablations.cli_process import PROBED
 from tests.ablations.cli_runner import Outcome, whygates
 
 
@@ -11,7 +11,7 @@ from tests.ablations.cli_runner import Outcome, whygates
 def first_sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A folder with a tiny study that was swept into the default store, and the outcome of that sweep."""
     folder = tmp_path_factory.mktemp("swept")
-    (folder / "tiny.toml").write_text(TINY)
+    (folder / "tiny.toml").write_text(PROBED)
     outcome = whygates("sweep", "tiny.toml", "--workers", "2", cwd=folder)
     assert outcome.code == 0, outcome
     return folder, outcome
@@ -35,5 +35,5 @@ def reported(swept: Path) -> Path:
 def copied(swept: Path, tmp_path: Path) -> Path:
     """A folder with a copy of the swept store."""
     shutil.copytree(swept / "whygates-store", tmp_path / "whygates-store")
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(PROBED)
     return tmp_path

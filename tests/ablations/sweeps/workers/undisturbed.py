@@ -13,7 +13,7 @@ from ablations.tracking.tracker import Tracker
 from tests.ablations.cli_process import digests
 
 PLUGIN = Path(__file__).parents[4] / "examples" / "ugrnn.py"
-LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1"]
+LONGER = ["train.steps=60", "train.eval_every=5", "sizes=[100]", "tune.rerank=1", 'confirm.probes=["flow", "gates"]']
 MEMBERS = 4 * (4 + 2 + 4)
 
 
