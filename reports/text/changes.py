@@ -1,6 +1,6 @@
 """What the single changes of the gate lattice do: a sentence, and a row for each that clearly changes the solve rate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from reports.aggregates.lattice import Node, clear
@@ -69,43 +69,51 @@ def changes(nodes: Sequence[Node], effects: Effects, rates: Table) -> Changes:
     """
     able = set(rates.loc[rates["rate"] >= ABLE, ["cell", "group"]].itertuples(index=False, name=None))
     compared = [node for node in nodes if any(cell == node.cell for cell, _ in effects)]
-    parents = {node.cell: node.parent for node in compared}
-    seen = {
-        (cell, group): one
-        for (cell, group), one in effects.items()
-        if (parents.get(cell), group) in able or (clear(one) and one.effect > 0)
-    }
-    measured = [
-        node for node in compared if any((node.parent, group) in able for cell, group in seen if cell == node.cell)
-    ]
-    losses = [(node, *loss) for node in measured if (loss := _largest_loss(node, seen))]
+    seen = {node.cell: _where_seen(node, effects, able) for node in compared}
+    measured = [node for node in compared if any((node.parent, group) in able for group in seen[node.cell])]
+    losses = [(node, *loss) for node in measured if (loss := _largest_loss(seen[node.cell]))]
     losses.sort(key=lambda loss: loss[1].effect)
     worse, many = [node for node, _, _ in losses], len(nodes) > MANY
     return Changes(
         many,
-        _count(measured, seen, len(losses)) if many and losses else _sentence(compared, measured, losses),
-        [_row(node, seen) for node in worse[:ROWS]],
-        _harmless([node for node in measured if node not in worse], seen),
+        _count([seen[node.cell] for node in measured], len(losses))
+        if many and losses
+        else _sentence(compared, measured, losses),
+        [_row(node, seen[node.cell]) for node in worse[:ROWS]],
+        _harmless({node: len(seen[node.cell]) for node in measured if node not in worse}),
     )
 
 
-def _count(measured: Sequence[Node], effects: Effects, losses: int) -> str:
-    """How many changes clearly lower or raise the solve rate."""
-    gains = len({cell for (cell, _), one in effects.items() if clear(one) and one.effect > 0})
+def _where_seen(node: Node, effects: Effects, able: Collection[tuple[str | None, str]]) -> dict[str, Estimate]:
+    """The effects of a change by group, where its parent is able to solve the tasks, or the change clearly raises the rate."""
+    return {
+        group: one
+        for (cell, group), one in effects.items()
+        if cell == node.cell and ((node.parent, group) in able or (clear(one) and one.effect > 0))
+    }
+
+
+def _count(measured: Sequence[Mapping[str, Estimate]], losses: int) -> str:
+    """How many changes clearly lower or raise the solve rate.
+
+    :param measured: the effects of each change by group.
+    """
+    gains = sum(any(clear(one) and one.effect > 0 for one in by_group.values()) for by_group in measured)
     return (
         f"Of {count(len(measured), 'single change')} of a cell that learns some tasks, {losses} clearly lower{'s' * (losses == 1)} the solve "
         f"rate on some of them; {gains or 'none'} clearly raise{'s' * (gains == 1)} it on some."
     )
 
 
-def _harmless(nodes: Sequence[Node], effects: Effects) -> str:
-    """The changes without a clear loss, by the cell that is changed, with the number of groups in which that was measured."""
-    groups = {node.cell: sum(cell == node.cell for cell, _ in effects) for node in nodes}
-    parents = dict.fromkeys(node.parent for node in nodes)
+def _harmless(groups: Mapping[Node, int]) -> str:
+    """The changes without a clear loss, by the cell that is changed.
+
+    :param groups: in how many groups of tasks each was measured.
+    """
     kept = [
         f"from {parent} to "
-        + listed(f"{node.cell} ({count(groups[node.cell], 'group')})" for node in nodes if node.parent == parent)
-        for parent in parents
+        + listed(f"{node.cell} ({count(n, 'group')})" for node, n in groups.items() if node.parent == parent)
+        for parent in dict.fromkeys(node.parent for node in groups)
     ]
     return (
         f"No clear loss in any group of tasks that the unchanged cell learns, as far as they were tried: {'; '.join(kept)}."
@@ -135,30 +143,27 @@ def _sentence(compared: Sequence[Node], measured: Sequence[Node], losses: Sequen
     return f"{capital(listed(described))} clearly {verb} the solve rate."
 
 
-def _largest_loss(node: Node, effects: Effects) -> tuple[Estimate, str] | None:
+def _largest_loss(effects: Mapping[str, Estimate]) -> tuple[Estimate, str] | None:
     """The largest clear loss of a change, and its group; None if it has none."""
-    found = [(estimate, group) for (cell, group), estimate in effects.items() if cell == node.cell and clear(estimate)]
-    lost = [(estimate, group) for estimate, group in found if estimate.effect < 0]
-    return min(lost, key=lambda one: (one[0].effect, one[1]), default=None)
+    lost = [(one, group) for group, one in effects.items() if clear(one) and one.effect < 0]
+    return min(lost, key=lambda loss: (loss[0].effect, loss[1]), default=None)
 
 
-def _row(node: Node, effects: Effects) -> Change:
-    own = sorted(
-        ((estimate, group) for (cell, group), estimate in effects.items() if cell == node.cell),
-        key=lambda one: -abs(one[0].effect),
-    )
+def _row(node: Node, effects: Mapping[str, Estimate]) -> Change:
+    """The groups of tasks by the effect of a change, each from its largest effect on."""
+    own = sorted(effects.items(), key=lambda effect: -abs(effect[1].effect))
     shown = [
         (f"{_demand(group)}: {points(one.effect)} ({confidence_limits(one.low, one.high)})", one)
-        for one, group in own
+        for group, one in own
         if clear(one)
     ]
     text, _, equation = node.change.partition(": ")
     return Change(
         capital(text),
         f"{node.parent} → {node.cell}" + (f": {equation}" if equation else ""),
-        [text for text, estimate in shown if estimate.effect < 0],
-        [text for text, estimate in shown if estimate.effect > 0],
-        [_demand(group) for estimate, group in own if not clear(estimate)],
+        [text for text, one in shown if one.effect < 0],
+        [text for text, one in shown if one.effect > 0],
+        [_demand(group) for group, one in own if not clear(one)],
     )
 
 
