@@ -24,7 +24,7 @@ NAMED = 3
 ROWS = 6
 """Most changes that have a row."""
 MANY = 8
-"""Cells of a study above which the sentence counts changes, and rows name them."""
+"""Cells of a study above which changes have rows, and the sentence has no numbers."""
 
 Effects = Mapping[tuple[str, str], Estimate]
 """By (cell, group): the solve rate of the cell minus that of its parent."""
@@ -51,7 +51,7 @@ class Changes(NamedTuple):
     many: bool
     """Whether the study has more than MANY cells."""
     sentence: str
-    """Those that clearly lower the solve rate, the worst first; of many cells, how many do."""
+    """Those that clearly lower the solve rate, the worst first; of many cells, without numbers, which the rows have."""
     rows: list[Change]
     """Those with the largest clear losses, at most ROWS."""
     harmless: str
@@ -76,9 +76,7 @@ def changes(nodes: Sequence[Node], effects: Effects, rates: Table) -> Changes:
     worse, many = [node for node, _, _ in losses], len(nodes) > MANY
     return Changes(
         many,
-        _count([seen[node.cell] for node in measured], len(losses))
-        if many and losses
-        else _sentence(compared, measured, losses),
+        _in_words(worse, seen) if many and worse else _sentence(compared, measured, losses),
         [_row(node, seen[node.cell]) for node in worse[:ROWS]],
         _harmless({node: len(seen[node.cell]) for node in measured if node not in worse}),
     )
@@ -93,16 +91,28 @@ def _where_seen(node: Node, effects: Effects, able: Collection[tuple[str | None,
     }
 
 
-def _count(measured: Sequence[Mapping[str, Estimate]], losses: int) -> str:
-    """How many changes clearly lower or raise the solve rate.
+def _in_words(losses: Sequence[Node], seen: Mapping[str, Mapping[str, Estimate]]) -> str:
+    """Where the changes with the largest losses lower the solve rate and where they raise it, without numbers."""
+    sentences = []
+    for node in losses[:NAMED]:
+        text, worse, better = node.change.partition(": ")[0], *_clear_groups(seen[node.cell])
+        also = f", better where it must {listed(map(_must, better))}" if better else ""
+        sentences.append(f"{capital(text)}: worse where a network must {listed(map(_must, worse), ' or ')}{also}.")
+    if (more := len(losses) - NAMED) > 0:
+        sentences.append(
+            f"{capital(count(more, 'other change'))} clearly lower{'s' * (more == 1)} the solve rate, too."
+        )
+    return " ".join(sentences)
 
-    :param measured: the effects of each change by group.
-    """
-    gains = sum(any(clear(one) and one.effect > 0 for one in by_group.values()) for by_group in measured)
-    return (
-        f"Of {count(len(measured), 'single change')} of a cell that learns some tasks, {losses} clearly lower{'s' * (losses == 1)} the solve "
-        f"rate on some of them; {gains or 'none'} clearly raise{'s' * (gains == 1)} it on some."
-    )
+
+def _clear_groups(effects: Mapping[str, Estimate]) -> tuple[list[str], list[str]]:
+    """The groups with a clear loss and those with a clear gain, the largest first."""
+    found = sorted(((one.effect, group) for group, one in effects.items() if clear(one)), key=lambda one: -abs(one[0]))
+    return [group for effect, group in found if effect < 0], [group for effect, group in found if effect > 0]
+
+
+def _must(group: str) -> str:
+    return DEMANDS.get(group, "solve other tasks")
 
 
 def _harmless(groups: Mapping[Node, int]) -> str:
@@ -133,7 +143,7 @@ def _sentence(compared: Sequence[Node], measured: Sequence[Node], losses: Sequen
             return "The one single change that was measured has no clear loss of solve rate."
         return f"None of the {len(measured)} single changes that were measured has a clear loss of solve rate."
     described = [
-        f"{_text(node)} ({points(estimate.effect)} points where a network must {DEMANDS.get(group, 'solve other tasks')}, "
+        f"{_text(node)} ({points(estimate.effect)} points where a network must {_must(group)}, "
         f"{confidence_limits(estimate.low, estimate.high)})"
         for node, estimate, group in losses[:NAMED]
     ]

@@ -65,12 +65,14 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
     differing = sum(verdict.literature == "differs" for verdict in decided)
     unpublished = len(decided) - agreeing - differing
     literature = (
-        f" (as in the literature: {agreeing}, against it: {differing}, no published answer: {unpublished})"
+        f" ({agreeing} as the literature suggests, {differing} against it, {unpublished} without a published answer)"
         if agreeing + differing
         else ""
     )
+    open_claims = [str(verdict.id) for verdict in tested if verdict not in decided]
+    named = f" ({', '.join(open_claims)})" if open_claims else ""
     return (
-        f"{len(decided)} of {count(len(verdicts), 'claim')} are decided{literature}, {len(tested) - len(decided)} are inconclusive, "
+        f"{len(decided)} of {count(len(verdicts), 'claim')} are decided{literature}, {len(open_claims)} inconclusive{named}, "
         f"{len(verdicts) - len(tested)} not tested. {capital(basis)}."
     )
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reports.aggregates.lattice import Node
 from reports.statistics.contrasts import Estimate
-from reports.text.changes import ROWS, Change, changes
+from reports.text.changes import MANY, NAMED, ROWS, Change, changes
 
 NO_FORGET = Node("lstm_no_forget", "lstm", "no forget gate", 1)
 NO_INPUT = Node("lstm_no_input", "lstm", "no input gate", 1)
@@ -98,9 +98,18 @@ def test_rows_are_those_with_the_largest_losses_and_the_rest_without_one_is_name
         "from lstm to gru (1 group) and lstm_no_input (1 group)."
     )
     assert found.many
-    assert found.sentence == (
-        f"Of {len(lossy) + 2} single changes of a cell that learns some tasks, {len(lossy)} clearly lower the solve rate on some of them; "
-        "1 clearly raises it on some."
+    named = " ".join(
+        f"Change {k}: worse where a network must forget what it has accumulated." for k in range(ROWS, ROWS - NAMED, -1)
+    )
+    assert found.sentence == f"{named} {len(lossy) - NAMED} other changes clearly lower the solve rate, too."
+
+
+def test_of_many_cells_the_sentence_says_where_a_change_is_worse_and_where_better() -> None:
+    others = [Node(f"cell{k}", None, "", 0) for k in range(MANY)]
+    node = NO_FORGET._replace(change="no forget gate: c' = c + i ⊙ z")
+    effects = {(node.cell, "erase"): LOSS, (node.cell, "state"): estimate(-0.9, -1, -0.8), (node.cell, "count"): GAIN}
+    assert changes([node, *others], effects, SOLVES).sentence == (
+        "No forget gate: worse where a network must track a discrete state or forget what it has accumulated, better where it must count."
     )
 
 
