@@ -31,15 +31,19 @@ def main(folder: Path, published: Path) -> None:
             path.mkdir()
         write_finished(folder, new, _read(published) if published.is_dir() else None)
         join([published, new] if published.is_dir() else [new], joined)
+        rows = pd.read_csv(joined / "results.csv", dtype=str, keep_default_na=False)
+        confirmed = rows["phase"] == "confirm"
+        packed: Any = {"method": "gzip", "mtime": 0}  # equal rows give equal bytes
+        for name, part, compression in (
+            ("results.csv", rows[confirmed], None),
+            ("trials.csv.gz", rows[~confirmed], packed),
+        ):
+            part.loc[:, (part != "").any()].to_csv(
+                joined / name, index=False, compression=compression
+            )  # no empty columns
         build(joined, out)
         shutil.rmtree(published, ignore_errors=True)
-        shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "trials.csv", "whygates-files.json"))
-        for name, target in (("results.csv", "results.csv"), ("trials.csv", "trials.csv.gz")):
-            rows = pd.read_csv(out / name, dtype=str, keep_default_na=False)
-            packed: Any = {"method": "infer", "mtime": 0} if target.endswith(".gz") else None  # equal rows, equal bytes
-            rows.loc[:, (rows != "").any()].to_csv(
-                published / target, index=False, compression=packed
-            )  # no empty columns
+        shutil.copytree(out, published, ignore=shutil.ignore_patterns("*.pdf", "whygates-files.json"))
         for name in ("report.html", "report.md"):
             page = published / name
             page.write_text(without_pdfs(page.read_text(encoding="utf-8")), encoding="utf-8")
