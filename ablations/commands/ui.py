@@ -74,6 +74,7 @@ def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
     """Run an MLflow server as a child process in the block; yields it and the file that it logs to."""
     command = [sys.executable, "-P", "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
     command += ["--artifacts-destination", store.artifacts.as_uri(), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--app-name", "whygates"]  # ablations.tracking.mlflow_app
     # One worker is faster than several on a small store, and the job runner would start eight idle processes.
     command += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -82,6 +82,10 @@ def assert_pages_show_runs(address: str, view: str) -> None:
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         expect.set_options(timeout=60_000)
+        page.goto(address)
+        page.get_by_role("link", name="tiny", exact=True).first.click()
+        expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+        assert "workflowType=machine_learning" in page.url
         for key, name in views.items():
             page.goto("about:blank")
             page.goto(view.replace(f"Key={KEY}&", f"Key={key}&"))
