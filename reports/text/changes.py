@@ -155,26 +155,25 @@ def _sentence(compared: Sequence[Node], measured: Sequence[Node], losses: Sequen
 
 def _largest_loss(effects: Mapping[str, Estimate]) -> tuple[Estimate, str] | None:
     """The largest clear loss of a change, and its group; None if it has none."""
-    lost = [(one, group) for group, one in effects.items() if clear(one) and one.effect < 0]
-    return min(lost, key=lambda loss: (loss[0].effect, loss[1]), default=None)
+    worse, _ = _clear_groups(effects)
+    return (effects[worse[0]], worse[0]) if worse else None
 
 
 def _row(node: Node, effects: Mapping[str, Estimate]) -> Change:
     """The groups of tasks by the effect of a change, each from its largest effect on."""
-    own = sorted(effects.items(), key=lambda effect: -abs(effect[1].effect))
-    shown = [
-        (f"{_demand(group)}: {points(one.effect)} ({confidence_limits(one.low, one.high)})", one)
-        for group, one in own
-        if clear(one)
-    ]
-    text, _, equation = node.change.partition(": ")
-    return Change(
-        capital(text),
-        f"{node.parent} → {node.cell}" + (f": {equation}" if equation else ""),
-        [text for text, one in shown if one.effect < 0],
-        [text for text, one in shown if one.effect > 0],
-        [_demand(group) for group, one in own if not clear(one)],
+    worse, better = (
+        [
+            f"{_demand(group)}: {points(effects[group].effect)} ({confidence_limits(effects[group].low, effects[group].high)})"
+            for group in groups
+        ]
+        for groups in _clear_groups(effects)
     )
+    unclear = sorted(
+        (group for group in effects if not clear(effects[group])), key=lambda group: -abs(effects[group].effect)
+    )
+    text, _, equation = node.change.partition(": ")
+    cells = f"{node.parent} → {node.cell}" + (f": {equation}" if equation else "")
+    return Change(capital(text), cells, worse, better, [_demand(group) for group in unclear])
 
 
 def _demand(group: str) -> str:
