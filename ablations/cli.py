@@ -1,4 +1,5 @@
-"""The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run."""
+"""The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run, as that
+takes seconds."""
 
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import typer
 
 from ablations import __version__
 from ablations.commands import options as opt
-from ablations.commands.environment import console, print_data
+from ablations.commands.environment import console, loading, print_data
 from ablations.commands.invocation import CORES, DEMO_REPORT, REPORTS, STORE, shell_command
 from ablations.errors import InputError
 from ablations.sweeps.server import masked
@@ -24,7 +25,8 @@ def demo(
     store: opt.StoreFolder = STORE, out: opt.Out = DEMO_REPORT, workers: opt.Workers = CORES, browse: opt.Open = False
 ) -> None:
     """Run the `smoke` study and write its report: a few minutes on a laptop."""
-    from ablations.commands.demo import run_demo
+    with loading():
+        from ablations.commands.demo import run_demo
 
     raise typer.Exit(run_demo(store, out, workers, browse, console()))
 
@@ -46,11 +48,12 @@ def sweep(
     shared: opt.Shared = "",
 ) -> None:
     """Tune and confirm every arm of a study. The same command continues an interrupted sweep."""
-    from ablations.commands.dry_run import print_plan
-    from ablations.commands.only import select
-    from ablations.commands.sweep import list_studies, run_sweep
-    from ablations.engines.device import choose_device
-    from ablations.studies.loading import load
+    with loading():
+        from ablations.commands.dry_run import print_plan
+        from ablations.commands.only import select
+        from ablations.commands.sweep import list_studies, run_sweep
+        from ablations.engines.device import choose_device
+        from ablations.studies.loading import load
 
     torch_device = choose_device("cpu" if ray and device == "auto" else device)
     opt.load_plugins(plugin, complete=True)
@@ -71,14 +74,18 @@ def status(
     study: opt.StudyOfStore = "", store: opt.StoreFolder = STORE, plugin: opt.Plugins = None, as_json: opt.Json = False
 ) -> None:
     """Show the progress of a study: its arms, phase by phase. Without a study: all studies of the store."""
-    from ablations.commands.status import all_studies, show_status, show_studies, study_status
+    with loading():
+        from ablations.commands.status import all_studies, show_status, show_studies, study_status
 
     opt.load_plugins(plugin)
     if study:
-        current = study_status(opt.study_name(study), store)
+        with console().status("reading the runs"):
+            current = study_status(opt.study_name(study), store)
         print_data(current.arms, as_json, lambda _, out: show_status(current, out))
     else:
-        print_data(all_studies(store), as_json, show_studies)
+        with console().status("reading the runs"):
+            studies = all_studies(store)
+        print_data(studies, as_json, show_studies)
 
 
 @app.command()
@@ -92,7 +99,8 @@ def report(
     browse: opt.Open = False,
 ) -> None:
     """Write the report of a study, or of several together: HTML, Markdown, verdicts, tables and figures."""
-    from ablations.commands.report import rebuild_report, write_report
+    with loading():
+        from ablations.commands.report import rebuild_report, write_report
 
     if bool(studies) == bool(tables):
         raise InputError("report: give either a STUDY or --from TABLES")
@@ -109,7 +117,8 @@ def inspect(
     run: opt.RunPrefix, store: opt.StoreFolder = STORE, out: opt.Out = REPORTS / "networks", plugin: opt.Plugins = None
 ) -> None:
     """Analyse one trained network: gradient flow, retention, gates, and a trace of one sequence."""
-    from ablations.commands.inspect import inspect_member
+    with loading():
+        from ablations.commands.inspect import inspect_member
 
     opt.load_plugins(plugin)
     inspect_member(run, store, out, console())
@@ -118,7 +127,8 @@ def inspect(
 @app.command()
 def ui(store: opt.StoreFolder = STORE, port: opt.Port = None, open: opt.Open = False) -> None:
     """Browse the runs in the MLflow UI, on this machine only."""
-    from ablations.commands.ui import serve
+    with loading():
+        from ablations.commands.ui import serve
 
     serve(store, port, open, console())
 
@@ -128,7 +138,8 @@ def export(
     study: opt.Study, out: opt.OutFile, store: opt.StoreFolder = STORE, table: opt.TableName = "members"
 ) -> None:
     """Write a table of a study to a CSV or Parquet file: confirmed members, tuning trials, or learning curves."""
-    from ablations.commands.export import export as write
+    with loading():
+        from ablations.commands.export import export as write
 
     write(opt.study_name(study), store, out, table, console())
 
@@ -136,7 +147,8 @@ def export(
 @app.command()
 def merge(stores: opt.Sources, store: opt.StoreFolder = STORE) -> None:
     """Copy the networks of other stores, so that a sweep does not train them again."""
-    from ablations.commands.merge import merge as copy
+    with loading():
+        from ablations.commands.merge import merge as copy
 
     copy(stores, store, console())
 
@@ -144,7 +156,8 @@ def merge(stores: opt.Sources, store: opt.StoreFolder = STORE) -> None:
 @app.command("rm")
 def remove(study: opt.Study, store: opt.StoreFolder = STORE, yes: opt.Yes = False, plugin: opt.Plugins = None) -> None:
     """Remove a study from the store, and the networks that no other study has."""
-    from ablations.commands.remove import remove as delete
+    with loading():
+        from ablations.commands.remove import remove as delete
 
     opt.load_plugins(plugin)
     delete(opt.study_name(study), store, yes, console())
@@ -160,7 +173,8 @@ def cells(
     pair: opt.CellPair = None,
 ) -> None:
     """List the cells: equations, parents, parameters, references."""
-    from ablations.commands import catalogue, cell_diff
+    with loading():
+        from ablations.commands import catalogue, cell_diff
 
     if name and pair:
         raise InputError("cells: give either one CELL or --diff A B")
@@ -176,7 +190,8 @@ def cells(
 @app.command()
 def tasks(name: opt.TaskName = "", as_json: opt.Json = False, plugin: opt.Plugins = None) -> None:
     """List the tasks: definitions, lags, and when a network has solved them."""
-    from ablations.commands import catalogue
+    with loading():
+        from ablations.commands import catalogue
 
     opt.load_plugins(plugin)
     show = catalogue.show_task if name else catalogue.show_tasks
@@ -186,7 +201,8 @@ def tasks(name: opt.TaskName = "", as_json: opt.Json = False, plugin: opt.Plugin
 @app.command()
 def check(file: opt.PluginFile) -> None:
     """Check the cells and tasks of a file against the contract that the built-in ones fulfil."""
-    from ablations.commands.check import check_file
+    with loading():
+        from ablations.commands.check import check_file
 
     raise typer.Exit(0 if check_file(file, console()) else 1)
 

@@ -45,7 +45,8 @@ def _failures(kind: Kind, out: Console) -> int:
 def _passes(check: Check, kind: Kind, out: Console) -> bool:
     title = inspect.cleandoc(check.__doc__ or "").splitlines()[0]
     try:
-        check(kind)
+        with out.status(f"  {title}"):
+            check(kind)
     except Exception as error:  # a user's code may raise anything
         out.print(
             Text.assemble(("  FAILS  ", "red"), title, "\n         ", failure_message(kind, error)), soft_wrap=True

@@ -5,7 +5,8 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -90,6 +91,13 @@ def finish(output: Output, code: int) -> int:
 def console() -> Console:
     """Prints text without markup, as labels may contain anything; 160 columns wide unless on a terminal."""
     return Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Show on a terminal that a command is being imported: PyTorch, MLflow and Optuna take seconds."""
+    with console().status("loading"):
+        yield
 
 
 def print_data(data: Any, as_json: bool, show: Callable[[Any, Console], None]) -> None:

@@ -25,7 +25,7 @@ def export(study: str, folder: Path, out: Path, table: TableName, console: Conso
     if out.exists():
         raise InputError(f"--out {out}: it exists; name a new file")
     store = Store.open(folder)
-    with using(store):
+    with console.status("reading the runs"), using(store):
         tracker = TrackedStudy(store, study)
         rows = _rows(tracker, table)
     try:

@@ -56,7 +56,7 @@ def inspect_member(prefix: str, store_folder: Path, folder: Path, out: Console) 
     result = store.get(run.hash)
     if result is None:
         raise InputError(f"run {prefix!r}: its result is not in {store.members}")
-    with torch_state.standard():
+    with out.status("running the probes"), torch_state.standard():
         (probed,) = measure(trained_members(arm, model, [member], [weights], [run.solved]), PROBES, trace=[0])
     stored = store.findings(run.hash)
     findings = {probe: stored[probe] for probe in ONE_PER_SEARCH if probe in stored} | {"probed": probed._asdict()}

@@ -23,10 +23,12 @@ def merge(sources: Sequence[Path], folder: Path, out: Console) -> None:
             raise InputError(f"merge {source.folder}: it is the store to merge into")
     with target.sweeping():
         for source in stores:
-            members = [path.stem for path in sorted(source.members.glob("[!.]*.json"))]
-            wanted = [member for member in members if source.get(member) and not target.get(member)]
-            for member in wanted:
-                _copy(source, target, member)
+            with out.status(f"reading {source.folder}") as status:
+                members = [path.stem for path in sorted(source.members.glob("[!.]*.json"))]
+                wanted = [member for member in members if source.get(member) and not target.get(member)]
+                for number, member in enumerate(wanted, 1):
+                    status.update(f"copying networks of {source.folder} ({number:,} of {len(wanted):,})")
+                    _copy(source, target, member)
             out.print(
                 f"{source.folder}: {count(len(wanted), 'network')} copied, {len(members) - len(wanted)} left out, as they "
                 "are here already or damaged",

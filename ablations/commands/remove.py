@@ -25,7 +25,7 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
     """
     store = Store.open(folder)
     with store.sweeping():
-        with using(store):
+        with out.status("reading the runs"), using(store):
             tracker = Tracker(store, study)
             mine = tracker.hashes()
             others = [TrackedStudy(store, other) for other in experiments(store) if other != study]
@@ -45,14 +45,15 @@ def remove(study: str, folder: Path, yes: bool, out: Console) -> None:
                 soft_wrap=True,
             )
         _confirm(yes)
-        for member in sorted(own):
-            for path in reversed(store.files(member)):  # the result first: without it, the others are not used
-                path.unlink(missing_ok=True)
-        shutil.rmtree(store.spool / study, ignore_errors=True)
-        shared_arms = [arm for arms in kept for arm in arms or ()]
-        searches = delete_searches(removed, shared_arms, storage(store)) if removed and known else 0
-        with using(store):
-            tracker.delete()
+        with out.status("removing"):
+            for member in sorted(own):
+                for path in reversed(store.files(member)):  # the result first: without it, the others are not used
+                    path.unlink(missing_ok=True)
+            shutil.rmtree(store.spool / study, ignore_errors=True)
+            shared_arms = [arm for arms in kept for arm in arms or ()]
+            searches = delete_searches(removed, shared_arms, storage(store)) if removed and known else 0
+            with using(store):
+                tracker.delete()
     out.print(f"Removed {study}: {count(len(own), 'network')}, {count(searches, 'search', 'searches')}.")
 
 

@@ -32,12 +32,14 @@ def write_report(
         output.check(target)
     opened = Store.open(store)
     with tempfile.TemporaryDirectory() as tables:
-        trackers = {name: _exported(name, opened, Path(tables)) for name in dict.fromkeys([*studies, *beside])}
+        with out.status("reading the runs"):
+            trackers = {name: _exported(name, opened, Path(tables)) for name in dict.fromkeys([*studies, *beside])}
         folders, others = ([Path(tables, name) for name in names] for names in (studies, beside))
-        page = _build(folders, others, target)
+        page = _build(folders, others, target, out)
     for tracker in (trackers[name] for name in studies):
         try:
-            tracker.log_report(target)
+            with out.status("attaching the report to its run in MLflow"):
+                tracker.log_report(target)
         except Exception as error:  # the library of an artifact store, such as boto3, may raise anything
             out.print(f"It could not be attached to the study's run in MLflow: {described(error)}", soft_wrap=True)
         for line in tracked_status(tracker).problems:
@@ -63,11 +65,11 @@ def rebuild_report(
 
     Raises InputError.
     """
-    _announce(_build(sources, beside, target), open_browser, out)
+    _announce(_build(sources, beside, target, out), open_browser, out)
 
 
-def _build(sources: Sequence[Path], beside: Sequence[Path], target: Path) -> Path:
-    with writing(target), tempfile.TemporaryDirectory() as together:
+def _build(sources: Sequence[Path], beside: Sequence[Path], target: Path, out: Console) -> Path:
+    with out.status("writing the report"), writing(target), tempfile.TemporaryDirectory() as together:
         if len(sources) > 1:
             join(sources, Path(together))
         source = sources[0] if len(sources) == 1 else Path(together)

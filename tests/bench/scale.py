@@ -10,6 +10,7 @@ that is started here. Times are by the clock, and in parentheses those of the dr
 import argparse
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -142,19 +143,19 @@ def measure(members: int, database: str, folder: Path, server: Any) -> dict[str,
         watches = {name: Stopwatch(getattr(Search, name)) for name in ("ask", "tell")}
         for name, watch in watches.items():
             setattr(Search, name, watch)
-        sweep = timed(lambda: [run_arm(arm, context) for arm in arms])
+        sweep = timed("search and store", lambda: [run_arm(arm, context) for arm in arms])
         for name, watch in watches.items():
             setattr(Search, name, watch.call)
         trials = len(arms) * 60
-        again = timed(lambda: [run_arm(arm, context) for arm in arms])
+        again = timed("finished arms again", lambda: [run_arm(arm, context) for arm in arms])
 
         tracker = Tracker(store, study.name)
         tracker.begin(manifest(study))
-        upload = timed(Delivery(store, tracker, Silent()).flush)
+        upload = timed("upload", Delivery(store, tracker, Silent()).flush)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        begin = timed(lambda: Tracker(store, study.name).begin(manifest(study)))
+        begin = timed("runs read at the start", lambda: Tracker(store, study.name).begin(manifest(study)))
         quiet, target = Console(quiet=True), folder / "report"
-        report = timed(lambda: write_report([study.name], [], store.folder, target, False, quiet))
+        report = timed("report", lambda: write_report([study.name], [], store.folder, target, False, quiet))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         points = len(arms) * PER_ARM * (4 * 40 + 16)
         asked = watches["ask"].spent + watches["tell"].spent
@@ -174,10 +175,14 @@ def measure(members: int, database: str, folder: Path, server: Any) -> dict[str,
         }
 
 
-def timed(call: Callable[[], Any]) -> Spent:
+def timed(step: str, call: Callable[[], Any]) -> Spent:
+    """What a call takes; said at once on the error output, as a row takes hours at 10⁵ networks."""
+    print(f"{step} …", end=" ", file=sys.stderr, flush=True)
     started = Spent.now()
     call()
-    return Spent.now() - started
+    spent = Spent.now() - started
+    print(f"{spent.text()} s", file=sys.stderr, flush=True)
+    return spent
 
 
 def main() -> None:
