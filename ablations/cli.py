@@ -51,14 +51,15 @@ def sweep(
     with loading():
         from ablations.commands.dry_run import print_plan
         from ablations.commands.only import select
-        from ablations.commands.sweep import list_studies, run_sweep
+        from ablations.commands.presets import list_presets
+        from ablations.commands.sweep import run_sweep
         from ablations.engines.device import choose_device
         from ablations.studies.loading import load
 
     torch_device = choose_device("cpu" if ray and device == "auto" else device)
     opt.load_plugins(plugin, complete=True)
     if not study:
-        return list_studies(console())
+        return list_presets(console())
     arms = select(loaded := load(study, changes or []), only or [])
     if dry_run:
         return print_plan(loaded, arms, engine, workers, console(), torch_device)

@@ -1,6 +1,5 @@
 """`whygates sweep --dry-run`: what a study would train, and at most how much time and disk that takes on this machine."""
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -8,25 +7,22 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from ablations.commands.estimates import (
+    NETWORK_SECONDS,
+    START_SECONDS,
+    STORE_BYTES,
+    Estimate,
+    StepTimer,
+    estimate,
+    machine_is_busy,
+)
 from ablations.commands.sweep import default_workers
 from ablations.commands.table import fitted
-from ablations.engines import choose
 from ablations.engines.device import CPU
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.search import PHASES
-from ablations.sweeps.sizes import build_model, phase_sizes, scan_sizes
-from ablations.training import torch_state
-from ablations.training.population import Population
-from ablations.training.result import Budget, Member
+from ablations.sweeps.sizes import build_model, phase_sizes
 from reports.format import count, duration
-
-STEPS, MEMBERS = 3, 16
-"""Training steps and networks, at most, that are timed."""
-CURVES = 4
-"""Curves of a network in training, with a point for each evaluation."""
-STORE_BYTES, POINT_BYTES, NETWORK_BYTES, PROBED_BYTES, WEIGHT_BYTES = 1_000_000, 320, 20_000, 145_000, 16
-"""Disk, as measured, for an empty store; for a point of a curve, in the result and in MLflow's database; for the rest of a network;
-for the findings and the figure of a confirmed one; and for each of its parameters: two snapshots, in the store and as artifact."""
 
 
 class Plan(NamedTuple):
@@ -37,9 +33,7 @@ class Plan(NamedTuple):
     parameters: int
     networks: dict[str, int]
     """By phase."""
-    seconds: float
-    """On one core or the GPU, if every network uses all its steps."""
-    bytes: int
+    estimate: Estimate
 
 
 def print_plan(
@@ -49,14 +43,21 @@ def print_plan(
     workers = workers or default_workers(device)
     plans = list(_plans(arms, engine, out, device))
     networks = sum(sum(plan.networks.values()) for plan in plans)
-    seconds, disk = sum(plan.seconds for plan in plans), STORE_BYTES + sum(plan.bytes for plan in plans)
+    training, probing, disk = (sum(parts) for parts in zip(*(plan.estimate for plan in plans), strict=True))
+    other = START_SECONDS + NETWORK_SECONDS * networks
     out.print(f"{study.name}: {count(len(arms), 'arm')}, {count(networks, 'network')}", soft_wrap=True)
     out.print(
-        f"Training: at most about {duration(seconds / workers)} on {count(workers, 'worker')} ({study.train.steps:,} steps of "
-        f"{study.train.batch} sequences). A network that solves its task stops earlier; start-up and probes come on top.",
+        f"Time:     at most about {duration((training + probing) / workers + other)} on {count(workers, 'worker')}: training "
+        f"{duration(training / workers)}, probes {duration(probing / workers)}, start-up and report {duration(other)}",
         soft_wrap=True,
     )
-    out.print(f"Disk:     at most about {_size(disk)}", soft_wrap=True)
+    out.print(
+        f"          {study.train.steps:,} steps of {study.train.batch} sequences; a network that solves its task stops earlier",
+        soft_wrap=True,
+    )
+    if busy := machine_is_busy():
+        out.print(f"          {busy}", soft_wrap=True)
+    out.print(f"Disk:     at most about {_size(STORE_BYTES + disk)}", soft_wrap=True)
     table = Table()
     for column in ("cell", "task"):
         table.add_column(column, overflow="fold")
@@ -71,25 +72,19 @@ def print_plan(
             *(_values(values) for values in ((p.arm.lag for p in group), (p.arm.size for p in group))),
             *(_range(values) for values in ([p.hidden for p in group], [p.parameters for p in group])),
             *(f"{sum(p.networks[phase] for p in group):,}" for phase in PHASES),
-            duration(sum(p.seconds for p in group)),
+            duration(sum(p.estimate.training + p.estimate.probing for p in group)),
         )
     out.print(fitted(table, out, ("hidden", "parameters", "rerank", "size", "tune", "confirm")))
 
 
 def _plans(arms: Sequence[Arm], engine: str, out: Console, device: torch.device) -> Iterable[Plan]:
-    seconds: dict[tuple[str, str, int], float] = {}  # of one network, per time step of its sequences
+    timer = StepTimer(engine, device)
     with out.status("timing training steps") as status:
         for number, arm in enumerate(arms, 1):
             status.update(f"timing training steps: {arm.cell.label} · {arm.task.label} ({number} of {len(arms)} arms)")
-            model, networks, horizon = build_model(arm), phase_sizes(arm), arm.task.build().steps(arm.lag)
-            key = (arm.cell.label, arm.task.label, arm.size)
-            if key not in seconds:
-                seconds[key] = _seconds_per_step(arm, engine, device) / horizon
-            total, steps = sum(networks.values()), arm.train.steps
-            points = total * CURVES * -(-steps // arm.train.eval_every)
-            confirmed = networks["confirm"] * (PROBED_BYTES + WEIGHT_BYTES * model.parameters)
-            disk = POINT_BYTES * points + NETWORK_BYTES * total + confirmed
-            yield Plan(arm, model.hidden, model.parameters, networks, total * steps * horizon * seconds[key], disk)
+            model = build_model(arm)
+            estimated = estimate(arm, timer.seconds(arm), model.parameters)
+            yield Plan(arm, model.hidden, model.parameters, phase_sizes(arm), estimated)
 
 
 def _values(values: Iterable[int]) -> str:
@@ -103,28 +98,3 @@ def _range(values: Sequence[int]) -> str:
 
 def _size(size: float) -> str:
     return f"{size / 1e6:,.0f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
-
-
-def _seconds_per_step(arm: Arm, engine: str, device: torch.device) -> float:
-    """The seconds of one gradient step of one member, evaluations included."""
-    largest = max(phase_sizes(arm).values())
-    count = min(largest, MEMBERS) if device == CPU else largest  # a GPU trains many in the time of a few
-    members = [Member(seed, arm.settings({})) for seed in range(count)]
-    budget = Budget(**arm.train.model_dump())
-    with torch_state.standard():
-        model = build_model(arm, choose(engine, arm.cell.build(), scan_sizes(arm), device))
-        population = Population(model, arm.task.build(), arm.lag, members, budget, device=device)
-        _step(population, 2)  # the first steps are slower than the others
-        start = time.perf_counter()
-        _step(population, STEPS)
-        trained = time.perf_counter()
-        population.validate()
-        validated = time.perf_counter()
-    return ((trained - start) / STEPS + (validated - trained) / arm.train.eval_every) / count
-
-
-def _step(population: Population, steps: int) -> None:
-    """Take training steps, and wait for them if they run on a GPU."""
-    for _ in range(steps):
-        population.train_step()
-    population.weights.sum().item()

@@ -8,21 +8,19 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from ablations.cells import Cell
-from ablations.commands.invocation import CORES, DEMO, shell_command
+from ablations.commands.invocation import CORES, shell_command
 from ablations.commands.progress import Display
 from ablations.engines import Sizes, choose_all
 from ablations.engines.device import CPU
 from ablations.errors import INTERRUPTED, InputError
-from ablations.studies.loading import load, presets
 from ablations.studies.study import Arm, Study
 from ablations.sweeps.arm import CHECKPOINT_SECONDS
 from ablations.sweeps.schedule import Schedule
 from ablations.sweeps.search import storage
 from ablations.sweeps.server_lock import locked
-from ablations.sweeps.sizes import phase_sizes, scan_sizes
+from ablations.sweeps.sizes import scan_sizes
 from ablations.sweeps.store import Store
 from ablations.sweeps.workers import local
 from ablations.sweeps.workers.outcome import ArmOutcome, RunArms
@@ -36,23 +34,6 @@ from reports.format import count
 
 DONE, FAILED, NOT_UPLOADED = 0, 1, 3
 """Exit codes of a sweep. NOT_UPLOADED: every arm is done, but results wait in the queue, as the tracker cannot be reached."""
-
-
-def list_studies(out: Console) -> None:
-    """Print the presets: the question of each, its arms and networks, and which one to start with."""
-    table = Table()
-    for column in ("study", "question", "arms", "networks"):
-        table.add_column(column, justify="right" if column in ("arms", "networks") else "left", overflow="fold")
-    with out.status("reading the presets"):
-        for name, path in sorted(presets().items(), key=lambda preset: preset[0] != DEMO):
-            study = load(str(path))
-            arms = study.arms()
-            networks = sum(sum(phase_sizes(arm).values()) for arm in arms)
-            label = f"{name} (start here)" if name == DEMO else name
-            table.add_row(label, study.description, f"{len(arms):,}", f"{networks:,}")
-    out.print(table)
-    out.print(f"Start with:      whygates sweep {DEMO}   (`whygates demo` also writes its report)", soft_wrap=True)
-    out.print("Time and disk:   whygates sweep STUDY --dry-run", soft_wrap=True)
 
 
 def run_sweep(

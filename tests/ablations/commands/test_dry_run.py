@@ -9,9 +9,14 @@ from tests.ablations.cli_runner import whygates
 def test_a_dry_run_prints_arms_and_time_and_writes_nothing(tiny: Path) -> None:
     outcome = whygates("sweep", "tiny.toml", "--dry-run", "--workers", "2", cwd=tiny)
     assert outcome.code == 0, outcome
-    summary, training, disk, *table = outcome.stdout.splitlines()
+    summary, time, steps, *others, disk = outcome.stdout.partition("┏")[0].splitlines()
     assert summary == "tiny: 4 arms, 32 networks"
-    assert re.match(r"Training: at most about [\d.]+ (s|min|h) on 2 workers \(20 steps of 8 sequences\)\.", training)
+    seconds = r"([\d.]+ (s|min|h))"
+    parts = rf"training {seconds}, probes 0 s, start-up and report 20 s"
+    assert re.fullmatch(rf"Time:     at most about {seconds} on 2 workers: {parts}", time)
+    assert steps.strip() == "20 steps of 8 sequences; a network that solves its task stops earlier"
+    assert all(line.startswith("          This machine is busy") for line in others)
+    table = outcome.stdout.splitlines()
     assert re.fullmatch(r"Disk:     at most about \d MB", disk)
     assert any(re.match(r"│ rnn +│ recall +│ +2 │ +60 │ +\d+ │ +\d+ │ +4 │ +0 │ +4 │ ", line) for line in table)
     assert [path.name for path in tiny.iterdir()] == ["tiny.toml"]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ablations.studies.loading import load, presets
+from ablations.studies.loading import load
 from ablations.sweeps import workers
 from ablations.sweeps.store import Store
 from ablations.tracking.tracker import Tracker
@@ -127,17 +127,6 @@ def test_an_arm_that_fails_does_not_stop_the_others_and_its_traceback_is_logged(
     assert "failed" in outcome.stdout
     assert sorted(states("tiny", tiny).values()) == ["done", "done", "done", "failed"]
     assert list(store.artifacts.rglob("traceback.txt"))
-
-
-def test_without_a_study_the_presets_are_a_table_that_says_where_to_start(tmp_path: Path) -> None:
-    outcome = whygates("sweep", cwd=tmp_path)
-    assert outcome.code == 0, outcome
-    rows = [[part.strip() for part in line.split("│")[1:-1]] for line in outcome.stdout.splitlines() if "│" in line]
-    names = [row[0] for row in rows if row[0]]  # long questions have several lines
-    assert names == ["smoke (start here)", *sorted({*presets()} - {"smoke"})]
-    assert {"why-gates", "greff", "forgetting", "dissociation", "one-network", "sanity"} <= {*names}
-    assert rows[0][2:] == ["30", "360"]
-    assert "Start with:      whygates sweep smoke " in outcome.stdout
 
 
 @pytest.fixture(scope="module")
