@@ -1,5 +1,4 @@
-"""The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run, as that
-takes seconds."""
+"""The command line: parses arguments and dispatches to `ablations.commands`, which are imported when they are run."""
 
 from pathlib import Path
 
@@ -27,7 +26,6 @@ def demo(
     """Run the `smoke` study and write its report: a few minutes on a laptop."""
     with loading():
         from ablations.commands.demo import run_demo
-
     raise typer.Exit(run_demo(store, out, workers, browse, console()))
 
 
@@ -55,7 +53,6 @@ def sweep(
         from ablations.commands.sweep import run_sweep
         from ablations.engines.device import choose_device
         from ablations.studies.loading import load
-
     torch_device = choose_device("cpu" if ray and device == "auto" else device)
     opt.load_plugins(plugin, complete=True)
     if not study:
@@ -77,16 +74,12 @@ def status(
     """Show the progress of a study: its arms, phase by phase. Without a study: all studies of the store."""
     with loading():
         from ablations.commands.status import all_studies, show_status, show_studies, study_status
-
     opt.load_plugins(plugin)
     if study:
-        with console().status("reading the runs"):
-            current = study_status(opt.study_name(study), store)
+        current = study_status(opt.study_name(study), store, console())
         print_data(current.arms, as_json, lambda _, out: show_status(current, out))
     else:
-        with console().status("reading the runs"):
-            studies = all_studies(store)
-        print_data(studies, as_json, show_studies)
+        print_data(all_studies(store, console()), as_json, show_studies)
 
 
 @app.command()
@@ -102,7 +95,6 @@ def report(
     """Write the report of a study, or of several together: HTML, Markdown, verdicts, tables and figures."""
     with loading():
         from ablations.commands.report import rebuild_report, write_report
-
     if bool(studies) == bool(tables):
         raise InputError("report: give either a STUDY or --from TABLES")
     opt.load_plugins(plugin)
@@ -120,7 +112,6 @@ def inspect(
     """Analyse one trained network: gradient flow, retention, gates, and a trace of one sequence."""
     with loading():
         from ablations.commands.inspect import inspect_member
-
     opt.load_plugins(plugin)
     inspect_member(run, store, out, console())
 
@@ -130,7 +121,6 @@ def ui(store: opt.StoreFolder = STORE, port: opt.Port = None, open: opt.Open = F
     """Browse the runs in the MLflow UI, on this machine only."""
     with loading():
         from ablations.commands.ui import serve
-
     serve(store, port, open, console())
 
 
@@ -141,7 +131,6 @@ def export(
     """Write a table of a study to a CSV or Parquet file: confirmed members, tuning trials, or learning curves."""
     with loading():
         from ablations.commands.export import export as write
-
     write(opt.study_name(study), store, out, table, console())
 
 
@@ -150,7 +139,6 @@ def merge(stores: opt.Sources, store: opt.StoreFolder = STORE) -> None:
     """Copy the networks of other stores, so that a sweep does not train them again."""
     with loading():
         from ablations.commands.merge import merge as copy
-
     copy(stores, store, console())
 
 
@@ -159,7 +147,6 @@ def remove(study: opt.Study, store: opt.StoreFolder = STORE, yes: opt.Yes = Fals
     """Remove a study from the store, and the networks that no other study has."""
     with loading():
         from ablations.commands.remove import remove as delete
-
     opt.load_plugins(plugin)
     delete(opt.study_name(study), store, yes, console())
 
@@ -176,7 +163,6 @@ def cells(
     """List the cells: equations, parents, parameters, references."""
     with loading():
         from ablations.commands import catalogue, cell_diff
-
     if name and pair:
         raise InputError("cells: give either one CELL or --diff A B")
     opt.load_plugins(plugin)
@@ -193,7 +179,6 @@ def tasks(name: opt.TaskName = "", as_json: opt.Json = False, plugin: opt.Plugin
     """List the tasks: definitions, lags, and when a network has solved them."""
     with loading():
         from ablations.commands import catalogue
-
     opt.load_plugins(plugin)
     show = catalogue.show_task if name else catalogue.show_tasks
     print_data(catalogue.task_row(name) if name else catalogue.task_rows(), as_json, show)
@@ -204,7 +189,6 @@ def check(file: opt.PluginFile) -> None:
     """Check the cells and tasks of a file against the contract that the built-in ones fulfil."""
     with loading():
         from ablations.commands.check import check_file
-
     raise typer.Exit(0 if check_file(file, console()) else 1)
 
 

@@ -52,12 +52,13 @@ class StudyStatus(NamedTuple):
         return lines
 
 
-def study_status(study: str, folder: Path) -> StudyStatus:
+def study_status(study: str, folder: Path, out: Console) -> StudyStatus:
     """Return the progress of a study. Raises InputError when it was never swept in this store."""
     store = Store.open(folder)
-    with using(store):
-        tracker = TrackedStudy(store, study)
-    return tracked_status(tracker)
+    with out.status("reading the runs"):
+        with using(store):
+            tracker = TrackedStudy(store, study)
+        return tracked_status(tracker)
 
 
 def tracked_status(tracker: TrackedStudy) -> StudyStatus:
@@ -102,7 +103,7 @@ def show_status(status: StudyStatus, out: Console) -> None:
         out.print(line, soft_wrap=True)
 
 
-def all_studies(folder: Path) -> list[dict[str, Any]]:
+def all_studies(folder: Path, out: Console) -> list[dict[str, Any]]:
     """The progress of every study of a store: its name, its arms and networks (those `done`, and `of` how many), how many arms
     `failed`, how many results are `queued`, and whether the study is `complete`.
 
@@ -111,7 +112,7 @@ def all_studies(folder: Path) -> list[dict[str, Any]]:
     store = Store.open(folder)
     rows = []
     for name in sorted(experiments(store)):
-        with using(store):
+        with out.status(f"reading the runs of {name}"), using(store):
             tracker = TrackedStudy(store, name)
             try:
                 tracker.study_run()

@@ -1,6 +1,7 @@
 """`whygates ui`: list the studies of a store and serve the MLflow UI."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 from urllib.request import ProxyHandler, build_opener
@@ -20,8 +21,9 @@ from rich.text import Text
 from ablations.errors import InputError
 from ablations.sweeps.store import Store
 from ablations.tracking.mlflow_db import relocate
-from ablations.tracking.mlflow_view import address, link, port_of, remember_port
+from ablations.tracking.mlflow_view import address, group_colors, link, port_of, remember_port
 from ablations.tracking.runs import experiments
+from ablations.tracking.tracked import TrackedStudy
 
 
 def serve(folder: Path, port: int | None, open_browser: bool, out: Console) -> None:
@@ -40,7 +42,7 @@ def serve(folder: Path, port: int | None, open_browser: bool, out: Console) -> N
     _check_port(port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     out.print("MLflow starts ...", soft_wrap=True)
-    with _server(store, port) as (server, log), contextlib.suppress(KeyboardInterrupt):
+    with _server(store, port, _colors(studies, store)) as (server, log), contextlib.suppress(KeyboardInterrupt):
         while server.poll() is None and not _answers(port):
             time.sleep(0.2)
         if server.poll() is None:
@@ -60,6 +62,15 @@ def _show(studies: dict[str, str], store: Store, open_browser: bool, out: Consol
         webbrowser.open(f"{address(store)}/{link(first) if first else ''}")
 
 
+def _colors(studies: Iterable[str], store: Store) -> dict[str, str]:
+    """The report's colours of the cells of all studies; the first study's where they differ."""
+    colors: dict[str, str] = {}
+    for study in studies:
+        with contextlib.suppress(InputError):  # its sweep has only just started
+            colors = group_colors([*TrackedStudy(store, study).manifest()["cells"]]) | colors
+    return colors
+
+
 def _check_port(port: int) -> None:
     with socket.socket() as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,8 +81,11 @@ def _check_port(port: int) -> None:
 
 
 @contextlib.contextmanager
-def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """Run an MLflow server as a child process in the block; yields it and the file that it logs to."""
+def _server(store: Store, port: int, colors: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Run an MLflow server as a child process in the block; yields it and the file that it logs to.
+
+    :param colors: of groups of runs.
+    """
     command = [sys.executable, "-P", "-m", "mlflow", "server", "--backend-store-uri", store.tracking_uri]
     command += ["--artifacts-destination", store.artifacts.as_uri(), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--app-name", "whygates"]  # ablations.tracking.mlflow_app
@@ -79,6 +93,7 @@ def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
     command += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     settings["PYTHONSAFEPATH"] = "1"  # for the processes that the server starts
+    settings["WHYGATES_COLORS"] = json.dumps(colors)  # for ablations.tracking.mlflow_app
     # Not with the user's options of MLflow, which could change its address or its stores.
     others = {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("MLFLOW_")}
     with tempfile.TemporaryFile() as log:

@@ -18,10 +18,13 @@ from mlflow import MlflowClient
 from ablations.hyperparameters import HYPERPARAMETERS
 from ablations.sweeps.store import Store, write
 from ablations.tracking.tables import CHOICE, LOG10
+from reports.figures.colors import cell_colors
 
 KEY = "whygates"
 """Key of the first view, and the start of the keys of the others."""
 PREFIX = "mlflow.sharedViewState."
+RUN_COLOR = "mlflow.runColor"
+"""Tag with the colour of a run in charts."""
 MOST = 40
 """Views that the UI lists."""
 SCORE = "score"
@@ -74,6 +77,11 @@ def views(tasks: Sequence[str], space: dict[str, Any]) -> dict[str, dict[str, An
         if _quoted(task):
             found[f"Learning curves: {task}"] = _curves(one)
     return dict([*found.items()][:MOST])
+
+
+def group_colors(cells: Sequence[str]) -> dict[str, str]:
+    """The colours of the groups of runs in the views that group by cell, by the UI's identifier of a group."""
+    return {f"param.cell.{cell}": color for cell, color in cell_colors(cells).items()}
 
 
 def save_views(client: MlflowClient, experiment: str, found: dict[str, dict[str, Any]]) -> None:

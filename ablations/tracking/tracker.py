@@ -13,11 +13,12 @@ from ablations.sweeps.store import Store
 from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking import notes, tables
 from ablations.tracking.mlflow_db import collect_garbage, relocate
-from ablations.tracking.mlflow_view import link, run_link, save_views, views
+from ablations.tracking.mlflow_view import RUN_COLOR, link, run_link, save_views, views
 from ablations.tracking.runs import using
 from ablations.tracking.summaries import summary
 from ablations.tracking.tracked import MANIFEST, SKIPPED, TrackedStudy
 from reports import output
+from reports.figures.colors import cell_colors
 
 FIGURE = "curves.svg"
 """The artifact with the curves of a network: of its training, and of its probes."""
@@ -80,7 +81,7 @@ class Tracker(TrackedStudy):
                 break
             else:
                 tags = {"kind": "arm", "study": self.study, "arm": arm}
-                tags |= {key: str(fields[key]) for key in ("cell", "task", "lag", "size")}
+                tags |= {key: str(fields[key]) for key in ("cell", "task", "lag", "size")} | self._color(fields["cell"])
                 self.arms[arm] = self._create(self._arm_name(fields), tags, parent=self.study_run())
                 self._describe_arm(self.arms[arm], fields)
         return self.arms[arm]
@@ -143,6 +144,7 @@ class Tracker(TrackedStudy):
         record = {"network": network, "device": "cpu", **record}
         names = ("hash", "arm", "phase", "cell", "task", "lag", "engine", "device", "status")
         tags = {key: str(record[key]) for key in names} | {"kind": "member", "study": self.study}
+        tags |= self._color(record["cell"])
         name = f"{self._arm_name(record)} · {record['network']}"
         params = {
             key: record[key] for key in (*tables.POSITION, "hidden_size", "parameters", "seed", "search", "trial")
@@ -211,6 +213,11 @@ class Tracker(TrackedStudy):
         earlier = [one for key in new.keys() & present.keys() for one in self.client.get_metric_history(run_id, key)]
         when = max([int(time.time() * 1000), *(point.timestamp + 1 for point in earlier)])
         self.client.log_batch(run_id, _points(new, {}, when))
+
+    def _color(self, cell: str) -> dict[str, str]:
+        """The tag with the report's colour of a cell, if the study has it."""
+        colors = cell_colors([*self.planned["cells"]])
+        return {RUN_COLOR: colors[cell]} if cell in colors else {}
 
     def _arm_name(self, fields: dict[str, Any]) -> str:
         size = f" · {fields['size']}" if len(self.planned["definition"]["sizes"]) > 1 else ""

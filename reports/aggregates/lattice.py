@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from reports.aggregates.options import in_words
 from reports.statistics.comparison import RATE_MARGINS, Comparison
 from reports.statistics.contrasts import Estimate, Evidence, measure
 from reports.statistics.quantities import SOLVED
@@ -34,14 +35,16 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
     is attached to its nearest ancestor that is, and the changes along the path are joined. Without a study.json only the
     two edges of `BUILT_IN_EDGES` are known.
     """
-    names = {cell: study.get("cells", {}).get(cell, {}).get("cell", base_name(cell)) for cell in cells}
+    known = study.get("cells", {})
+    names = {cell: known.get(cell, {}).get("cell", base_name(cell)) for cell in cells}
     edges = {entry["cell"]: entry for entry in (*BUILT_IN_EDGES, *study.get("lattice", []))}
-    for label, entry in study.get("cells", {}).items():
+    for label, entry in known.items():
         edges.setdefault(entry.get("cell", base_name(label)), entry)
     parents: dict[str, tuple[str | None, str]] = {}
     for cell, name in names.items():
+        options = in_words(known.get(cell, {}).get("options", {}))
         if cell != name and name in names:
-            parents[cell] = name, cell.removeprefix(name).lstrip("+").replace("+", ", ")
+            parents[cell] = name, options or cell.removeprefix(name).lstrip("+").replace("+", ", ")
             continue
         changes: list[str] = []
         entry = edges.get(name, {})
@@ -50,6 +53,7 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
             if ancestor in names:
                 break
             entry = edges.get(ancestor, {})
+        changes += [options] if options else []
         parents[cell] = (ancestor, "; ".join(changes)) if ancestor in names else (None, "")
     ordered: list[Node] = []
 

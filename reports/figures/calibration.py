@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from reports.aggregates.outcomes import Table, parts
-from reports.figures.style import COLORS, FAINT, INK, WIDTH
+from reports.figures.colors import COLORS
+from reports.figures.style import FAINT, INK, WIDTH
 
 MARKERS = ("o", "D", "s")
 

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from reports.aggregates.probes import PATHS, STAGES
+from reports.figures.colors import COLORS
 from reports.figures.panels import SCORE_FLOOR
-from reports.figures.style import COLORS, FAINT, INK, LINES, RULE, WIDTH, Line, figure_style, svg
+from reports.figures.style import FAINT, INK, LINES, RULE, WIDTH, Line, figure_style, svg
 from reports.format import short
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]

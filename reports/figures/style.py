@@ -1,7 +1,6 @@
 """The common style of all figures: a colour, marker and line per cell, matplotlib settings, and reproducible SVG.
 
-The colours are those of Okabe & Ito (2008), which readers with colour vision deficiency can distinguish; in greyscale,
-markers and line styles distinguish the cells.
+In greyscale, markers and line styles distinguish the cells.
 """
 
 import io
@@ -16,6 +15,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal
 from matplotlib.text import Text
+
+from reports.figures.colors import cell_colors, slots
 
 INK, FAINT, RULE = "#1f2328", "#6e7781", "#d8dee4"
 """The colours of text and emphasised lines, of secondary text and axes, and of rules and shaded regions."""
@@ -37,20 +38,15 @@ class CellStyle(NamedTuple):
     line: Line
 
 
-COLORS = ("#0072B2", "#009E73", "#E69F00", "#D55E00", "#5c6670", "#CC79A7", "#56B4E9", "#7a5195")
 MARKERS = ("o", "s", "^", "D", "X", "P", "v", "<", ">")
 LINES: tuple[Line, ...] = ("-", "--", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
-CORE = ("lstm", "gru", "lstm_no_forget", "single_network", "rnn")
-"""Cells with a fixed style, the same in every report."""
 
 
 def cell_styles(cells: Sequence[str]) -> dict[str, CellStyle]:
     """Return a style for each cell: fixed for the cells in `CORE`, the next unused one in order for any other."""
-    others = [cell for cell in cells if cell not in CORE]
-    slots = {cell: i for i, cell in enumerate((*CORE, *others))}
     return {
-        cell: CellStyle(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)])
-        for cell, i in ((cell, slots[cell]) for cell in cells)
+        cell: CellStyle(color, MARKERS[i % len(MARKERS)], LINES[i % len(LINES)])
+        for (cell, color), i in zip(cell_colors(cells).items(), slots(cells).values(), strict=True)
     }
 
 

@@ -18,7 +18,7 @@ from reports.aggregates.outcomes import (
     reference_lags,
     solve_rates,
 )
-from reports.aggregates.published import beside
+from reports.aggregates.published import SETTINGS, beside
 from reports.aggregates.reach import reaches
 from reports.aggregates.tuning import hyperparameters
 from reports.calibration import power
@@ -104,7 +104,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "unfinished": incomplete.unfinished(tables.results, study),
         "command": study.get("command", ""),
         "tally": sentences.tally([verdict.verdict for verdict in verdicts]),
-        "preliminary": seeds < ENOUGH_SEEDS,
+        "preliminary": seeds < ENOUGH_SEEDS and any(case.verdict.verdict != "not_tested" for case in cases),
         "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results, study),
         "title": (study.get("definition", {}).get("description") or f"Why gates? Study {name}").replace("`", ""),
@@ -143,7 +143,8 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "costs": at_lags(by_arm, reference_lags(confirm)).to_dict("records"),
         "merged": robustness.merged_verdicts(tables.results, verdicts),
         "robustness": robustness.compared(tables, others),
-        "published": beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1)),
+        "published": (repeated := beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1))),
+        "settings": {row.published.source: SETTINGS[row.published.source] for row in repeated},
         "facts": methods.facts(tables.results, study),
         "space": methods.search_space(study),
         "failures": incomplete.failures(tables.results, study, curves),

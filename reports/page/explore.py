@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.aggregates.outcomes import ARM, Table
-from reports.figures.style import CORE, DARK, CellStyle
+from reports.figures.colors import CORE
+from reports.figures.style import DARK, CellStyle
 
 CHOSEN = 6
 """Most cells that are drawn at first, where none of CORE is among them."""

@@ -56,6 +56,10 @@ def how_sure(verdicts: Sequence[Verdict], seeds: int, searches: int) -> str:
     tested = [verdict for verdict in verdicts if verdict.verdict != "not_tested"]
     from_searches = f", from {count(searches, 'tuning search', 'tuning searches')}" if searches else ""
     basis = f"{count(seeds, 'confirmation seed')} per cell, task and lag{from_searches}"
+    if not tested:
+        return (
+            f"{basis}; none of the {count(len(verdicts), 'claim')} is tested, so read the effects and their intervals."
+        )
     if seeds < ENOUGH_SEEDS:
         return (
             f"With {basis} this report is preliminary: {len(decided)} of {count(len(verdicts), 'claim')} are decided, and "

@@ -8,7 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from reports.figures.style import COLORS, figure_style, svg
+from reports.figures.colors import COLORS
+from reports.figures.style import figure_style, svg
 
 TICKS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100)
 

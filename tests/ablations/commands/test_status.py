@@ -40,9 +40,9 @@ def test_an_arm_is_running_only_while_a_sweep_is(swept: Path, monkeypatch) -> No
         TrackedStudy, "status", lambda self, manifest: [{"state": state} for state in ("running", "done")]
     )
     folder = swept / "whygates-store"
-    assert study_status("tiny", folder)[:2] == ([{"state": "interrupted"}, {"state": "done"}], False)
+    assert study_status("tiny", folder, Console())[:2] == ([{"state": "interrupted"}, {"state": "done"}], False)
     with FileLock(Store.open(folder).folder / "sweep.lock"):
-        assert study_status("tiny", folder)[:2] == ([{"state": "running"}, {"state": "done"}], True)
+        assert study_status("tiny", folder, Console())[:2] == ([{"state": "running"}, {"state": "done"}], True)
 
 
 def test_the_remaining_time_is_extrapolated_from_finished_members() -> None:

@@ -93,6 +93,13 @@ def assert_pages_show_runs(address: str, view: str) -> None:
             expect(page.get_by_text(re.compile("[1-9][0-9]* matching runs?"))).to_be_visible()
             expect(page.locator(".js-plotly-plot, .parcoords").first).to_be_visible()
         page.goto("about:blank")
+        page.goto(view)
+        expect(page.locator(".js-plotly-plot .bars path").first).to_be_attached()  # it may have no width
+        fills = page.locator(".js-plotly-plot .bars path").evaluate_all(
+            "bars => bars.map(bar => getComputedStyle(bar).fill)"
+        )
+        assert {*fills} == {"rgb(92, 102, 112)", "rgb(0, 158, 115)"}  # the report's colours of rnn and gru
+        page.goto("about:blank")
         page.goto(f"{address}/{best[2]}")
         expect(page.get_by_role("heading", name=best[1])).to_be_visible()
         browser.close()

@@ -16,6 +16,7 @@ from ablations.sweeps.workers.outcome import ArmOutcome
 from ablations.tracking.manifest import manifest
 from ablations.tracking.tracker import Tracker
 from reports import output
+from reports.figures.colors import COLORS, CORE
 from tests.ablations.tracking.member_records import (
     FINDINGS,
     STUDY,
@@ -79,6 +80,8 @@ def test_runs_of_members_are_children_of_arms_and_those_of_the_study(store: Stor
     assert {name: runs["member"].data.params[name] for name in expected} == expected
     assert runs["member"].data.params.items() >= {"phase": "confirm", "network": "c0.3"}.items()
     assert runs["arm"].data.tags["mlflow.note.content"].startswith("```text\n")
+    colors = [runs[kind].data.tags["mlflow.runColor"] for kind in ("member", "arm")]
+    assert colors == [COLORS[CORE.index("rnn")]] * 2
 
 
 def test_record_that_an_earlier_version_queued_is_logged(store: Store) -> None:

@@ -3,14 +3,13 @@
 import pandas as pd
 import pytest
 
-from reports.aggregates.published import PUBLISHED, beside
+from reports.aggregates.published import PUBLISHED, SETTINGS, beside
 
 
 def networks(cell, task, lag, solved, steps, **columns):
     return pd.DataFrame(
         {"cell": cell, "task": task, "lag": float(lag), "solved": solved, "steps_to_solve": steps, "score": 0.5}
-        | columns
-    )
+    ).assign(**columns)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +28,41 @@ def test_perfect_networks_make_no_error_in_a_hundred_thousand_steps():
     table = networks("lstm", "continual_reber", 5, [True, True, False, False], 1, error_free_steps=[1e5, 2000, 10, 20])
     (row,) = beside(table, 16)
     assert row.measured == "25 % perfect, 50 % perfect or good"
+
+
+@pytest.mark.parametrize(
+    ("solved", "agrees"),
+    [
+        (10, False),  # 10 of 10 against 47 of 100: p = 0.001
+        (7, True),  # p = 0.20
+        (4, True),
+        (0, False),  # p = 0.005
+    ],
+)
+def test_a_measured_share_agrees_unless_it_differs_significantly_from_the_published_one(solved, agrees):
+    table = networks("lstm", "continual_reber", 5, [k < solved for k in range(10)], 1, error_free_steps=[1.0] * 10)
+    (row,) = beside(table, 16)
+    assert row.agrees == agrees
+
+
+@pytest.mark.parametrize(
+    ("cell", "solved", "agrees"),
+    [("lstm", [True, True, False], True), ("lstm", [True, False], False), ("gru", [True, True, False], False)],
+)
+def test_where_no_shares_were_published_most_networks_decide(cell, solved, agrees):
+    (row,) = beside(networks(cell, "counting", 100, solved, 1), 16)
+    assert row.agrees == agrees
+
+
+def test_a_network_leaves_the_baseline_of_copying_at_half_of_the_score():
+    cell = "lstm+forget_bias=chrono+input_bias=chrono"
+    for score, agrees in (([0.4, 0.5, 0.9], True), ([0.4, 0.4, 0.9], False)):
+        (row,) = beside(networks(cell, "copy", 100, [False] * 3, 1, score=score), 16)
+        assert row.agrees == agrees
+
+
+def test_every_source_is_described():
+    assert {entry.source for entry in PUBLISHED} == {*SETTINGS}
 
 
 def test_experiments_that_are_not_repeated_are_left_out():

@@ -4,7 +4,8 @@ import matplotlib.colors
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figures.style import COLORS, DARK, cell_styles, figure_style, pdf, svg, with_dark_mode
+from reports.figures.colors import COLORS
+from reports.figures.style import DARK, cell_styles, figure_style, pdf, svg, with_dark_mode
 
 
 def luminance(color: str) -> float:
