@@ -1,11 +1,12 @@
 """The tables of verdicts and of results as LaTeX, for `booktabs` and `longtable`."""
 
 from collections.abc import Iterable, Mapping
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
-from reports.format import MISSING, number, percent
+from reports.format import MISSING, number, percent, signed
 
 SYMBOLS = {
     "−": "$-$", "×": r"$\times$", "±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "→": r"$\to$", "⊙": r"$\odot$",
@@ -26,7 +27,7 @@ def verdicts(cases: Iterable[Any]) -> str:
         for case in cases
     ]
     table = pd.DataFrame(rows, columns=["Claim", "Effect", "Seeds", "Verdict"])
-    return _latex(table, "p{.5\\linewidth}lrl", "Verdicts", "verdicts")
+    return _latex(table, "p{.45\\linewidth}lrl", "Verdicts", "verdicts")
 
 
 def results(arms: Iterable[Mapping[str, Any]]) -> str:
@@ -40,23 +41,25 @@ def results(arms: Iterable[Mapping[str, Any]]) -> str:
             number(arm["lag"]),
             arm["cell"],
             f"{arm['solved']}/{arm['seeds']}",
-            f"{percent(arm['low'])} to {percent(arm['high'])}",
-            number(arm["median_score"], 2),
+            f"{percent(arm['low']).removesuffix(' %')} to {percent(arm['high'])}",
+            MISSING if isnan(arm["median_score"]) else signed(arm["median_score"], 2),
             number(arm["median_steps"]),
             number(arm["parameters"]),
         )
         for arm in arms
     ]
-    columns = ["Task", "Lag", "Cell", "Solved", "Interval", "Median score", "Median steps", "Parameters"]
-    return _latex(pd.DataFrame(rows, columns=columns), "lrlrrrrr", "Results", "results")
+    columns = ["Task", "Lag", "Cell", "Solved", "95 % interval", "Score", "Steps", "Parameters"]
+    caption = "Networks that solved the task, and their median score and steps"
+    return _latex(pd.DataFrame(rows, columns=columns), "lrlrrrrr", caption, "results")
 
 
 def _latex(table: pd.DataFrame, columns: str, caption: str, label: str) -> str:
     named = table.rename(columns=_text)
     style: Any = named.style.hide(axis="index").format(_text)
-    return style.to_latex(
+    text = style.to_latex(
         column_format=columns, hrules=True, environment="longtable", caption=caption, label=f"tab:{label}"
     )
+    return f"\\begingroup\\footnotesize\\setlength{{\\tabcolsep}}{{3pt}}\n{text}\\endgroup\n"
 
 
 def _text(value: object) -> str:

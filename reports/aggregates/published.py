@@ -93,8 +93,8 @@ SETTINGS = {
     _WEISS: "10 units, trained until the training lengths were learned. Here: the same units and 5,000 steps of Adam; a network "
     "solves the task if it also counts beyond the trained lengths.",
     _LE: "100 units, gradient descent with clipping. Here: the same units, 5,000 steps of Adam.",
-    _ARJOVSKY: "one layer of about 6,500 parameters, RMSprop. Here: the same size, 5,000 steps of Adam.",
-    _TALLEC: "128 units, RMSprop, tens of thousands of steps. Here: 6,500 parameters, 5,000 steps of Adam, and a lag of 100; a network "
+    _ARJOVSKY: "one layer of about 6,500 parameters, RMSprop. Here: the same size, 25,000 steps of Adam.",
+    _TALLEC: "128 units, RMSprop, tens of thousands of steps. Here: 6,500 parameters, 25,000 steps of Adam, and a lag of 100; a network "
     "has left the baseline, a score of 0, where its score is at least 0.5.",
 }
 """What each source did, and how the repetition differs."""

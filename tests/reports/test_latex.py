@@ -22,7 +22,7 @@ ARM = {
 
 def test_a_row_has_the_outcome_of_an_arm() -> None:
     text = latex.results([ARM])
-    row = r"recall & 20 & lstm\_no\_forget & 3/6 & 19 \% to 81 \% & $-$0.02 & -- & 1,444 \\"
+    row = r"recall & 20 & lstm\_no\_forget & 3/6 & 19 to 81 \% & $-$0.02 & -- & 1,444 \\"
     assert row in text.splitlines()
     assert {r"\toprule", r"\midrule", r"\bottomrule"} <= {*text.splitlines()}
     assert text.count("\\begin{longtable}") == text.count("\\end{longtable}") == 1
