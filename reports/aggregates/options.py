@@ -11,7 +11,7 @@ PHRASES = {
     "input_bias": "initial bias of the input gate: {}",
     "keep": "the network's initial weights keep the memory, c' ≈ c",
     "layers": "{} layers",
-    "leak": "f = {}",
+    "leak": "f = {}, not learned",
     "peephole": "the gates also receive the memory",
     "recurrent_init": "{} initial recurrent weights",
     "width": "the network's hidden layers have {} times the units",

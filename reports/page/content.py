@@ -144,6 +144,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "merged": robustness.merged_verdicts(tables.results, verdicts),
         "robustness": robustness.compared(tables, others),
         "published": (repeated := beside(confirm, study.get("definition", {}).get("train", {}).get("batch", 1))),
+        "beside": sentences.repeated(repeated),
         "settings": {row.published.source: SETTINGS[row.published.source] for row in repeated},
         "facts": methods.facts(tables.results, study),
         "space": methods.search_space(study),

@@ -93,14 +93,14 @@ def _where_seen(node: Node, effects: Effects, able: Collection[tuple[str | None,
 
 def _in_words(losses: Sequence[Node], seen: Mapping[str, Mapping[str, Estimate]]) -> str:
     """Where the changes with the largest losses lower the solve rate and where they raise it, without numbers."""
-    sentences = []
+    sentences = ["Single changes with a clear loss, the largest first."]
     for node in losses[:NAMED]:
         text, worse, better = node.change.partition(": ")[0], *_clear_groups(seen[node.cell])
         also = f", better where it must {listed(map(_must, better))}" if better else ""
         sentences.append(f"{capital(text)}: worse where a network must {listed(map(_must, worse), ' or ')}{also}.")
     if (more := len(losses) - NAMED) > 0:
         sentences.append(
-            f"{capital(count(more, 'other change'))} clearly lower{'s' * (more == 1)} the solve rate, too."
+            f"{capital(count(more, 'other change'))} clearly lower{'s' * (more == 1)} the solve rate, too (in the table)."
         )
     return " ".join(sentences)
 

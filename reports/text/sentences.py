@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from reports.aggregates.published import Beside
 from reports.claims.findings import shown
 from reports.claims.verdicts import ENOUGH_SEEDS, Verdict
-from reports.format import MISSING, count
+from reports.format import MISSING, count, number
 from reports.statistics.contrasts import MIN_SEARCHES, Contrast
 
 RULE_WORDS = (
@@ -87,6 +88,20 @@ def needed(seeds: int, lags: int) -> str:
         f"{count(seeds, 'confirmation seed')} per cell, task and lag: read the effects and their intervals. "
         f"A verdict needs {MIN_SEARCHES} searches and at least {lags} lags; the planned number of seeds is {ENOUGH_SEEDS}."
     )
+
+
+def repeated(rows: Sequence[Beside]) -> str:
+    """How many published results agree with the measured ones, and which do not; empty without any."""
+    differing = [
+        f"{row.published.cell} on {row.published.task} at lag {number(row.published.lag)} (published: {row.published.found}; "
+        f"here: {row.measured})"
+        for row in rows
+        if not row.agrees
+    ]
+    if not rows:
+        return ""
+    agree = f"Published results that it repeats: {len(rows) - len(differing)} of {len(rows)} agree."
+    return f"{agree} Not as published: {'; '.join(differing)}." if differing else agree
 
 
 def tally(verdicts: Sequence[str]) -> str:

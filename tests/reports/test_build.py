@@ -206,7 +206,10 @@ def test_verdicts_are_complete(report: Path) -> None:
         keys | {"p", "preliminary", "decisive", "would_change", "literature"} == set(verdict) for verdict in verdicts
     )
     markdown = (report / "report.md").read_text(encoding="utf-8")
-    assert all(verdict["claim"] in markdown for verdict in verdicts)
+    tested = [verdict for verdict in verdicts if verdict["verdict"] != "not_tested"]
+    assert tested
+    assert all(verdict["claim"] in markdown for verdict in tested)
+    assert f"claim:{','.join(str(verdict['id']) for verdict in verdicts if verdict not in tested)}<" in markdown
 
 
 def test_markdown_shows_every_figure(report: Path) -> None:

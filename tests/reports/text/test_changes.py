@@ -101,7 +101,8 @@ def test_rows_are_those_with_the_largest_losses_and_the_rest_without_one_is_name
     named = " ".join(
         f"Change {k}: worse where a network must forget what it has accumulated." for k in range(ROWS, ROWS - NAMED, -1)
     )
-    assert found.sentence == f"{named} {len(lossy) - NAMED} other changes clearly lower the solve rate, too."
+    others = f"{len(lossy) - NAMED} other changes clearly lower the solve rate, too (in the table)."
+    assert found.sentence == f"Single changes with a clear loss, the largest first. {named} {others}"
 
 
 def test_of_many_cells_the_sentence_says_where_a_change_is_worse_and_where_better() -> None:
@@ -109,7 +110,8 @@ def test_of_many_cells_the_sentence_says_where_a_change_is_worse_and_where_bette
     node = NO_FORGET._replace(change="no forget gate: c' = c + i ⊙ z")
     effects = {(node.cell, "erase"): LOSS, (node.cell, "state"): estimate(-0.9, -1, -0.8), (node.cell, "count"): GAIN}
     assert changes([node, *others], effects, SOLVES).sentence == (
-        "No forget gate: worse where a network must track a discrete state or forget what it has accumulated, better where it must count."
+        "Single changes with a clear loss, the largest first. No forget gate: worse where a network must track a discrete state or forget "
+        "what it has accumulated, better where it must count."
     )
 
 
