@@ -13,6 +13,15 @@ from reports.figures.panels import MANY, series_height
 from reports.figures.style import CellStyle, figure_style
 from reports.text import alt_text, takeaways
 
+TITLES = {
+    "gradient_flow": "Gradient flow",
+    "retention": "Retention",
+    "decodability": "Decodability",
+    "gates": "Gates at events",
+    "traces": "Gates along one sequence",
+    "state_norms": "Memory along a stream",
+}
+NOT_MEASURED = "the tables have no such measurements of confirmed networks."
 AT = "Each task is shown at the longest lag that some cell solves in at least half of its runs."
 
 
@@ -25,7 +34,7 @@ def gradient_flow(curves: Table | None, members: Table, styles: Mapping[str, Cel
     flow = probes.gradient_flow(curves, members)
     flow = flow[flow["middle"] > 0]
     if flow.empty:
-        return _not_recorded("gradient flow", "flow/…")
+        return missing(NOT_MEASURED)
     caption = (
         "Gradient flow: norm of the gradient of the last step's loss with respect to the state k steps back, relative to "
         "the last step, ‖∂L_T/∂s_{T−k}‖ / ‖∂L_T/∂s_T‖; median over networks, logarithmic. Dark: vanished; pale: preserved; "
@@ -44,7 +53,7 @@ def retention(curves: Table | None, members: Table, styles: Mapping[str, CellSty
     quartiles = probe_quartiles(curves, members, "retention")
     quartiles = quartiles[quartiles["low"] > 0]
     if quartiles.empty:
-        return _not_recorded("retention", "retention")
+        return missing(NOT_MEASURED)
     caption = (
         "Retention: size of a small perturbation of the state after k steps, relative to its initial size, in trained "
         f"networks{_shown(styles)}, logarithmic. A flat line means that the state retains everything, including what the "
@@ -60,7 +69,7 @@ def decodability(curves: Table | None, members: Table, styles: Mapping[str, Cell
     """The accuracy of a linear probe that decodes the stored value from the state."""
     quartiles = probe_quartiles(curves, members, "decode/true")
     if quartiles.empty:
-        return _not_recorded("decodability", "decode/true")
+        return missing(NOT_MEASURED)
     control = probes.shuffled_control(curves, members)
     caption = (
         "Decodability: balanced accuracy of a linear probe that decodes the stored value from the state, against the steps "
@@ -83,7 +92,7 @@ def saturation(curves: Table | None, members: Table, styles: Mapping[str, CellSt
     """The distribution of gate values at each kind of event."""
     gates = probes.gates(curves, members)
     if gates.empty:
-        return _not_recorded("gate activity", "gate/<name>/<event>/…")
+        return missing(NOT_MEASURED)
     caption = (
         "Gate values at each kind of event, after training: shares of values below 0.1 (orange), above 0.9 (dark) and in "
         "between (pale), and the mean (red tick); one bar per cell and gate. Candidates can be negative, and their absolute "
@@ -101,7 +110,7 @@ def traces(curves: Table | None, members: Table, styles: Mapping[str, CellStyle]
     """
     by_task = probes.traces(curves, members)
     if not by_task:
-        return _not_recorded("gate activity along a sequence", "trace/…")
+        return missing(NOT_MEASURED)
     caption = (
         "Gates and state norm of one trained network of each cell along a sequence, aligned with its events (bars). For a "
         "gate, darker is closer to 1; for a candidate, dark means a positive mean; a state is shaded relative to its "
@@ -136,7 +145,7 @@ def state_norms(curves: Table | None, confirm: Table, styles: Mapping[str, CellS
         quartiles = end_norms(confirm)
     quartiles = quartiles[quartiles["low"] > 0]
     if quartiles.empty:
-        return missing("These tables contain no continual task with a recorded norm of the state.")
+        return missing(NOT_MEASURED)
     caption = (
         f"Norm of the state along a continual test stream{_shown(styles)}, logarithmic. A norm that "
         "still increases at the end of the stream is that of a cell that accumulates its inputs without resetting its memory."
@@ -145,13 +154,6 @@ def state_norms(curves: Table | None, confirm: Table, styles: Mapping[str, CellS
     tasks = tasks_per_sheet(quartiles, series_height(styles))
     takeaway = takeaways.last("norm of the state at the end", quartiles)
     return paged(quartiles, tasks, lambda rows: figures.state_norms(rows, styles), alt, caption, takeaway=takeaway)
-
-
-def _not_recorded(measurement: str, metric: str) -> Exhibit:
-    return missing(
-        f"There is no figure of {measurement}: curves.csv has no metric {metric} for these networks. Probes are run on "
-        "confirmation networks."
-    )
 
 
 def _shown(styles: Mapping[str, CellStyle]) -> str:

@@ -27,7 +27,7 @@ from reports.claims.findings import shown
 from reports.claims.verdicts import ENOUGH_SEEDS
 from reports.exhibits import Exhibit, calibration, effects, mechanism, outcomes, profiles, tuning
 from reports.figures import style
-from reports.format import count, span
+from reports.format import count, listed, span
 from reports.page import explore, incomplete, methods, mlflow_links, robustness
 from reports.statistics.arms import NOT_TRAINED
 from reports.statistics.contrasts import MIN_LAGS, Evidence, evidence
@@ -98,6 +98,14 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
     name = study.get("study") or str(view.results["study"].iloc[0])
     found = by_task.findings(counted, view.cells)
     cases = [_case(verdict, styles, study) for verdict in verdicts]
+    measured = {
+        "gradient_flow": mechanism.gradient_flow(curves, informative, styles),
+        "retention": mechanism.retention(curves, informative, styles),
+        "decodability": mechanism.decodability(curves, informative, styles),
+        "gates": mechanism.saturation(curves, informative, styles),
+        "traces": mechanism.traces(curves, confirm, styles),
+        "state_norms": mechanism.state_norms(curves, confirm, styles),
+    }
     return {
         "name": name,
         "scope": _scope(view, tables.results),
@@ -121,18 +129,15 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
             "speed": profiles.speed(confirm, tune, reference_lags(confirm), styles),
             "scores": outcomes.scores(trained(confirm), styles),
             "learning_curves": outcomes.learning_curves(curves, confirm, styles),
-            "state_norms": mechanism.state_norms(curves, confirm, styles),
-            "gradient_flow": mechanism.gradient_flow(curves, informative, styles),
-            "retention": mechanism.retention(curves, informative, styles),
-            "decodability": mechanism.decodability(curves, informative, styles),
-            "gates": mechanism.saturation(curves, informative, styles),
-            "traces": mechanism.traces(curves, confirm, styles),
+            **measured,
             "costs": outcomes.costs(view.all_sizes, styles),
             "tuning": tuning.trials(tune, styles, scales),
             "importance": tuning.importance(tune, styles, scales),
             "best_of": tuning.best_of(tune, styles, study),
             **appendix,
         },
+        "mechanism": [(key, title) for key, title in mechanism.TITLES.items() if measured[key].shown],
+        "not_measured": _not_measured([title for key, title in mechanism.TITLES.items() if not measured[key].shown]),
         "calibration": [(key, calibration.TITLES[key]) for key in appendix],
         "cases": [case for case in cases if case.verdict.verdict != "not_tested"],
         "untested": [case for case in cases if case.verdict.verdict == "not_tested"],
@@ -152,6 +157,12 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "threats": methods.threats(tables.results, study, seeds),
         "examples": mlflow_links.with_urls(methods.examples(trained(confirm)).to_dict("records"), study),
     }
+
+
+def _not_measured(titles: Sequence[str]) -> str:
+    """One sentence for all figures that tables without probes or curves cannot show; empty if there are none."""
+    what = listed([title.lower() for title in titles], " or ")
+    return f"There is no figure of {what}: {mechanism.NOT_MEASURED}" if titles else ""
 
 
 def _view(tables: Tables) -> View:
