@@ -32,7 +32,11 @@ def select(study: Study, only: Sequence[str]) -> list[Arm]:
             {str(claim.id) for claim in CLAIMS} if key.strip() == "claim" else set[str]().union(*map(values_of, arms))
         )
         for value in sorted(wanted):
-            lookup(f"{key.strip()} of --only {condition}:", value, dict.fromkeys(sorted(existing)))
+            lookup(
+                f"{key.strip()} of --only {condition}:",
+                value,
+                dict.fromkeys(sorted(existing, key=lambda text: (int(text) if text.isdigit() else 0, text))),
+            )
         arms = [arm for arm in arms if values_of(arm) & wanted]
     if not arms:
         raise InputError(f"--only {' --only '.join(only)}: no arm of {study.name} matches")

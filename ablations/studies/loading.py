@@ -31,7 +31,7 @@ def load(name: str, changes: Sequence[str] = (), within: tuple[Path, ...] = ()) 
     :raises InputError: for a study that does not exist, cannot be read, or is not valid.
     """
     path = presets().get(name) or (within[-1].parent if within else Path()) / name
-    table = _read(name, path)
+    table = _read(name, path, f"{within[-1].name}: parts: " if within else "")
     if within and path.resolve() in [other.resolve() for other in within]:
         raise InputError(
             f"{within[0]}: a study cannot be a part of itself: {' → '.join(p.name for p in (*within, path))}"
@@ -65,11 +65,11 @@ def _parts(names: Any, changes: Sequence[str], within: tuple[Path, ...]) -> list
     ]
 
 
-def _read(name: str, path: Path) -> dict[str, Any]:
-    refuse_pipe(f"study {name!r}", path)
+def _read(name: str, path: Path, where: str) -> dict[str, Any]:
+    refuse_pipe(f"{where}study {name!r}", path)
     if not os.path.isfile(path):  # unlike Path.is_file, False also for an invalid path
         problem = "no such file" if path.suffix.lower() == ".toml" else "neither a preset nor a file"
-        raise InputError(f"study {name!r}: {problem}{nearest(name, presets())}")
+        raise InputError(f"{where}study {name!r}: {problem}{nearest(name, presets())}")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of thousands of digits

@@ -51,7 +51,7 @@ def test_claims_together_need_the_union_of_their_arms(study: Study) -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("claim:99", r"unknown claim of --only claim:99: '99'; did you mean '9'\? allowed: 1, 10"),
+        ("claim:99", r"unknown claim of --only claim:99: '99'; did you mean '9'\? allowed: 1, 2, 3"),
         ("clam:1", r"unknown key of --only clam:1: 'clam'; did you mean 'claim'\?"),
         ("task:reccall", r"unknown task of --only task:reccall: 'reccall'; did you mean 'recall'\?"),
         ("lag:7", r"unknown lag of --only lag:7: '7'; allowed: "),

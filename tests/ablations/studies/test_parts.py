@@ -112,7 +112,7 @@ def test_a_part_that_is_not_valid_toml_is_named(both: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('parts = ["latch.toml", "erased"]', r"study 'erased': neither a preset nor a file"),
+        ('parts = ["latch.toml", "erased"]', r"both\.toml: parts: study 'erased': neither a preset nor a file"),
         ('parts = ["one-netwrok"]', r"study 'one-netwrok'.*one-network"),
         (
             'parts = "latch.toml"',
