@@ -31,7 +31,7 @@ from reports.statistics.strata import GROUPS, base_name
 LAGS = {
     "n_back": (1, 2, 4),
     "recall": (1, 2, 5, 10, 20, 40, 80, 160, 320),
-    "recall+variant=plain": (10, 20, 40, 80, 160),
+    "recall+variant=plain": (10, 20, 40, 80, 160, 320),
     "adding": (3, 5, 10, 20, 40, 80, 160, 320),
     "continual_adding": (5, 10, 20, 40, 80),
     "temporal_order": (20, 40, 80, 160, 320),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ablations.studies.loading import load
 from reports.calibration.simulate import LAGS, LIMITS, Setting, arms, is_false, studies, verdicts
 from reports.claims import decide
 
@@ -21,6 +22,11 @@ def test_every_task_of_a_claim_has_lags_and_a_limit_within_them():
     for task in {task.removesuffix("+reset") for _, task, _ in arms()}:
         if task not in ("n_back", "counting", "flip_flop"):  # they are judged by rates or by probes, not by reach
             assert LAGS[task][0] < LIMITS[task] < LAGS[task][-1]
+
+
+def test_lags_are_those_of_why_gates():
+    tasks = {task.label: tuple(task.lags) for task in load("why-gates").task if not task.options.get("reset")}
+    assert tasks == LAGS
 
 
 @pytest.mark.parametrize("world", ["alike", "literature", "rnn"])
