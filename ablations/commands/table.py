@@ -20,4 +20,7 @@ def fitted(table: Table, out: Console, optional: Sequence[str]) -> Table:
         if fits(table, out):
             break
         table.columns = [column for column in table.columns if column.header != name]
+    if fits(table, out):
+        for column in table.columns:  # rich would narrow columns in proportion to their widths, and break names
+            column.no_wrap = all(" " not in str(cell) for cell in column.cells)
     return table

@@ -67,7 +67,9 @@ def _colors(studies: Iterable[str], store: Store) -> dict[str, str]:
     colors: dict[str, str] = {}
     for study in studies:
         with contextlib.suppress(InputError):  # its sweep has only just started
-            colors = group_colors([*TrackedStudy(store, study).manifest()["cells"]]) | colors
+            manifest = TrackedStudy(store, study).manifest()
+            lags = {arm["lag"] for arm in manifest["arms"]}
+            colors = group_colors([*manifest["cells"]], sorted(lags)) | colors
     return colors
 
 

@@ -79,9 +79,13 @@ def views(tasks: Sequence[str], space: dict[str, Any]) -> dict[str, dict[str, An
     return dict([*found.items()][:MOST])
 
 
-def group_colors(cells: Sequence[str]) -> dict[str, str]:
-    """The colours of the groups of runs in the views that group by cell, by the UI's identifier of a group."""
-    return {f"param.cell.{cell}": color for cell, color in cell_colors(cells).items()}
+def group_colors(cells: Sequence[str], lags: Sequence[float]) -> dict[str, str]:
+    """The colours of the groups of runs in the views that group by cell, or by cell and lag, by the UI's identifier of a group."""
+    return {
+        f"param.cell.{cell}{lag}": color
+        for cell, color in cell_colors(cells).items()
+        for lag in ("", *(f",param.lag.{lag}" for lag in lags))
+    }
 
 
 def save_views(client: MlflowClient, experiment: str, found: dict[str, dict[str, Any]]) -> None:

@@ -1,11 +1,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 
 import pytest
 import torch
 
+from ablations.sweeps.workers import local
 from tests.ablations.cli_process import TINY
+from tests.ablations.forked import ForkedPool
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,17 @@ def _one_worker() -> Iterator[None]:
     """One worker process for sweeps in this process that do not choose their number: each takes seconds of imports to start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ablations.commands.sweep.default_workers", lambda device: 1)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _forked_workers() -> Iterator[None]:
+    """Workers of sweeps in this process are forked from a server that has imported what they need, where others start Python anew
+    and import for seconds. Sweeps in a process of their own are as users have them."""
+    set_forkserver_preload(["ablations.sweeps.workers.local"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "get_context", lambda method: get_context("forkserver"))
+        patch.setattr(local, "ProcessPoolExecutor", ForkedPool)
         yield
 
 

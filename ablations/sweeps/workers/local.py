@@ -16,7 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
 from ctypes import c_bool
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
 import torch
@@ -108,7 +108,7 @@ def run_arms(
     with signal_handlers(request_stop):
         while schedule.waiting:
             started: set[str] = set()
-            initial = (progress, stop, logged, os.getpid(), plugins.loaded(), siblings.texts)
+            initial = (progress, stop, logged, plugins.loaded(), siblings.texts)
             broken: list[Arm] = []
             pending: dict[Future[ArmOutcome], Arm] = {}
             with ProcessPoolExecutor(workers, context, initializer=_initialise, initargs=initial) as pool:
@@ -183,7 +183,7 @@ def _blocked_signals() -> Iterator[None]:
 
 
 def _initialise(
-    progress: Any, stop: Any, logged: dict[str, Logged], parent: int, files: dict[str, str], imported: dict[str, str]
+    progress: Any, stop: Any, logged: dict[str, Logged], files: dict[str, str], imported: dict[str, str]
 ) -> None:
     """Initialise a worker process: it ignores signals, ends with its parent, and runs the plug-ins."""
     _Worker.progress, _Worker.stop, _Worker.logged = progress, stop, logged
@@ -191,12 +191,12 @@ def _initialise(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
-    def watch_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
+    def end_with_parent() -> None:
+        if parent := parent_process():
+            parent.join()
         os._exit(1)  # safe at any moment, as files are written atomically
 
-    threading.Thread(target=watch_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     plugins.replay(files, imported)
 
 

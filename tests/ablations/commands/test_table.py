@@ -29,3 +29,12 @@ def test_columns_are_left_out_until_every_word_fits(width: int, columns: list[st
     out.print(made)
     printed = out.file.getvalue()
     assert all((ROW[name] in printed) is (name in columns) for name in ROW) or width < 37
+
+
+def test_columns_of_several_words_are_wrapped_before_a_name_is_broken() -> None:
+    out = Console(file=io.StringIO(), width=60)
+    made = Table("cell", "lag", "one", "two", "three", "four")
+    made.add_row("single_network", "5, 10, 20, 40", "18,000", "18,000", "18,000", "18,000")
+    out.print(fitted(made, out, ()))
+    assert "single_network" in out.file.getvalue()
+    assert "5, 10, 20, 40" not in out.file.getvalue()
