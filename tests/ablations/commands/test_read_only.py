@@ -40,7 +40,7 @@ def run(archive: Path, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Run a command on the archive, in an empty folder."""
     monkeypatch.setattr("signal.signal", lambda *_: None)  # allowed in the main thread only
     server = Mock(**{"poll.return_value": None, "wait.side_effect": KeyboardInterrupt})
-    monkeypatch.setattr(ui, "_server", lambda store, port: nullcontext((server, io.BytesIO())))
+    monkeypatch.setattr(ui, "_server", lambda store, port, colors: nullcontext((server, io.BytesIO())))
     monkeypatch.setattr(ui, "_answers", lambda port: True)
 
     def run(*command: str) -> Outcome:
