@@ -43,7 +43,10 @@ def terminal_output(folder: Path, *arguments: str) -> str:
 def draw_terminal(folder: Path) -> None:
     """The end of the demo as an SVG of a terminal window."""
     output = terminal_output(folder, "demo").replace("\r\n", "\n")
-    shown = re.sub(r"\x1b\[(\?25[lh]|\d*[AK]|2K)|\r", "", output[output.rindex("┏") :])
+    shown = re.sub(
+        r"[^\n]*(\n(\x1b\[\?25h)?\r\x1b\[1A|\r)\x1b\[2K", "", output[output.rindex("┏") :]
+    )  # lines that were erased
+    shown = re.sub(r"\x1b\[(\?25[lh]|\d*[AK]|2K)|\r", "", shown)
     shown = shown.replace(folder.as_uri(), "file://…")
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
