@@ -14,7 +14,7 @@ from ablations.commands.estimates import (
     Estimate,
     StepTimer,
     estimate,
-    machine_is_busy,
+    load_warning,
 )
 from ablations.commands.sweep import default_workers
 from ablations.commands.table import fitted
@@ -55,7 +55,7 @@ def print_plan(
         f"          {study.train.steps:,} steps of {study.train.batch} sequences; a network that solves its task stops earlier",
         soft_wrap=True,
     )
-    if busy := machine_is_busy():
+    if busy := load_warning():
         out.print(f"          {busy}", soft_wrap=True)
     out.print(f"Disk:     at most about {_size(STORE_BYTES + disk)}", soft_wrap=True)
     table = Table()

@@ -65,7 +65,7 @@ def estimate(arm: Arm, step_seconds: float, parameters: int) -> Estimate:
     return Estimate(total * arm.train.steps * per_step, probing * per_step, disk)
 
 
-def machine_is_busy() -> str:
+def load_warning() -> str:
     """A sentence if other programs use more than half of the cores, as what is timed is then too slow; or ""."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load <= cores / 2:

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from ablations.commands.estimates import StepTimer, estimate, machine_is_busy
+from ablations.commands.estimates import StepTimer, estimate, load_warning
 from ablations.commands.invocation import DEMO
 from ablations.commands.sweep import default_workers
 from ablations.commands.table import fitted
@@ -34,7 +34,7 @@ def list_presets(out: Console) -> None:
             table.add_row(label, study.description, f"{len(arms):,}", f"{networks:,}", duration(seconds))
     out.print(fitted(table, out, ("arms", "networks")))
     out.print(f"At most, on {count(workers, 'worker')}: roughly, if no network solves its task early.", soft_wrap=True)
-    if busy := machine_is_busy():
+    if busy := load_warning():
         out.print(busy, soft_wrap=True)
     out.print(f"Start with:      whygates sweep {DEMO}   (`whygates demo` also writes its report)", soft_wrap=True)
     out.print("Time and disk:   whygates sweep STUDY --dry-run", soft_wrap=True)

@@ -42,7 +42,8 @@ def nodes(cells: Sequence[str], study: Mapping[str, Any]) -> list[Node]:
         edges.setdefault(entry.get("cell", base_name(label)), entry)
     parents: dict[str, tuple[str | None, str]] = {}
     for cell, name in names.items():
-        options = in_words(known.get(cell, {}).get("options", {}))
+        # A plug-in's option may mean something else than a built-in one of its name.
+        options = "" if study.get("plugins") else in_words(known.get(cell, {}).get("options", {}))
         if cell != name and name in names:
             parents[cell] = name, options or cell.removeprefix(name).lstrip("+").replace("+", ", ")
             continue

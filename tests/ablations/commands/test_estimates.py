@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ablations.commands import estimates
-from ablations.commands.estimates import StepTimer, estimate, machine_is_busy
+from ablations.commands.estimates import StepTimer, estimate, load_warning
 from ablations.engines.device import CPU
 from ablations.studies.loading import load
 
@@ -37,10 +37,10 @@ def test_a_cell_is_timed_once_for_each_task_and_its_time_grows_with_the_lag(
 
 
 @pytest.mark.parametrize(("load_average", "busy"), [(0.5, False), (2.0, False), (2.5, True)])
-def test_a_machine_is_busy_if_others_use_more_than_half_of_its_cores(
+def test_a_load_warning_if_others_use_more_than_half_of_its_cores(
     monkeypatch: pytest.MonkeyPatch, load_average: float, busy: bool
 ) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (load_average, 0.0, 0.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    assert bool(machine_is_busy()) == busy
-    assert not busy or "load 2.5, 4 cores" in machine_is_busy()
+    assert bool(load_warning()) == busy
+    assert not busy or "load 2.5, 4 cores" in load_warning()
