@@ -6,10 +6,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import optuna_dashboard
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
+from werkzeug.test import Client
 
 from ablations.errors import InputError
 from ablations.studies.study import Arm
@@ -59,6 +61,18 @@ def test_study_of_a_search_says_what_it_searches(store: Store) -> None:
     study = Search(arm, 0, storage(store)).study
     expected = {"cell": arm.cell.cell, "task": arm.task.name, "lag": arm.lag, "size": arm.size, "search": 0}
     assert study.user_attrs == expected
+
+
+def test_optuna_dashboard_shows_searches_and_their_trials(store: Store) -> None:
+    arm = small_arm(1)
+    search = Search(arm, 0, storage(store))
+    search.ask(0)
+    search.tell(0, 0.5)
+    dashboard = Client(optuna_dashboard.wsgi(f"sqlite:///{store.folder / 'optuna.db'}"))
+    (listed,) = dashboard.get("/api/studies").get_json()["study_summaries"]
+    shown = dashboard.get(f"/api/studies/{listed['study_id']}?after=0").get_json()
+    assert {"key": "cell", "value": arm.cell.cell} in listed["user_attrs"]
+    assert [trial["values"] for trial in shown["trials"]] == [[0.5]]
 
 
 def test_positions_tell_the_networks_of_an_arm_apart(store: Store) -> None:
