@@ -143,7 +143,7 @@ def _backward(layout: Layout, name: str, program: Program) -> str:
   for (long t = z.T - 1; t >= 0; t--) {{
     const long c = t % chunk, row = ((long)k * z.T + t) * z.B + b0;
 {_lines(step_begin)}
-    add_into(R, z.outputs(), doutput + row * z.outputs(), d_{trace.output}, pad(z.outputs()));
+    add_into(R, z.outputs(), doutput + row * z.outputs(), (long)z.B * z.outputs(), d_{trace.output}, pad(z.outputs()));
 {body.code}
 {_lines(copies)}
     if (c == 0) {{  // add the steps t .. t + chunk - 1 to the weights' gradients

@@ -33,7 +33,7 @@ typedef integer VI __attribute__((vector_size(BYTES)));
 
 static inline V load(const real* p) { V v; memcpy(&v, p, BYTES); return v; }
 static inline void store(real* p, V v) { memcpy(p, &v, BYTES); }
-static inline V all(real x) { return V{} + x; }
+static inline V all(real x) { return x - V{}; }  // x itself, also -0: one load to all elements, where + has an addition
 static inline int pad(int n) { return (n + VL - 1) / VL * VL; }
 
 #ifdef DOUBLE
@@ -303,17 +303,32 @@ static void row_transpose(int rows, int outer, int n, int inner, const real* fro
         for (int i = 0; i < inner; i++) to[(o * inner + i) * n + j] = from[(o * n + j) * inner + i];
 }
 
-static void add_into(int rows, int columns, const real* from, real* to, long to_step) {
-  for (int r = 0; r < rows; r++)
-    for (int j = 0; j < columns; j++) to[r * to_step + j] += from[(long)r * columns + j];
+static void add_into(int rows, int columns, const real* from, long before, real* to, long to_step) {
+  for (int r = 0; r < rows; r++, from += columns, to += to_step) {
+    int j = 0;
+    for (; j + VL <= columns; j += VL) {
+      __builtin_prefetch(from + j - before);
+      store(to + j, load(to + j) + load(from + j));
+    }
+    for (; j < columns; j++) to[j] += from[j];
+  }
 }
 
+template <int N> static inline void add_columns(int rows, const real* from, long step, real* to) {
+  V sum[N] = {};
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) sum[n] += load(from + r * step + n * VL);
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) store(to + n * VL, load(to + n * VL) + sum[n]);
+}
+
+// Add the sum of the rows to `to`; columns side by side, as each sum waits for its last addition.
 static void add_rows(int rows, int width, const real* from, long step, real* to) {
-  for (int j = 0; j < width; j += VL) {
-    V sum = {};
-    for (int r = 0; r < rows; r++) sum += load(from + r * step + j);
-    store(to + j, load(to + j) + sum);
-  }
+  int j = 0;
+  for (; j + 4 * VL <= width; j += 4 * VL) add_columns<4>(rows, from + j, step, to + j);
+  for (; j + 2 * VL <= width; j += 2 * VL) add_columns<2>(rows, from + j, step, to + j);
+  if (j < width) add_columns<1>(rows, from + j, step, to + j);
 }
 
 static void zero_rows(const uint8_t* which, int rows, int width, real* to) {
