@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import is_
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -70,11 +71,15 @@ class _Attributes(NamedTuple):
     name: str
     owner: Any
     values: Mapping[Any, Any]
+    watched: Callable[[str, Any], bool] = lambda key, value: True
+    """Whether a replacement of an attribute, which had a value, is undone."""
 
     def restore(self) -> list[str]:
         """Undo replacements; returns their names. Attributes that were only added stay: imports add submodules."""
         table = self.owner if isinstance(self.owner, dict) else vars(self.owner)
-        replaced = [key for key, value in self.values.items() if table.get(key, _ABSENT) is not value]
+        if table.keys() == self.values.keys() and all(map(is_, table.values(), self.values.values())):
+            return []  # the usual case, without a step of Python for each of a million attributes
+        replaced = [k for k, v in self.values.items() if table.get(k, _ABSENT) is not v and self.watched(k, v)]
         bases = self.owner.__mro__[1:] if isinstance(self.owner, type) else ()
         added = [key for key in table if key not in self.values and any(key in vars(base) for base in bases)]
         for key in replaced:
@@ -100,15 +105,24 @@ def _attributes() -> Iterator[_Attributes]:
         if package not in WATCHED or not isinstance(module, ModuleType):
             continue
         own = package in OWN
-        values = {k: v for k, v in vars(module).items() if not k.startswith("__") and k != _REWRAPPED}
-        yield _Attributes(module_name, module, values if own else {k: v for k, v in values.items() if callable(v)})
-        for name, value in values.items() if own else ():
+        yield _Attributes(module_name, module, dict(vars(module)), _of_own if own else _of_library)
+        for name, value in list(vars(module).items()) if own else ():
+            if name.startswith("__"):
+                continue
             if isinstance(value, dict):
                 yield _Attributes(f"{module_name}.{name}", value, dict(value))
             elif isinstance(value, type) and value.__module__ == module_name:
                 yield _Attributes(f"{module_name}.{name}", value, dict(vars(value)))
     for kind in _TORCH_CLASSES:
         yield _Attributes(f"{kind.__module__}.{kind.__name__}", kind, dict(vars(kind)))
+
+
+def _of_own(key: str, value: Any) -> bool:
+    return not key.startswith("__")
+
+
+def _of_library(key: str, value: Any) -> bool:
+    return callable(value) and not key.startswith("__") and key != _REWRAPPED
 
 
 class _TorchModes(NamedTuple):
