@@ -29,8 +29,8 @@ def sentence() -> str:
     design, octave = (decidable[decidable["setting"] == name] for name in (DESIGN, LIMIT))
     return (
         "“Inconclusive” may be due to low power; it is not evidence of equality. In simulated studies of the design of why-gates, "
-        f"with true differences of three octaves, {percent(pooled(design, 'found', 'studies'))} of the claims that such a study "
-        f"can decide were decided correctly, and {percent(pooled(octave, 'found', 'studies'))} with differences of one octave, the "
+        f"where cells truly differ in reach by a factor of 8, {percent(pooled(design, 'found', 'studies'))} of the claims that such a study "
+        f"can decide were decided correctly, and {percent(pooled(octave, 'found', 'studies'))} with a factor of 2, the "
         f"smallest that counts. Any false verdict occurred in {percent(pooled(every, 'false', 'studies'), 1)} of "
         f"{every['studies'].sum():,} studies over {every['setting'].nunique()} settings and {every['world'].nunique()} worlds, and "
         f"in at most {percent(worst(every), 1)} of those of one setting. "

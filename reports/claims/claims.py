@@ -52,7 +52,7 @@ CLAIMS = (
         supported=some(*(keeps_up(cell, (*LATCH, *ERASE)) for cell in comparisons.KEEPING)),
         refuted=every(*(worse_on_some(cell, (*LATCH, *ERASE)) for cell in comparisons.KEEPING)),
         preset="initialisation",
-        literature="Suggests that it is true for latch and false for erase, so refuted. Le 2015 [M]: with the identity as its "
+        literature="Suggests refuted: true where a value is held, false where memory has to be erased, and the claim is about both. Le 2015 [M]: with the identity as its "
         "recurrent matrix, a network of rectified units solves adding over hundreds of steps.",
         expects="refuted",
     ),
@@ -75,7 +75,7 @@ CLAIMS = (
         origin="Without a forget gate the memory only accumulates. Does that matter where nothing has to be erased?",
         comparisons=(*comparisons.FORGETTING, *sensitivity(LATCH)),
         premise=better("erase"),
-        premise_in_words="a lead of lstm over lstm_no_forget on erase tasks",
+        premise_in_words="a lead of lstm over lstm_no_forget on continual_adding",
         supported=every(
             *(
                 rule
@@ -99,7 +99,7 @@ CLAIMS = (
         supported=keeps_up("lstm_static_leak", (*LATCH, *ERASE)),
         refuted=every(worse_on_some("lstm_static_leak", (*LATCH, *ERASE)), not_worse("control")),
         preset="constant-leak",
-        literature="Suggests refuted. Gers 2000 [R], continual embedded Reber: with a fixed decay of 0.9 in place of the "
+        literature="Suggests refuted. Gers 2000 [R], continual embedded Reber: with a fixed decay of 0.9, not a learned one, in place of the "
         "forget gate, 0 of 100 networks were perfect or good.",
         expects="refuted",
     ),
@@ -155,7 +155,7 @@ CLAIMS = (
     ),
     Claim(
         id=9,
-        statement="The GRU performs as well as the LSTM without a separate cell state",
+        statement="The GRU, which has no separate cell state, performs as well as the LSTM",
         origin="The GRU has no learned weights on the path of its state.",
         comparisons=everywhere("gru"),
         supported=_GRU_TIES,
@@ -171,7 +171,7 @@ CLAIMS = (
         origin="An LSTM has four times the weights of a plain network of its width. Does that explain its advantage?",
         comparisons=(*comparisons.SAME_SIZE, *comparisons.PARAMETERS),
         premise=every(*(better(one.name) for one in comparisons.SAME_SIZE)),
-        premise_in_words="a lead of lstm over rnn of the same size on latch tasks",
+        premise_in_words="a lead of lstm over rnn of the same size on recall and adding",
         supported=some(*(every(*(not_worse(named(cell, task)) for task in LATCH)) for cell in comparisons.LARGER)),
         refuted=every(*(worse_on_some(cell, LATCH) for cell in comparisons.LARGER)),
         preset="more-parameters",

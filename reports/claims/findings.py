@@ -155,18 +155,15 @@ def _untrained(estimates: Sequence[Estimate]) -> str:
 
 def _in_declared_phrase(comparison: Comparison, estimate: Estimate) -> str:
     """Return the effect as a sentence, from the template that the comparison or its quantity declares: `phrase`."""
-    natural, unit = estimate.natural, comparison.unit
-    effect = amount(natural.estimate, unit) if natural else "an unknown share"
+    natural, unit, place = estimate.natural, comparison.unit, joined(comparison.where, " tasks")
+    if natural is None:
+        return f"The {comparison.measure} on {place} is unknown, as the whole is not significantly above 0 ({_sample(comparison, estimate)})"
+    effect = amount(natural.estimate, unit)
     effect = f"{effect.removeprefix('×')} times" if unit == "×" else effect
     named = {term.cell: term.label for term in comparison.contrast_terms}  # with their sizes where these differ
     a, b = (named.get(cell, cell) for cell in (comparison.a, comparison.b))
-    sentence = (comparison.phrase or comparison.quantity.phrase).format(
-        effect=effect, a=a, b=b, place=joined(comparison.where, " tasks")
-    )
-    limits = (
-        f"{INTERVAL_NAME} {interval(comparison, estimate)}" if natural else "the total is not significantly above 0"
-    )
-    return f"{sentence} ({limits}, {_sample(comparison, estimate)})"
+    sentence = (comparison.phrase or comparison.quantity.phrase).format(effect=effect, a=a, b=b, place=place)
+    return f"{sentence} ({INTERVAL_NAME} {interval(comparison, estimate)}, {_sample(comparison, estimate)})"
 
 
 def _shared_finding(measurements: Sequence[Measurement], alpha: float) -> str:
@@ -222,6 +219,8 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, alp
     comparison, margins = measurement.comparison, measurement.comparison.margins
     significance = f"({probability(estimate.p)}, α = {alpha:.3g})"
     cell = comparison.contrast_terms[0].label
+    if estimate.natural is None:
+        return ", undecided"
     if outcome in ("better", "worse"):
         if comparison.is_share:
             return f", significantly {'more' if outcome == 'better' else 'less'} than half {significance}"

@@ -36,9 +36,9 @@ def lattice_with_effects(
         caption = (
             "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "
             "of the change on the solve rate in each group of tasks, in percentage points. Coloured (blue: increase, orange: decrease): the "
-            f"{interval} interval excludes 0. With “?”: it includes 0. In per cent: the cell's own solve rate, where it has no parent or "
-            "the two have no lag in common; a dot: no networks of the cell. Effects are means over the tasks and "
-            "lags that both cells have, rates over those that the cell has."
+            f"{interval} interval excludes 0. With “?”: it includes 0. A percentage is the cell's own solve rate, shown where there is nothing to "
+            "compare it with; a dot means that it was not run. Effects are means over the tasks and "
+            "lags that both cells have, rates over those that the cell has; lags left out because no network solves a shorter one count as 0."
         )
     else:
         caption = (

@@ -137,7 +137,7 @@ def costs(confirm: Table, styles: Mapping[str, CellStyle]) -> Exhibit:
         return missing("All cells have the same costs, so their solve rates are not drawn against them.")
     caption = (
         "Cost against success: mean solve rate over the tasks and lags that most cells have, for the cells that have all of these, "
-        "against the geometric mean of the cost of a network. Up and to the left is better. Networks stop training once "
+        "against the cost of a network (the geometric mean, over these, of the median network's). Up and to the left is better. Networks stop training once "
         "they have solved their task, so seconds decrease as the solve rate increases."
     )
     equal = [name for cost, name in figures.COSTS.items() if cost not in shown and points[cost].notna().any()]

@@ -17,6 +17,7 @@ from reports.untrained import trained
 EDGE, OFTEN = 0.1, 0.25
 """The part of a range that is near an end of it, and the share of chosen values there that is reported."""
 UNKNOWN = "not recorded in these tables"
+CHRONO = " (chrono: drawn so that the time constants of a gate reach up to the lag, Tallec & Ollivier 2018)"
 MATCHED = {
     "parameters": "the number of trained parameters",
     "hidden": "the number of hidden units",
@@ -90,10 +91,11 @@ def threats(results: Table, study: Mapping[str, Any], seeds: int) -> list[str]:
         f"Training uses Adam on batches{f' of {batch}' if batch else ''}, not the online gradient descent of the original "
         "papers, so published results can be compared in direction only, not in size.",
         "The searches are small: a cell that works only in a narrow range of hyperparameters appears worse than it is. "
-        "Every cell had the same ranges and the same number of trials.",
+        "Every cell had the same number of trials and the same range of each hyperparameter that it has; cells without gates have no biases of gates.",
         "Each task demands a single ability. A difference between cells found here need not matter on natural sequences.",
-        "Where no network or every network solves a task, equal solve rates do not show that the cells are equal. A cell "
-        "therefore keeps up only on tasks on which a cell that is known to fail does fail, and up to lags at which the other fails.",
+        "Where no network or every network solves a task, equal solve rates do not show that the cells are equal. A claim that a cell "
+        "keeps up therefore demands tasks on which a cell that is known to fail does fail, and lags at which the other fails, unless its rule "
+        "says otherwise (“as far as lags were tried”, or solve rates at short lags).",
     ]
     lines += _at_the_edge(results, study)
     if seeds < ENOUGH_SEEDS:
@@ -196,7 +198,7 @@ def _seeds(results: Table) -> str:
 def _range(values: Any) -> str:
     if isinstance(values, Mapping):
         return f"{values.get('low'):g} to {values.get('high'):g}" + (", logarithmic" if values.get("log") else "")
-    return ", ".join(str(value) for value in values)
+    return ", ".join(str(value) for value in values) + (CHRONO if "chrono" in values else "")
 
 
 def _pairs(table: Mapping[str, Any]) -> str:

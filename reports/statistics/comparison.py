@@ -91,8 +91,9 @@ class Comparison:
     def question(self) -> str:
         """The comparison as a label: "score: lstm − gru on latch"."""
         where, minus = (joined(places) if places else "" for places in (self.where, self.minus))
+        relative = "relative to" if self.scale == "ratio" else "minus"
         measure = "" if self.quantity is SOLVED and not self.is_share else f"{self.measure}: "
-        return measure + f"{self.formula} on {where}" + (f" minus that on {minus}" if self.minus else "")
+        return measure + f"{self.formula} on {where}" + (f" {relative} that on {minus}" if minus else "")
 
     @property
     def formula(self) -> str:

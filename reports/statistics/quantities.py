@@ -165,7 +165,7 @@ LOST = Quantity(
     "score lost to clamping",
     _lost,
     subsampled=True,
-    phrase="Clamping the gates of {a} to their mean lowers its score by {effect} on {place}",
+    phrase="Clamping the gates of {a} to their mean, and training its other weights further, lowers its score by {effect} on {place}",
 )
 RECOVERED = Quantity(
     "share recovered",

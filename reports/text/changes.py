@@ -100,7 +100,7 @@ def _in_words(losses: Sequence[Node], seen: Mapping[str, Mapping[str, Estimate]]
         sentences.append(f"{capital(text)}: worse where a network must {listed(map(_must, worse), ' or ')}{also}.")
     if (more := len(losses) - NAMED) > 0:
         sentences.append(
-            f"{capital(count(more, 'other change'))} clearly lower{'s' * (more == 1)} the solve rate, too (in the table)."
+            f"{capital(count(more, 'other change'))} clearly lower{'s' * (more == 1)} the solve rate, too (in the figure)."
         )
     return " ".join(sentences)
 

@@ -121,4 +121,5 @@ def _relation(rule: Is, comparison: Comparison) -> tuple[str, str]:
             return f"{b} leads {{cell}}{measure} {{place}}", a
         case ("equivalent",):
             return f"{{cell}} and {b} tie{measure} {{place}}", a
-    return f"{{cell}} keeps up with {b}{measure} {{place}}", a
+    bounded = ", as far as lags were tried," if comparison.bounded else ""
+    return f"{{cell}} keeps up with {b}{measure}{bounded} {{place}}", a

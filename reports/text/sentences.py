@@ -11,11 +11,15 @@ from reports.statistics.contrasts import MIN_SEARCHES, Contrast
 
 RULE_WORDS = (
     "The reach of a cell on a task is the lag at which half of its networks solve it, estimated from its solve rates at all lags "
-    "(Spearman–Kärber): at most half a step of lags beyond the longest lag, and at least half a step below the shortest. A cell leads another when it reaches at least twice the lag (estimated), and the interval excludes equal reach. It keeps up with another when the interval excludes "
-    "that it reaches half the lag or less, it is significantly worse at no single lag, and the other fails at the longest lag. "
+    "(Spearman–Kärber). It is a lower bound, marked “>”, where half of the networks or more solve the longest lag, and may then be less than that lag, "
+    "as failures at shorter lags count; likewise “<” where fewer than half solve the shortest. A cell leads another when it reaches at least twice the lag (estimated), "
+    "and the interval excludes equal reach. It keeps up with another when the interval excludes "
+    "that it reaches half the lag or less, it is significantly worse at no single lag, and the other solves less than half at the longest lag; "
+    "if only this last is missing, the comparison is saturated: longer lags could still show a difference. "
     "Two cells tie when each keeps up with the other. Anything else is undecided. Where a rule demands at least or at most a value, "
     "the estimate must be there and differ significantly from no effect; its interval may include the value. The p values of the claims are corrected for "
-    "their number (Holm), so that the probability of any false verdict among the claims is at most 5 %."
+    "their number (Holm), so that the probability of any false verdict among the claims is at most 5 %: leads and ties are tested at the α of their claim, "
+    "which may be stricter than the printed interval."
 )
 GLOSSARY = (
     "Lag: the number of steps over which a task demands memory, as its row under Results says. Solve rate: the share of networks "

@@ -33,9 +33,7 @@ def reaches(found: Table) -> str:
 
 
 def _reach(lag: float) -> str:
-    return {inf: "longer than all lags that it was tried at", 0.0: "shorter than all of them"}.get(
-        lag, f"lag {lag:.3g}"
-    )
+    return {inf: "beyond the lags tried", 0.0: "below the lags tried"}.get(lag, f"lag {lag:.3g}")
 
 
 def scores(confirm: Table) -> str:
@@ -144,7 +142,7 @@ def costs(points: Table) -> str:
         return ""
     row = good.loc[good["seconds"].idxmin()]
     return (
-        f"Of the cells within 10 points of the highest solve rate, {row['cell']} takes the shortest time: "
+        f"Of the cells whose solve rate in this figure is within 10 points of the highest, {row['cell']} takes the shortest time: "
         f"{duration(row['seconds'])} per network."
     )
 

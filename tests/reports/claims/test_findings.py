@@ -50,6 +50,15 @@ def test_cells_that_are_led_by_the_same_other_share_a_sentence():
     )
 
 
+def test_a_share_of_nothing_is_unknown():
+    rows = full_study({}, 11)
+    lost = 0.5 * (rows["task"] == "recall") + 0.001 * (rows.index % 5 - 2)
+    one = verdict(11, rows.assign(clamp_mean=rows["clamp_none"] - lost))
+    assert one.verdict == "inconclusive"
+    unknown = "The share recovered on flip_flop is unknown, as the whole is not significantly above 0 (60 networks, lags 3, 6, 12), "
+    assert f"{unknown}undecided." in one.why
+
+
 def test_missing_arms_are_stated_once():
     one = verdict(4, curve("rnn", 20))
     assert one.why == (

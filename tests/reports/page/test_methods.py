@@ -39,3 +39,10 @@ def test_chosen_values_near_the_end_of_a_range_are_a_threat() -> None:
     rows.loc[at_end, "learning_rate"] = 9e-3
     (line,) = [line for line in methods.threats(rows, study, 20) if "end of its range" in line]
     assert "learning rate within a tenth of an end of its range (gru 50 %)" in line
+
+
+def test_the_search_space_says_what_chrono_is() -> None:
+    space = {"learning_rate": {"low": 0.001, "high": 0.1, "log": True}, "forget_bias": [0.0, "chrono"]}
+    rates, biases = methods.search_space({"definition": {"tune": {"space": space}}})
+    assert rates == ("learning_rate", "0.001 to 0.1, logarithmic")
+    assert biases.text.startswith("0.0, chrono (chrono: drawn so that")

@@ -101,7 +101,7 @@ def test_rows_are_those_with_the_largest_losses_and_the_rest_without_one_is_name
     named = " ".join(
         f"Change {k}: worse where a network must forget what it has accumulated." for k in range(ROWS, ROWS - NAMED, -1)
     )
-    others = f"{len(lossy) - NAMED} other changes clearly lower the solve rate, too (in the table)."
+    others = f"{len(lossy) - NAMED} other changes clearly lower the solve rate, too (in the figure)."
     assert found.sentence == f"Single changes with a clear loss, the largest first. {named} {others}"
 
 

@@ -60,3 +60,13 @@ def test_conditions_of_a_claim_name_all_its_cells(declared: Claim) -> None:
     cells = {cell for one in declared.comparisons if one.name in in_rules for cell in (one.a, one.b) if cell}
     assert cells <= set(text.replace("(", "").replace(")", "").replace(",", "").replace("+reset", "").split())
     assert not {"{", "}"} & set(text)
+
+
+def test_a_difference_between_tasks_and_a_comparison_as_far_as_lags_were_tried_say_so() -> None:
+    stated = {one.id: dict(conditions(one)) for one in CLAIMS}
+    assert (
+        "reach of lstm / lstm_no_forget on continual_adding relative to that on recall at least ×2"
+        in stated[4]["Supported when"]
+    )
+    assert "it keeps up with lstm, as far as lags were tried, on recall+variant=plain" in stated[5]["Refuted when"]
+    assert "as far as" not in stated[5]["Supported when"]

@@ -28,7 +28,7 @@ def test_reaches_beyond_the_lags_are_longest_and_those_before_them_shortest() ->
         columns=["task", "cell", "reach", "relation"],
     )
     assert takeaways.reaches(found) == (
-        "Reach on recall: longest in gru (longer than all lags that it was tried at), shortest in rnn (shorter than all of them). "
+        "Reach on recall: longest in gru (beyond the lags tried), shortest in rnn (below the lags tried). "
         "Reach on order: lag 8 in gru."
     )
 
@@ -92,7 +92,7 @@ def test_speed_names_the_cell_with_the_largest_gap_between_trials_and_confirmati
 def test_costs_name_the_fastest_of_the_best() -> None:
     points = pd.DataFrame({"cell": ["lstm", "gru", "rnn"], "rate": [1.0, 0.95, 0.2], "seconds": [60.0, 30.0, 1.0]})
     assert takeaways.costs(points) == (
-        "Of the cells within 10 points of the highest solve rate, gru takes the shortest time: 30 s per network."
+        "Of the cells whose solve rate in this figure is within 10 points of the highest, gru takes the shortest time: 30 s per network."
     )
 
 
