@@ -219,7 +219,7 @@ def _consequence(measurement: Measurement, estimate: Estimate, outcome: str, alp
     comparison, margins = measurement.comparison, measurement.comparison.margins
     significance = f"({probability(estimate.p)}, α = {alpha:.3g})"
     cell = comparison.contrast_terms[0].label
-    if estimate.natural is None:
+    if estimate.natural is None and outcome == "undecided":
         return ", undecided"
     if outcome in ("better", "worse"):
         if comparison.is_share:
