@@ -9,14 +9,14 @@ from reports.claims.findings import band, interval, limit
 from reports.format import amount
 from reports.statistics.comparison import Comparison
 from reports.statistics.contrasts import MIN_LAGS, Estimate, Measurement
-from reports.statistics.strata import joined
 
 
 def relation(comparison: Comparison, outcomes: Sequence[str]) -> str:
     """Return what a rule requires of a contrast that is not a plain difference in solve rates, with {} for the places."""
-    margins, measure = comparison.margins, f"{comparison.measure} of {comparison.formula} on {{}}"
-    if comparison.minus:
-        measure += f" {'relative to' if comparison.scale == 'ratio' else 'minus'} that on {joined(comparison.minus)}"
+    margins, measure = (
+        comparison.margins,
+        f"{comparison.measure} of {comparison.formula} on {{}}{comparison.subtracted}",
+    )
     match tuple(outcomes):
         case ("equivalent",):
             return f"{measure} {band(comparison)}" + ("" if margins.inferential else " at every lag")

@@ -90,10 +90,15 @@ class Comparison:
     @property
     def question(self) -> str:
         """The comparison as a label: "score: lstm − gru on latch"."""
-        where, minus = (joined(places) if places else "" for places in (self.where, self.minus))
-        relative = "relative to" if self.scale == "ratio" else "minus"
+        where = joined(self.where) if self.where else ""
         measure = "" if self.quantity is SOLVED and not self.is_share else f"{self.measure}: "
-        return measure + f"{self.formula} on {where}" + (f" {relative} that on {minus}" if minus else "")
+        return f"{measure}{self.formula} on {where}{self.subtracted}"
+
+    @property
+    def subtracted(self) -> str:
+        """The tasks of `minus` as the end of a label, on the scale of the test: " relative to that on recall"; "" without any."""
+        relation = "relative to" if self.scale == "ratio" else "minus"
+        return f" {relation} that on {joined(self.minus)}" if self.minus else ""
 
     @property
     def formula(self) -> str:

@@ -303,6 +303,7 @@ static void row_transpose(int rows, int outer, int n, int inner, const real* fro
         for (int i = 0; i < inner; i++) to[(o * inner + i) * n + j] = from[(o * n + j) * inner + i];
 }
 
+// Add rows to wider ones. The rows that are read next, `before` numbers earlier in memory, are prefetched: time runs backward.
 static void add_into(int rows, int columns, const real* from, long before, real* to, long to_step) {
   for (int r = 0; r < rows; r++, from += columns, to += to_step) {
     int j = 0;
