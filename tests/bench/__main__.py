@@ -96,14 +96,20 @@ def printable(table: pd.DataFrame) -> Table:
     shown = Table(title="milliseconds of a gradient step, per member")
     for column in ("cell", "peer", "T", "B", "H"):
         shown.add_column(column)
-    for column in ("fused", "peer", "ratio", "least", "least / fused"):
+    for column in ("fused", "peer", "ratio", "fused alone", "least", "least / alone"):
         shown.add_column(column, justify="right")
     for row in table.to_dict("records"):
         names = [str(row[key]) for key in ("cell", "peer", "steps", "batch", "hidden")]
         if isinstance(row.get("failed"), str):
             shown.add_row(*names, row["failed"])
             continue
-        numbers = (f"{row['ms']:.2f}", f"{row['peer_ms']:.2f}", f"{row['ratio']:.1f} ×", f"{row['least_ms']:.2f}")
+        numbers = (
+            f"{row['ms']:.2f}",
+            f"{row['peer_ms']:.2f}",
+            f"{row['ratio']:.1f} ×",
+            f"{row['alone_ms']:.2f}",
+            f"{row['least_ms']:.2f}",
+        )
         shown.add_row(*names, *numbers, f"{row['limit_share']:.0%}")
     return shown
 

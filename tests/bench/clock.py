@@ -1,4 +1,4 @@
-"""Timing on a machine that others use: steps are timed in turns, in processor time of this process, and compared by their medians.
+"""Timing on a machine that others use: steps are timed in turns, in processor time, and compared by their medians.
 
 A peak speed is the best of many short runs.
 """
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -27,8 +28,19 @@ def settle() -> None:
     torch.set_flush_denormal(True)
 
 
-def interleaved(steps: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """Return the median milliseconds of each step, in processor time. They are called in turns, so that all meet the same noise.
+class Timed(NamedTuple):
+    """A step, and the clock of its processor time.
+
+    time.thread_time for a step that runs on its own thread alone: the threads of another library wait actively for some time after
+    their work, which time.process_time counts. That clock is for a library that uses threads of its own.
+    """
+
+    step: Callable[[], object]
+    clock: Callable[[], float]
+
+
+def interleaved(steps: Sequence[Timed], seconds: float) -> list[float]:
+    """Return the median milliseconds of each step. They are called in turns, so that all meet the same noise.
 
     :param seconds: how long each step is timed, at least; every step is called at least LEAST times.
     """
@@ -37,20 +49,20 @@ def interleaved(steps: Sequence[Callable[[], object]], seconds: float) -> list[f
 
 def best(step: Callable[[], object], seconds: float) -> float:
     """Return the fewest milliseconds of a step, in processor time."""
-    return min(_times([step], seconds)[0])
+    return min(_times([Timed(step, time.process_time)], seconds)[0])
 
 
-def _times(steps: Sequence[Callable[[], object]], seconds: float) -> list[list[float]]:
-    for step in steps:
+def _times(steps: Sequence[Timed], seconds: float) -> list[list[float]]:
+    for step, _ in steps:
         for _ in range(WARM_UP):
             step()
     times: list[list[float]] = [[] for _ in steps]
     until = time.perf_counter() + seconds * len(steps)
     while time.perf_counter() < until or len(times[0]) < LEAST:
-        for step, measured in zip(steps, times, strict=True):
-            start = time.process_time()
+        for (step, clock), measured in zip(steps, times, strict=True):
+            start = clock()
             step()
-            measured.append(1e3 * (time.process_time() - start))
+            measured.append(1e3 * (clock() - start))
     return times
 
 

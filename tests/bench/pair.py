@@ -5,11 +5,12 @@ Prints one JSON object per line: the peak speed of the core, then a result per s
 
 import json
 import sys
+import time
 from typing import Any
 
 import numpy as np
 import torch
-from clock import interleaved, limit, settle
+from clock import Timed, interleaved, limit, settle
 from peak import least_ms
 from peers import INPUTS, PEERS, Problem, cell, ours
 
@@ -28,20 +29,26 @@ def agree(mine: tuple[Any, list[Any]], theirs: tuple[Any, list[Any]]) -> None:
 
 
 def row(arguments: dict[str, Any], shape: dict[str, int], peak: float) -> dict[str, Any]:
-    """Return the times of one shape per member, and the least time there is; `peak` is the core's speed in Gflop/s."""
+    """Return the times of one shape per member, in turns with the peer and alone, and the least time there is; `peak` is the core's
+    speed in Gflop/s.
+    """
     peer = PEERS[arguments["peer"]]
     problem = Problem(cell(arguments["cell"]), peer.members, shape["steps"], shape["batch"], INPUTS, shape["hidden"])
     mine, theirs = ours(problem), peer.make(problem)
     agree(mine(), theirs())
-    ms, peer_ms = (step_ms / peer.members for step_ms in interleaved([mine, theirs], arguments["seconds"]))
+    fused = Timed(mine, time.thread_time)
+    turns = interleaved([fused, Timed(theirs, time.process_time)], arguments["seconds"])
+    alone = interleaved([fused], arguments["seconds"])
+    ms, peer_ms, alone_ms = (step_ms / peer.members for step_ms in [*turns, *alone])
     least = least_ms(problem, peak)
     return {
         "members": peer.members,
         "ms": ms,
         "peer_ms": peer_ms,
         "ratio": peer_ms / ms,
+        "alone_ms": alone_ms,
         **least,
-        "limit_share": least["least_ms"] / ms,
+        "limit_share": least["least_ms"] / alone_ms,
     }
 
 

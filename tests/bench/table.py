@@ -33,7 +33,7 @@ def _with_shapes(table: pd.DataFrame) -> pd.DataFrame:
 def _lines(table: pd.DataFrame) -> list[str]:
     """The lines of the page."""
     shapes, cores = list(dict.fromkeys(table["shape"])), os.cpu_count() or 1
-    by_members = table.groupby(["cell", "members", "shape"], sort=False)[["ms", "limit_share"]].median()
+    by_members = table.groupby(["cell", "members", "shape"], sort=False)[["alone_ms", "limit_share"]].median()
     members = sorted(table["members"].dropna().unique())
     return [
         "# Performance",
@@ -60,8 +60,9 @@ def _lines(table: pd.DataFrame) -> list[str]:
         "",
         "## Milliseconds of the fused engine",
         "",
-        "Per network, and in brackets the least time there is as a share of it: that of the multiply-adds and of the elementwise functions "
-        "at their peak speeds on registers, measured in the same run, without loads and stores.",
+        "Per network, step after step without a peer between them, as in a sweep. In brackets the least time there is as a share of it: that "
+        "of the multiply-adds and of the elementwise functions at their peak speeds on registers, measured in the same run, without loads "
+        "and stores.",
         "",
         f"| cell | networks | {' | '.join(shapes)} |",
         f"|---|--:|{'--:|' * len(shapes)}",
@@ -106,7 +107,7 @@ def _milliseconds(by_members: pd.DataFrame, key: tuple[str, float, str]) -> str:
     if key not in by_members.index:
         return "–"
     row = by_members.loc[key]
-    return f"{row['ms']:.2f} ({row['limit_share']:.0%})"
+    return f"{row['alone_ms']:.2f} ({row['limit_share']:.0%})"
 
 
 def _figure(timed: pd.DataFrame) -> Figure:
