@@ -78,8 +78,10 @@ def _lines(table: pd.DataFrame) -> list[str]:
 def _shared(load: pd.Series, cores: int) -> str:
     if load.median() <= cores:
         return ""
+    low, high = round(load.min()), round(load.max())
+    averages = f"load averages {low} to {high}" if low < high else f"load average {low}"
     return (
-        f"Others used the machine at the same time (load averages {load.min():.0f} to {load.max():.0f} on {cores} cores), which slows all "
+        f"Others used the machine at the same time ({averages} on {cores} cores), which slows all "
         "steps through shared caches: read ratios. "
     )
 
