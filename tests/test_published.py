@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -136,3 +137,18 @@ def test_only_whole_arms_that_are_not_published_yet_are_added(tmp_path: Path) ->
         "queued": 0,
         "definition": definition,
     }
+
+
+def test_robustness_studies_are_published_beside_a_study_and_stay(tmp_path: Path) -> None:
+    study, beside = PUBLISHED.parent / "gers2000", tmp_path / "new" / "robustness" / "robust-chrono"
+    beside.mkdir(parents=True)
+    for name in (*MEMBERS, "study.json"):
+        for folder in (tmp_path / "new", beside):
+            if (study / name).is_file():
+                shutil.copy(study / name, folder)
+    target = tmp_path / "published"
+    publish.main(tmp_path / "new", target)
+    publish.main(study, target)  # without the robustness study
+    tables = {path.name for path in (target / "robustness" / "robust-chrono").iterdir()}
+    assert tables == {"results.csv", "trials.csv.gz", "study.json"}
+    assert "robustness" in (target / "report.md").read_text(encoding="utf-8").lower()
