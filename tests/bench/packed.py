@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from ablations.cells import Cell
-from ablations.engines.fused.graph import Value
+from ablations.engines.fused.graph import Number, Value
 from ablations.engines.fused.plan import Plan, plan
-from ablations.engines.fused.trace import trace
+from ablations.engines.fused.trace import at_sizes, trace
 
 Array = Any
 """A tensor of torch or an array of JAX."""
@@ -29,6 +29,7 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
     "rsub": lambda a, b: b - a,
     "neg": operator.neg,
     "zeros_like": lambda: 0.0,
+    "row_sum": lambda row: row.sum(-1, keepdims=True),
 }
 
 
@@ -37,12 +38,22 @@ class Packed:
 
     def __init__(self, cell: Cell, functions: dict[str, Callable[..., Array]]) -> None:
         """`functions` are the library's elementary functions by name."""
+        self.cell = cell
         self.plan: Plan = plan(trace(cell))
         self.functions = ARITHMETIC | functions
         self.trace = self.plan.trace
+        self.numbers: dict[str, float] = {}
+        """Those that depend on the sizes, by name."""
         used = {arg for level in self.plan.forward.levels for value in level.compute for arg in self._args(value)}
         self.vectors = [value for value in self.trace.weights if value in used]
         self.groups = [group for level in self.plan.forward.levels for group in level.products]
+
+    def at(self, inputs: int, hidden: int) -> "Packed":
+        """Set the numbers that depend on the sizes."""
+        if self.trace.lowered.depends_on_sizes:
+            numbers = at_sizes(self.cell, self.trace, inputs, hidden, torch.float32).numbers
+            self.numbers = dict(zip(self.trace.lowered.numbers.values(), numbers, strict=True))
+        return self
 
     def hoisted(self, w: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """Return the step's weights, `[members, rows, columns]`, from the cell's."""
@@ -93,14 +104,17 @@ class Packed:
                 for m, linear in enumerate(group):
                     values[linear.result] = total[..., m * width : (m + 1) * width]
                 number += 1
-            for value in level.compute:
-                values[value] = self._apply(
-                    value, [values[a] if isinstance(a, Value) else a for a in self._args(value)]
-                )
+            for value in (*level.compute, *level.join):
+                values[value] = self._apply(value, [self._operand(a, values) for a in self._args(value)])
         return {name: values[value] for name, value in self.trace.new_state.items()}
 
-    def _args(self, value: Value) -> tuple[Value | float, ...]:
+    def _args(self, value: Value) -> tuple[Value | Number | float, ...]:
         return self.plan.forward.addends.get(value, value.args)
+
+    def _operand(self, arg: Value | Number | float, values: dict[Value, Array]) -> Array | float:
+        if isinstance(arg, Value):
+            return values[arg]
+        return self.numbers[arg.name] if isinstance(arg, Number) else arg
 
     def _apply(self, value: Value, args: list[Any]) -> Array:
         if value in self.plan.forward.addends:

@@ -133,12 +133,14 @@ def torch_nn_cell(problem: Problem) -> Step:
 
 ELEMENTARY = ("abs", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "maximum", "minimum")
 """The functions that torch and JAX have under the same name."""
-TORCH = {"sigmoid": torch.sigmoid, "relu": torch.relu} | {name: getattr(torch, name) for name in ELEMENTARY}
+TORCH = {"sigmoid": torch.sigmoid, "relu": torch.relu, "rsqrt": torch.rsqrt} | {
+    name: getattr(torch, name) for name in ELEMENTARY
+}
 
 
 def _packed(problem: Problem) -> tuple[Packed, list[Tensor], Products, Tensor, dict[str, Tensor]]:
     w, x, state = problem.draw()
-    packed = Packed(problem.cell, TORCH)
+    packed = Packed(problem.cell, TORCH).at(problem.inputs, problem.hidden)
     vectors, products = packed.weights(w)
     return packed, vectors, products, x, state
 
@@ -200,9 +202,9 @@ def jax_scan(problem: Problem) -> Step:
     import jax
     import jax.numpy as jnp
 
-    functions = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}
+    functions = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "rsqrt": jax.lax.rsqrt}
     functions |= {name: getattr(jnp, name) for name in ELEMENTARY}
-    packed = Packed(problem.cell, functions)
+    packed = Packed(problem.cell, functions).at(problem.inputs, problem.hidden)
     w, x, state = problem.draw()
     vectors, products = packed.weights(w)
     numbers = jax.tree.map(lambda tensor: jnp.asarray(tensor.numpy()), (vectors, products, x, state))
