@@ -139,6 +139,13 @@ def test_only_whole_arms_that_are_not_published_yet_are_added(tmp_path: Path) ->
     }
 
 
+def test_every_published_study_is_described() -> None:
+    text = (PUBLISHED.parent / "README.md").read_text(encoding="utf-8")
+    assert [folder.name for folder in FOLDERS if f"({folder.name}/report.md)" not in text] == []
+    beside = (PUBLISHED / "robustness").iterdir()
+    assert [folder.name for folder in beside if f"| `{folder.name}` |" not in text] == []
+
+
 def test_robustness_studies_are_published_beside_a_study_and_stay(tmp_path: Path) -> None:
     study, beside = PUBLISHED.parent / "gers2000", tmp_path / "new" / "robustness" / "robust-chrono"
     beside.mkdir(parents=True)
