@@ -37,16 +37,18 @@ def lattice_with_effects(
             "The gate lattice. Left: each cell is placed below the cell that it differs from by one change. Right: the effect "
             "of the change on the solve rate in each group of tasks, in percentage points. Coloured (blue: increase, orange: decrease): the "
             f"{interval} interval excludes 0. With “?”: it includes 0. A percentage is the cell's own solve rate, shown where there is nothing to "
-            "compare it with; a dot means that it was not run. Effects are means over the tasks and "
-            "lags that both cells have, rates over those that the cell has; lags left out because no network solves a shorter one count as 0."
+            "compare it with; a dot means that it was not run."
         )
     else:
         caption = (
             "The gate lattice. Left: each cell is placed below the cell that it differs from by the change named above it. "
             "Right: an arrow from the solve rate without the change (tick) to that of the cell; the number is the difference in "
-            f"percentage points, with its {interval} interval. Grey, dotted and with “?”: the interval includes 0. Effects are means over the "
-            "tasks and lags that both cells have, rates over those that the cell has."
+            f"percentage points, with its {interval} interval. Grey, dotted and with “?”: the interval includes 0."
         )
+    caption += (
+        " Effects are means over the tasks and lags that both cells have, rates over those that the cell has; lags left out because no "
+        "network solves a shorter one count as 0."
+    )
     if not effects:
         caption += " These tables contain no cell together with its parent, so no change can be measured."
     draw = tree.compact if compact else tree.draw

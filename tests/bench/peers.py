@@ -41,7 +41,7 @@ class Problem:
         g = torch.Generator().manual_seed(0)
         shapes = self.cell.weights(self.inputs, self.hidden)
         w = {
-            n: torch.randn(self.members, v.rows, v.columns, generator=g) / (2 * v.rows**0.5) for n, v in shapes.items()
+            n: torch.randn(self.members, v.rows, v.columns, generator=g) / (4 * v.rows**0.5) for n, v in shapes.items()
         }
         x = torch.randn(self.members, self.steps, self.batch, self.inputs, generator=g)
         sizes = self.cell.state_sizes(self.hidden)

@@ -24,6 +24,10 @@ def test_reaches_of_every_study_stand_beside_each_other():
     assert rows["rnn / lstm on recall"][1].startswith("×1.00 (0.70 to 1.43)")
     assert rows["rnn / lstm on recall"][1].endswith(", equivalent")
     assert rows["gru / lstm on recall"][0] == "–"
+    assert found.summaries == [
+        "more steps: of 1 comparison in which a cell is worse here, it is worse there in 0. "
+        "Other outcomes: rnn / lstm on recall (worse here, equivalent there)."
+    ]
 
 
 def test_without_other_studies_there_is_nothing_to_compare():
