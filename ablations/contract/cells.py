@@ -78,8 +78,10 @@ def declares_weights(cls: type[Cell]) -> None:
     parameters = [cell.parameters(2, hidden) for hidden in (1, 2, 50)]
     grows = parameters[0] < parameters[1] < parameters[2]
     require(grows, "`weights` does not grow with the hidden size", "weights")
-    few, many = (min(cell.state_sizes(hidden).values()) for hidden in (1, 50))
-    require(few < many, "`state_sizes` does not grow with the hidden size", "state_sizes")
+    few, many = (cell.state_sizes(hidden)[cls.output] for hidden in (1, 50))
+    require(
+        few < many, f"`state_sizes` does not grow with the hidden size for the output {cls.output!r}", "state_sizes"
+    )
 
 
 def returns_declared_shapes(cls: type[Cell]) -> None:
@@ -121,7 +123,14 @@ def uses_every_weight(cls: type[Cell]) -> None:
     problem = draw(cls, T=2)
     outputs = problem.scan().outputs
     gradients = problem.gradients(outputs)
-    unused = [name for name, gradient in zip(problem.trained, gradients, strict=False) if (gradient == 0).all()]
+    constant = [name for name, gradient in zip(problem.trained, gradients, strict=False) if (gradient == 0).all()]
+    hint = "a weight that only thresholds read is declared with trained=False"
+    require(
+        not constant,
+        f"the gradients of the outputs with respect to the weights {join(constant)} are 0; {hint}",
+        "weights",
+    )
+    unused = []
     for name in problem.w.keys() - problem.trained.keys():  # they need not be differentiable
         changed = replace(problem, w=problem.w | {name: torch.randn_like(problem.w[name])})
         unused += [name] if torch.equal(changed.scan().outputs, outputs) else []

@@ -21,6 +21,7 @@ from ablations.engines.noise import step_input, widths
 from ablations.errors import first_line
 
 _Tensors = tuple[Tensor, ...]
+_IN_PLACE = "the operator {} works in place; use the one that returns a new tensor"
 
 
 class Joint(NamedTuple):
@@ -109,6 +110,8 @@ def joint(cell: Cell, sizes: dict[str, int], dtype: torch.dtype) -> Joint:
         gradient = make_fx(with_gradients, decomposition_table=decompositions())
         traced = gradient(step_weights, x, state, tuple(torch.ones_like(part) for part in state))
     except Exception as error:
+        for node in filter(_is_in_place, whole.graph.nodes):  # torch needs the overwritten tensor
+            raise Untraceable(_IN_PLACE.format(op(node)), node) from error
         raise Untraceable(f"the gradient of the step cannot be traced: {first_line(error)}") from error
     return Joint(hoisted, step, traced, differentiable)
 
@@ -120,7 +123,7 @@ def _split(whole: GraphModule, trained: list[bool], batch: int) -> tuple[GraphMo
     """
     nodes = list(whole.graph.nodes)
     of_trained = {node for node, is_trained in zip(nodes, trained, strict=False) if is_trained}
-    alone = set(nodes[: len(trained)])
+    alone, numbers = set(nodes[: len(trained)]), set[Node]()
     for node in nodes:
         if node.op == "get_attr":
             if any(
@@ -133,7 +136,10 @@ def _split(whole: GraphModule, trained: list[bool], batch: int) -> tuple[GraphMo
             alone.add(node)
         elif node.op == "call_function":
             inputs = node.all_input_nodes
-            if all(arg in alone for arg in inputs) and not (not inputs and _is_constant_of_rows(node, batch)):
+            if not inputs and _is_constant_of_rows(node, batch):
+                if not node.meta["val"].ndim:  # it may be an argument of either part
+                    numbers.add(node)
+            elif alone.issuperset(set(inputs) - numbers) and (not inputs or not alone.isdisjoint(inputs)):
                 alone.add(node)
             if any(arg in of_trained for arg in inputs) and node in alone:
                 of_trained.add(node)
@@ -142,7 +148,7 @@ def _split(whole: GraphModule, trained: list[bool], batch: int) -> tuple[GraphMo
     hoisted, step = Graph(), Graph()
     in_hoisted: dict[Node, Node] = {}
     for node in nodes:
-        if node in alone:
+        if node in alone or (node in numbers and not alone.isdisjoint(node.users)):
             in_hoisted[node] = hoisted.node_copy(node, lambda arg: in_hoisted[arg])
     results = [in_hoisted[node] for node in frontier]
     for i, node in enumerate(frontier):
@@ -165,8 +171,8 @@ def _is_constant_of_rows(node: Node, batch: int) -> bool:
 def _require_supported(node: Node, alone: set[Node], batch: int) -> None:
     """Raise Untraceable for an operator the step may not use. On weights alone every deterministic operator is allowed."""
     name, target = op(node), node.target
-    if isinstance(target, OpOverload) and target._schema.is_mutable:
-        raise Untraceable(f"the operator {name} works in place; use the one that returns a new tensor", node)
+    if _is_in_place(node) and not _changes_an_intermediate(node):
+        raise Untraceable(_IN_PLACE.format(name), node)
     if isinstance(target, OpOverload) and torch.Tag.nondeterministic_seeded in target.tags:
         raise Untraceable(f"the operator {name} draws random numbers; declare them in the cell's `noise`", node)
     if node in alone:
@@ -178,6 +184,21 @@ def _require_supported(node: Node, alone: set[Node], batch: int) -> None:
         raise Untraceable(
             f"the operator {name} mixes the sequences of a batch; a row of a step belongs to one sequence", node
         )
+
+
+def _is_in_place(node: Node) -> bool:
+    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
+
+
+def _changes_an_intermediate(node: Node) -> bool:
+    """Whether an operator in place changes a new tensor that nothing else reads, as torch's own functions do."""
+    changed = node.args[0]
+    return (
+        isinstance(changed, Node)
+        and len(changed.users) == 1
+        and isinstance(changed.target, OpOverload)
+        and not any(result.alias_info for result in changed.target._schema.returns)
+    )
 
 
 def outputs_of(module: GraphModule) -> Sequence[Node]:

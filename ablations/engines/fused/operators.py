@@ -143,6 +143,39 @@ def _mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> T
     return x.sum(dim, keepdim) / _count(x, dim)
 
 
+def _mean_of_all(x: Tensor, *, dtype: Any = None) -> Tensor:
+    return x.sum() / x.numel()
+
+
+def _lerp(start: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """As torch computes it: from the nearer end."""
+    return start + weight * (end - start) if abs(weight) < 0.5 else end - (end - start) * (1 - weight)
+
+
+def _select(x: Tensor, dim: int, index: int) -> Tensor:
+    index %= x.shape[dim]
+    return torch.ops.aten.slice(x, dim, index, index + 1).squeeze(dim)
+
+
+def _select_backward(d: Tensor, input_sizes: Any, dim: int, index: int) -> Tensor:
+    index %= input_sizes[dim]
+    return torch.ops.aten.slice_backward(d.unsqueeze(dim), input_sizes, dim, index, index + 1, 1)
+
+
+def _rounded_quotient(a: Any, b: Any, *, rounding_mode: str | None) -> Tensor:
+    if rounding_mode is None:
+        return a / b
+    return torch.trunc(a / b) if rounding_mode == "trunc" else torch.round((a - torch.remainder(a, b)) / b)
+
+
+def _roll(x: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
+    for shift, dim in zip(shifts, dims, strict=True):
+        size = x.shape[dim]
+        first = -shift % size
+        x = torch.cat([x.narrow(dim, first, size - first), x.narrow(dim, 0, first)], dim) if first else x
+    return x
+
+
 def _variance(x: Tensor, dim: Any, *, correction: Any = None, keepdim: bool = False) -> Tensor:
     deviation = x - x.mean(dim, keepdim=True)
     degrees_of_freedom = _count(x, dim) - (1 if correction is None else correction)
@@ -188,6 +221,14 @@ def decompositions() -> dict[OpOverload, Callable[..., Any]]:
     table = {operator: how for operator, how in table.items() if name(operator) not in SUPPORTED - {"clamp"}}
     return table | {
         aten.mean.dim: _mean,
+        aten.mean.default: _mean_of_all,
+        aten.lerp.Scalar: _lerp,
+        aten.select.int: _select,
+        aten.select_backward.default: _select_backward,
+        aten.div.Tensor_mode: _rounded_quotient,
+        aten.div.Scalar_mode: _rounded_quotient,
+        aten.roll.default: _roll,
+        aten.isnan.default: lambda x: x != x,
         aten.var.correction: _variance,
         aten.var_mean.correction: _variance_and_mean,
         aten.bmm.default: _batched_product,

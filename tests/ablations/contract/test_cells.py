@@ -17,7 +17,7 @@ VIOLATIONS = {
     "declares_metadata": ("reference = ", "source = ", "class", "`reference` is missing"),
     "declares_weights": ('"zeros"}', '"zero"}', "def weights", "zero"),
     "returns_declared_shapes": (END, 'return {"h": (n + z * (h - n))[..., 1:]}', "def step", "`step` returns 'h' as [2, 3, 5]: expected [2, 3, 6]"),
-    "uses_every_weight": ('h @ w["U_z"]', 'h @ w["U_n"]', "def weights", "the outputs do not depend on the weights U_z"),
+    "uses_every_weight": ('h @ w["U_z"]', 'h @ w["U_n"]', "def weights", "the gradients of the outputs with respect to the weights U_z are 0"),
     "uses_every_noise": ("    def drive", "    def noise(self):\n        from ablations.cells.noise import Bernoulli\n\n        return {\"m\": Bernoulli(\"h\", 0.5)}\n\n    def drive", "def noise", "the outputs do not depend on the noise 'm'"),
     "keeps_float32": ('return {"h": n + z * (h - n)}', 'return {"h": (n + z * (h - n)).double()}', "def step", "`step` returns 'h' as torch.float64 for torch.float32"),
     "equations_name_every_weight": ("U_z h + b_z", "h + b_z", "class", "the equations do not name the weights U_z"),

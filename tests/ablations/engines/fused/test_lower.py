@@ -28,6 +28,8 @@ ROWS = {
     "layer_norm": lambda a: functional.layer_norm(a, [a.shape[-1]]) + functional.normalize(a, dim=-1),
     "sum and mean": lambda a: a * a.sum(-1, keepdim=True) / a.shape[-1] + a - a.mean(-1, keepdim=True) + a.sum(-1).unsqueeze(-1),
     "spread": lambda a: a / (1 + a.var(-1, keepdim=True)) + a / (1 + a.std(-1, keepdim=True)) + a / (1 + a.norm(dim=-1, keepdim=True)),
+    "rms_norm": lambda a: functional.rms_norm(a, [a.shape[-1]], eps=1e-6),
+    "rolled": lambda a: a.roll(1, -1) * a + a.roll(-2, -1) + torch.nan_to_num(a),
     "extrema": lambda a: a - a.amax(-1, keepdim=True) * a.amin(-1, keepdim=True),
     "cumsum": lambda a: a.softmax(-1).cumsum(-1) + a.flip(-1) * a,
     "matrices": lambda a: ((a.unsqueeze(-1) * a.unsqueeze(-2)).tanh() @ a.unsqueeze(-1)).squeeze(-1) / a.shape[-1],
@@ -36,11 +38,12 @@ ROWS = {
 OTHER = {
     "conditions": lambda a, h: torch.where(a > 0.2, a, h * 0.5) + torch.where((a > 0) & ~(h > 0.1), a, 0.0) + a.masked_fill(h < 0, 0.25),
     "extrema": lambda a, h: torch.maximum(a, h) + torch.minimum(a, 2 * h) + a.clamp(-0.3, 0.4) + h.clamp(min=0.1) + h.clamp(max=-0.1),
-    "lerp": lambda a, h: torch.lerp(a, h, a.sigmoid()) + torch.add(a, h, alpha=0.3) - torch.sub(a, h, alpha=2) + torch.addcmul(a, h, a, value=0.5),
+    "lerp": lambda a, h: torch.lerp(a, h, a.sigmoid()) + torch.lerp(a, h, 0.9) + torch.lerp(a, h, 0.2) + torch.add(a, h, alpha=0.3) - torch.sub(a, h, alpha=2) + torch.addcmul(a, h, a, value=0.5),
     "powers": lambda a, h: a.abs() ** 1.5 + (1 + h * h) ** -0.5 + 2.0 ** (a * 0.1) + (1 + a * a) ** h,
-    "remainders": lambda a, h: torch.remainder(a, 0.7) + torch.fmod(h, 0.3) + a - torch.floor(3 * a) / 3 + torch.round(h * 2) + torch.ceil(a) - torch.trunc(h) + torch.atan2(a, 2 + h),
+    "remainders": lambda a, h: torch.remainder(a, 0.7) + torch.fmod(h, 0.3) + torch.remainder(h, 1 + a * a) + torch.fmod(a, 2 + h * h) + a - torch.floor(3 * a) / 3 + torch.round(h * 2) + torch.ceil(a) - torch.trunc(h) + torch.atan2(a, 2 + h),
     "tensors made in the step": lambda a, h: a * torch.tensor(0.5) + h * torch.ones_like(h) + torch.full_like(a, 0.1) + a / h.shape[-1] ** 0.5 + h / (2 * h.shape[-1] + 1),
     "weights of the number of units": lambda a, h: torch.where(torch.arange(h.shape[-1]) < h.shape[-1] // 2, a, h) + h @ (0.5 * torch.eye(h.shape[-1], dtype=h.dtype)) + h @ torch.full((h.shape[-1], h.shape[-1]), 0.1, dtype=h.dtype).tril(),
+    "numbers for each unit": lambda a, h: a * torch.where(torch.arange(h.shape[-1]) < h.shape[-1] // 2, -1.0, 1.0) + h,
     "columns": lambda a, h: torch.cat([a[..., : h.shape[-1] // 2] * 2, h[..., h.shape[-1] // 2 :]], -1) + a * h[..., :1] + torch.cat([h[..., 1:], a[..., :1]], -1),
 }  # fmt: skip
 

@@ -75,6 +75,7 @@ UNSUPPORTED = {
     "a division by the batch size": (lambda w, x, h: torch.tanh(x + h @ w["U"] / len(h)), "an argument of the operator div depends on the batch size"),
     "every other column": (lambda w, x, h: torch.tanh(torch.cat([h, h], -1)[..., ::2]), "slices with a step other than 1 are not supported"),
     "a missing axis": (lambda w, x, h: torch.tanh(x + h @ w["U"] + h[..., 0]), "the step cannot be traced: "),
+    "a mean of everything": (lambda w, x, h: torch.tanh(x + h @ w["U"]) / (1 + h.abs().mean()), "gives one number for all sequences"),
     "random numbers": (lambda w, x, h: torch.tanh(x) + torch.rand_like(h), "the operator rand_like draws random numbers"),
 }  # fmt: skip
 
@@ -94,7 +95,7 @@ def test_an_unsupported_step_is_refused_with_the_reason_and_runs_on_the_eager_en
     [
         (lambda h: h.sort(-1).values, "the operators scatter, sort are not supported"),
         (lambda h: h[:, 0].item() * h, "the step cannot be traced"),
-        (lambda h: h.mul_(2), "the operator mul_ works in place"),
+        (lambda h: h.sin() + h.mul_(2), "the operator mul_ works in place"),
         (lambda h: h @ (h.t() @ h), "the right operand of a matrix product is not a weight"),
     ],
 )
