@@ -19,8 +19,9 @@ from ablations.tracking.mlflow_view import address
 from ablations.tracking.runs import connect, experiments
 
 MANIFEST = "study.json"
-PAGE_SIZE = 200
-"""Runs per request of a search."""
+PAGE_SIZE, LOCAL_PAGE_SIZE = 200, 2000
+"""Runs per request of a search: of a server, which has 10 seconds for each, and of the store's own database. Each request sorts all
+runs."""
 SKIPPED = "skipped"
 """Tag of the run of an arm, and state of an arm, that is not trained, as no network solved the next shorter lag."""
 _STATES = {"FINISHED": "done", "FAILED": "failed", "SCHEDULED": "interrupted", "RUNNING": "running"}
@@ -155,9 +156,9 @@ class TrackedStudy:
 
     def _runs(self, condition: str) -> Iterator[Run]:
         """The runs of the experiment that a condition of MLflow's search syntax selects, page by page."""
-        token = None
+        token, size = None, LOCAL_PAGE_SIZE if self.store.local else PAGE_SIZE
         while self.experiment is not None:
-            page = self.client.search_runs([self.experiment], condition, max_results=PAGE_SIZE, page_token=token)
+            page = self.client.search_runs([self.experiment], condition, max_results=size, page_token=token)
             yield from page
             token = page.token
             if not token:
