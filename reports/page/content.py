@@ -115,7 +115,7 @@ def contents(tables: Tables, verdicts: Sequence[Verdict], others: Mapping[str, T
         "preliminary": seeds < ENOUGH_SEEDS and any(case.verdict.verdict != "not_tested" for case in cases),
         "needed": sentences.needed(seeds, MIN_LAGS),
         "sizes": methods.sizes_shown(tables.results, study),
-        "title": (study.get("definition", {}).get("description") or f"Why gates? Study {name}").replace("`", ""),
+        "title": robustness.question(study) or f"Why gates? Study {name}",
         "findings": found,
         "findings_by_cell": by_task.rows(found, view.cells),
         "how_sure": sentences.how_sure(verdicts, seeds, _searches(confirm)),

@@ -56,7 +56,7 @@ def compared(tables: Tables, others: Mapping[str, Tables]) -> Robustness | None:
     }
     outcomes = {study: {label: row[i].outcome for label, row in findings.items()} for i, study in enumerate(every)}
     return Robustness(
-        [(study, _question(one.study)) for study, one in every.items()],
+        [(study, question(one.study)) for study, one in every.items()],
         [_summary(study, outcomes[name], outcomes[study]) for study in others],
         [(label, [finding.text for finding in row]) for label, row in findings.items()],
     )
@@ -70,6 +70,7 @@ class Finding(NamedTuple):
 
 
 def _summary(study: str, here: Mapping[str, str | None], there: Mapping[str, str | None]) -> str:
+    """How outcomes differ between this study and another, of the comparisons that both have."""
     both = [label for label in here if here[label] and there[label]]
     worse = [label for label in both if here[label] == "worse"]
     kept = sum(there[label] == "worse" for label in worse)
@@ -82,7 +83,8 @@ def _summary(study: str, here: Mapping[str, str | None], there: Mapping[str, str
     return f"{text} Other outcomes: {'; '.join(changed)}." if changed else text
 
 
-def _question(study: Mapping[str, Any]) -> str:
+def question(study: Mapping[str, Any]) -> str:
+    """The question of a study, without the backquotes of its file; empty if it has none."""
     return str(study.get("definition", {}).get("description", "")).replace("`", "")
 
 
